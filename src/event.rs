@@ -1,0 +1,396 @@
+//! The one vocabulary of a run: what the journal stores and every consumer (terminal, reports, boxes) reads.
+//!
+//! An event is a fact that was decided or happened. Live output is not an event. Stored formats only grow:
+//! a new field gets `#[serde(default)]`.
+
+use crate::task::{BlockKind, TaskId, TaskIx};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::time::Duration;
+
+/// Time since the run's session began. The core never reads a clock: the driver passes this in.
+pub type Elapsed = Duration;
+
+/// A task in an event: the id is what is stored, the index is only for this process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TaskRef {
+    pub ix: TaskIx,
+    pub id: TaskId,
+}
+
+impl TaskRef {
+    /// An index that points nowhere, as after reading from disk.
+    pub const UNRESOLVED: TaskIx = TaskIx(u32::MAX);
+}
+
+impl Serialize for TaskRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.id.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for TaskRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TaskRef, D::Error> {
+        TaskId::deserialize(deserializer).map(|id| TaskRef { ix: TaskRef::UNRESOLVED, id })
+    }
+}
+
+/// Milliseconds as a whole number on disk.
+mod millis {
+    use super::{Deserialize, Deserializer, Duration, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(duration.as_millis() as u64)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts up by one over the whole run, resumes included; starts at 1.
+    pub seq: u64,
+    /// Milliseconds since this session began.
+    #[serde(with = "millis")]
+    pub at: Elapsed,
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What a run is: written once, in its first event.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    pub run: String,
+    /// The task file, relative to the project.
+    pub file: String,
+    pub mode: String,
+    pub jobs: u32,
+    pub seed: u64,
+    /// The selection as typed, empty for everything.
+    #[serde(default)]
+    pub selection: Vec<String>,
+    /// Version of specter that wrote this.
+    pub version: String,
+    /// Command-line options to take up on resume, as arguments.
+    #[serde(default)]
+    pub options: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EventKind {
+    /// First event of a run. `started` is wall time in milliseconds since the epoch.
+    RunStarted {
+        info: RunInfo,
+        started: u64,
+        total: u32,
+        selected: u32,
+        done_before: u32,
+    },
+    /// First event of a resumed session.
+    RunResumed {
+        session: u32,
+        started: u64,
+        jobs: u32,
+        total: u32,
+        selected: u32,
+        done_before: u32,
+    },
+    /// The file was edited while running; the plan now reads so.
+    PlanChanged {
+        added: Vec<TaskId>,
+        removed: Vec<TaskId>,
+        reopened: Vec<TaskId>,
+        ticked: Vec<TaskId>,
+    },
+    AttemptStarted {
+        task: TaskRef,
+        attempt: u32,
+        executor: String,
+        /// Slot of the pool, from 1: what a timeline draws as a row.
+        worker: u32,
+    },
+    AttemptFinished {
+        task: TaskRef,
+        attempt: u32,
+        #[serde(flatten)]
+        report: Box<AttemptReport>,
+    },
+    GateFinished {
+        task: TaskRef,
+        attempt: u32,
+        gate: String,
+        verdict: GateVerdict,
+        #[serde(with = "millis")]
+        duration: Duration,
+    },
+    RetryScheduled {
+        task: TaskRef,
+        /// The attempt that will follow.
+        attempt: u32,
+        #[serde(with = "millis")]
+        delay: Duration,
+        class: FailureClass,
+    },
+    TaskDone {
+        task: TaskRef,
+        attempts: u32,
+        verdict: Verdict,
+        /// Of the attempt that succeeded.
+        #[serde(with = "millis")]
+        duration: Duration,
+    },
+    TaskFailed {
+        task: TaskRef,
+        attempts: u32,
+        class: FailureClass,
+    },
+    /// `by` is the failed (or waiting) task at the root of it.
+    TaskBlocked {
+        task: TaskRef,
+        by: TaskRef,
+    },
+    TaskSkipped {
+        task: TaskRef,
+        why: SkipReason,
+    },
+    /// Was running or waiting when the run was stopped; open on resume.
+    TaskCancelled {
+        task: TaskRef,
+    },
+    BoxTicked {
+        task: TaskRef,
+        line: u32,
+    },
+    /// A box that should be ticked could not be: `problem` says why; it is tried again at the next start.
+    BoxPending {
+        task: TaskRef,
+        problem: String,
+    },
+    CheckpointCreated {
+        name: String,
+        done: u32,
+    },
+    BudgetReached {
+        budget: BudgetKind,
+        limit: String,
+    },
+    Interrupted {
+        signal: String,
+        how: Stop,
+    },
+    /// Something a person should know that is none of the above.
+    Note {
+        level: NoteLevel,
+        text: String,
+    },
+    RunFinished {
+        outcome: RunOutcome,
+        counts: Counts,
+        #[serde(with = "millis")]
+        duration: Duration,
+    },
+}
+
+/// Facts about one attempt. No judgement but the class, which names the rule that gave it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AttemptReport {
+    pub outcome: AttemptOutcome,
+    #[serde(with = "millis")]
+    pub duration: Duration,
+    /// Which block ended the attempt (the one that failed, or the last one).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<BlockRef>,
+    /// For failures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<FailureClass>,
+    /// The rule that gave the class, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Time to wait that the failure itself named (`retry-after`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// The last lines of output, masked, at most 2 kB; only for failures.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tail: String,
+    /// Where the whole output is, relative to the run's directory; empty if there was none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub log: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub output_bytes: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cpu_ms: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_rss_kb: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub disk_read_kb: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub disk_written_kb: u64,
+    /// Processes that outlived the attempt and were ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaked: Vec<String>,
+    /// A `fallback` block succeeded after `run` had failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_fallback: bool,
+    /// The task has verify blocks and all passed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub verified: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockRef {
+    pub kind: BlockKind,
+    /// 1-based among blocks of its kind.
+    pub number: u32,
+    /// 1-based line of its fence in the task file.
+    pub line: u32,
+}
+
+/// How the process ended: facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    #[default]
+    Success,
+    ExitCode(i32),
+    Signalled(i32),
+    /// After this many milliseconds.
+    TimedOut(u64),
+    /// It could not be started: the system's own words.
+    StartFailed(String),
+    Cancelled,
+}
+
+impl AttemptOutcome {
+    pub fn is_success(&self) -> bool {
+        *self == AttemptOutcome::Success
+    }
+}
+
+/// SPEC 5.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureClass {
+    Transient,
+    RateLimit,
+    UsageLimit,
+    Permanent,
+    Gate,
+    Conflict,
+    NoChange,
+    Cancelled,
+    /// Nothing recognised: retried like a transient failure.
+    Unknown,
+}
+
+impl FailureClass {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FailureClass::Transient => "transient",
+            FailureClass::RateLimit => "rate-limit",
+            FailureClass::UsageLimit => "usage-limit",
+            FailureClass::Permanent => "permanent",
+            FailureClass::Gate => "gate",
+            FailureClass::Conflict => "conflict",
+            FailureClass::NoChange => "no-change",
+            FailureClass::Cancelled => "cancelled",
+            FailureClass::Unknown => "unknown",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateVerdict {
+    Passed,
+    Failed,
+    Inconclusive,
+}
+
+/// What the gates found (SPEC 1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Verified,
+    /// The work ended well and nothing was there to check it.
+    #[default]
+    Unverified,
+    NoChange,
+    Inconclusive,
+    Regressed,
+    Escaped,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    Manual,
+    Optional,
+    Dropped,
+    Unclear,
+    /// Removed from the file while running.
+    Removed,
+}
+
+/// How to end what runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// TERM, the grace period, then KILL.
+    Gracefully,
+    Now,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetKind {
+    Dispatches,
+    Time,
+    Cost,
+    Tokens,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteLevel {
+    Info,
+    Warn,
+    Error,
+}
+
+/// Over the selected tasks, groups not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub selected: u32,
+    /// Finished in this run, all sessions.
+    pub done: u32,
+    pub failed: u32,
+    pub blocked: u32,
+    pub skipped: u32,
+    pub cancelled: u32,
+    /// Neither started nor settled.
+    pub open: u32,
+    /// Ticked before the run began.
+    pub done_before: u32,
+    /// Waiting for a person.
+    pub manual: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    AllDone,
+    SomeFailed,
+    /// By a signal: which one decides the exit code (2 INT, 15 TERM, 1 HUP, 13 PIPE).
+    Interrupted {
+        signal: i32,
+    },
+    /// A budget or limit: resume later.
+    Stopped,
+}

@@ -1,0 +1,143 @@
+//! Text that is safe to show and names that are safe on disk. Pure; knows no terminal.
+//!
+//! Everything specter did not write itself (titles, ids, paths, output) reaches people only through [`Untrusted`].
+
+use std::fmt::{self, Write as _};
+
+/// Shows text that others wrote: control, invisible and direction-changing characters appear escaped, on one line.
+#[derive(Clone, Copy, Debug)]
+pub struct Untrusted<'a>(pub &'a str);
+
+impl fmt::Display for Untrusted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some(at) = rest.find(is_unsafe) {
+            f.write_str(&rest[..at])?;
+            let Some(c) = rest[at..].chars().next() else { break };
+            match c {
+                '\t' => f.write_char(' ')?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\x1b' => f.write_str("\\e")?,
+                c if (c as u32) < 0x100 => write!(f, "\\x{:02x}", c as u32)?,
+                c => write!(f, "\\u{{{:x}}}", c as u32)?,
+            }
+            rest = &rest[at + c.len_utf8()..];
+        }
+        f.write_str(rest)
+    }
+}
+
+/// Characters that can move the cursor, hide, or reorder text.
+pub fn is_unsafe(c: char) -> bool {
+    matches!(c,
+        '\0'..='\x1f' | '\x7f'..='\u{9f}'           // C0, DEL, C1
+        | '\u{ad}' | '\u{61c}' | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'                     // zero width, LRM, RLM
+        | '\u{2028}'..='\u{202e}'                     // separators, embeddings, overrides
+        | '\u{2060}'..='\u{206f}'
+        | '\u{fe00}'..='\u{fe0e}'                     // text variation selectors; U+FE0F (emoji) is harmless
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// `text` with every unsafe character escaped; see [`Untrusted`].
+pub fn safe(text: &str) -> String {
+    Untrusted(text).to_string()
+}
+
+/// The longest file name made from an id, in bytes.
+const SLUG_BYTES: usize = 80;
+
+/// A name for files and directories made from an id: never empty, hidden, reserved or too long, and different for
+/// different ids also on file systems that fold case. Plain ids (`T001`, `1.2`) stay readable as they are.
+pub fn file_name(id: &str) -> String {
+    let plain = !id.is_empty()
+        && id.len() <= SLUG_BYTES
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_'))
+        && id.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && !id.ends_with('.')
+        && id.bytes().any(|b| b.is_ascii_digit())
+        && !is_reserved(id);
+    if plain {
+        return id.to_owned();
+    }
+    let keep = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
+    let stem: String = id.chars().take(SLUG_BYTES - 20).map(keep).collect();
+    format!("{stem}~{:016x}", fnv1a(id.as_bytes()))
+}
+
+/// Device names of Windows and their like.
+fn is_reserved(id: &str) -> bool {
+    let stem = id.split('.').next().unwrap_or_default();
+    matches!(stem.len(), 3 | 4)
+        && ["CON", "PRN", "AUX", "NUL", "COM", "LPT"].iter().any(|name| stem.starts_with(name))
+}
+
+/// FNV-1a: stable across versions and machines, for names and synthetic ids; no security is asked of it.
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// `1 task`, `2 tasks`.
+pub fn count(n: impl Into<u64>, one: &str) -> String {
+    let n = n.into();
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
+/// The candidate nearest to what was typed, if it is near enough to be a slip.
+pub fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (typed.chars().count() / 3).max(1) + 1;
+    candidates
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&typed.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_fool_a_terminal_is_escaped() {
+        assert_eq!(safe("a\x1b[31mb\r\u{9b}2J\u{202e}x\u{2028}"), "a\\e[31mb\\r\\x9b2J\\u{202e}x\\u{2028}");
+        assert_eq!(safe("日本語 ⚠️ é"), "日本語 ⚠️ é");
+    }
+
+    #[test]
+    fn ids_that_differ_never_share_a_file() {
+        let long = |end: &str| format!("T{}{end}", "a".repeat(300));
+        let ids = [
+            "T001",
+            "t001",
+            "T001a",
+            "T001A",
+            "..",
+            "a/b",
+            "CON1",
+            "CON",
+            "",
+            &long("1"),
+            &long("2"),
+            ".git",
+        ];
+        let names: std::collections::BTreeSet<String> =
+            ids.iter().map(|id| file_name(id).to_lowercase()).collect();
+        assert_eq!(names.len(), ids.len());
+        assert!(names.iter().all(|name| name.len() < 100 && !name.starts_with('.') && !name.contains('/')));
+        assert_eq!(file_name("T001"), "T001");
+    }
+
+    #[test]
+    fn slips_find_their_name() {
+        assert_eq!(nearest("T09", ["T009", "T100"]), Some("T009"));
+        assert_eq!(nearest("--paralel", ["--parallel", "--phase"]), Some("--parallel"));
+        assert_eq!(nearest("zzz", ["T009"]), None);
+    }
+}
