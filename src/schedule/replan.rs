@@ -221,8 +221,13 @@ fn ticked(mut slot: TaskSlot, was: Stage) -> TaskSlot {
 }
 
 fn to_run(mut slot: TaskSlot, was: Stage) -> TaskSlot {
-    slot.believed = false;
+    let was_believed = std::mem::take(&mut slot.believed);
     match was {
+        Stage::Running { .. } if was_believed => {
+            (slot.spent, slot.limited, slot.no_change, slot.ticked) = (0, 0, 0, false);
+            slot.edit = Some(Edit::Cleared);
+            slot
+        }
         Stage::Settled(TaskOutcome::Done) if slot.ticked => cleared(&slot),
         Stage::Settled(TaskOutcome::Skipped(_) | TaskOutcome::NotSelected) => cleared(&slot),
         Stage::Settled(TaskOutcome::Done | TaskOutcome::Failed | TaskOutcome::Cancelled)

@@ -209,6 +209,11 @@ impl File {
         self.assemble(edges)
     }
 
+    /// For files too large for the edges' plain way of being looked up.
+    pub(crate) fn plan_without_edges(&self) -> Plan {
+        self.assemble(Vec::new())
+    }
+
     fn assemble(&self, edges: Vec<Edge>) -> Plan {
         let nodes = self.lines.len() + self.gates.len();
         let graph = Graph::new(self.lines.len(), nodes, edges);

@@ -2,6 +2,7 @@
 //!
 //! `SPECTER_SEEDS=100000 cargo test --release schedule::` plays more of them; `SPECTER_SEED=7` plays one again.
 
+mod cases;
 mod fixture;
 mod oracle;
 mod world;

@@ -392,7 +392,9 @@ impl World {
                     "done from nothing"
                 );
                 self.unticked.insert(task.id.as_str().to_owned());
-                self.seen.done.insert(task.id.as_str().to_owned());
+                if role != Role::Group {
+                    self.seen.done.insert(task.id.as_str().to_owned());
+                }
             }
             EventKind::TaskFailed { task, .. } => {
                 self.settled(task.id.as_str());
@@ -561,6 +563,7 @@ impl World {
                     self.seen.done.remove(&line.id);
                     self.unticked.remove(&line.id);
                     self.failed_before.remove(&line.id);
+                    self.not_before.remove(&line.id);
                     self.forget(&line.id);
                 }
                 (Role::Done, Some(Role::LeftOut(_))) => {
@@ -740,6 +743,12 @@ impl World {
                 _ if self.seen.done.contains(id) => &mut counts.done,
                 _ if self.seen.failed.contains(id) => &mut counts.failed,
                 _ if state == TaskState::Finished(TaskOutcome::Cancelled) => &mut counts.cancelled,
+                // What had begun before an edit keeps its right to be tried again.
+                _ if self.edited
+                    && matches!(state, TaskState::BackingOff { .. } | TaskState::Ready { .. }) =>
+                {
+                    &mut counts.open
+                }
                 _ if !self.seen.blockers(&self.plan, task).is_empty() => &mut counts.blocked,
                 _ => &mut counts.open,
             };
