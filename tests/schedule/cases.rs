@@ -228,7 +228,7 @@ fn a_limit_is_waited_for_and_costs_no_attempt() {
             ..AttemptReport::default()
         };
         run.end("T1", report);
-        assert_eq!(run.scheduler.next_wakeup(), Some(run.now + Duration::from_secs(60)));
+        assert_eq!(run.scheduler.next_wakeup(), Some(run.now + Duration::from_mins(1)));
         run.wake();
     }
     run.succeed("T1");
@@ -493,6 +493,54 @@ fn a_long_chain_is_blocked_without_recursion() {
     println!("a chain of 20,000 blocked in {:?}", begun.elapsed());
     assert_eq!(scheduler.counts().blocked, 19_999);
     assert!(scheduler.is_over());
+}
+
+/// Measures, and asserts only that it ends well: `cargo test --release timing -- --nocapture`.
+#[test]
+fn timing_of_a_large_plan() {
+    use specter::plan::graph::{Edge, Graph, NodeIx};
+    use specter::plan::{EdgeKind, Reason};
+    let count: u32 = if cfg!(debug_assertions) { 5_000 } else { 100_000 };
+    let mut file = File::new(Mode::Graph);
+    for n in 0..count {
+        file.task(&format!("T{n:06}"), &[]).estimate = u64::from(n % 7);
+    }
+    let mut plan = file.plan_without_edges();
+    let mut rng = fastrand::Rng::with_seed(1);
+    let edges = (1..count).flat_map(|to| [(rng.u32(..to), to), (rng.u32(to.saturating_sub(50)..to), to)]);
+    let edge = |(from, to)| Edge {
+        from: NodeIx(from),
+        to: NodeIx(to),
+        kind: EdgeKind::Needs,
+        reason: Reason::Explicit,
+        line: 1,
+    };
+    let tasks = count as usize;
+    plan.graph = Graph::new(tasks, tasks, edges.map(edge).collect());
+    let plan = Arc::new(plan);
+    let history = History::default();
+    let session = Session::after(&history, RunInfo::default(), 0, 1);
+    let begun = Instant::now();
+    let mut scheduler = Scheduler::new(plan, limits(8), &history, session);
+    let mut decision = scheduler.step(Duration::ZERO, Input::Begin);
+    println!("{count} tasks, begun after {:?}", begun.elapsed());
+    let mut running = std::collections::VecDeque::new();
+    let mut steps = 0;
+    loop {
+        running.extend(decision.actions.drain(..).filter_map(|action| match action {
+            Action::Start { task, .. } => Some(task),
+            _ => None,
+        }));
+        let Some(task) = running.pop_front() else { break };
+        decision.events.clear();
+        let report = AttemptReport::default();
+        scheduler.step_into(Duration::ZERO, Input::Finished { task, report }, &mut decision);
+        steps += 1;
+    }
+    let took = begun.elapsed();
+    println!("{count} tasks, {} edges, {steps} steps: {took:?}", count * 2);
+    println!("{:?} a task", took / count);
+    assert_eq!(scheduler.counts().done, count);
 }
 
 /// Each task needs the one before it.

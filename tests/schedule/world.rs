@@ -283,8 +283,11 @@ impl World {
             end.is_some() || wakeup.is_some() || self.jobs == 0,
             "deadlock: nothing runs, nothing is due, and the run is not over"
         );
-        if let Some(event) = self.from_outside() {
-            return event;
+        if self.weather.edits && self.rng.u8(..20) == 0 {
+            return None;
+        }
+        if let Some(input) = self.intrude() {
+            return Some(input);
         }
         match (end, wakeup) {
             (Some((ends, worker)), wakeup) if wakeup.is_none_or(|wakeup| ends <= wakeup) => {
@@ -302,22 +305,20 @@ impl World {
         }
     }
 
-    fn from_outside(&mut self) -> Option<Option<Input>> {
+    /// Something from outside, now and then.
+    fn intrude(&mut self) -> Option<Input> {
         if self.weather.interrupts && self.rng.u8(..40) == 0 {
             let how = if self.rng.bool() { Stop::Gracefully } else { Stop::Now };
             let signal = if self.rng.bool() { 2 } else { 15 };
             self.interrupted.get_or_insert(signal);
             self.halted = true;
-            return Some(Some(Input::Interrupt { signal, name: "SIGINT", how }));
+            return Some(Input::Interrupt { signal, name: "SIGINT", how });
         }
         if self.weather.jobs && self.rng.u8(..20) == 0 {
             self.jobs = self.rng.u32(..6);
-            return Some(Some(Input::Jobs(self.jobs)));
+            return Some(Input::Jobs(self.jobs));
         }
-        if self.rng.u8(..30) == 0 {
-            return Some(Some(Input::Wakeup)); // for nothing
-        }
-        (self.weather.edits && self.rng.u8(..20) == 0).then_some(None)
+        (self.rng.u8(..30) == 0).then_some(Input::Wakeup) // for nothing
     }
 
     fn finish(&mut self, scheduler: &Scheduler, worker: u32) -> Input {
@@ -438,7 +439,7 @@ impl World {
             assert!(self.dispatches <= max, "more dispatches than allowed");
         }
         assert!((self.running.len() as u32) < self.jobs, "more than {} jobs", self.jobs);
-        let lowest = (1..).find(|slot| !self.running.contains_key(slot));
+        let lowest = (1..=u32::MAX).find(|slot| !self.running.contains_key(slot));
         assert_eq!(Some(worker), lowest, "the lowest free worker");
         assert_eq!(self.plan.planned(task).role, Role::Run, "{id} is not to be run");
         assert!(!self.seen.done.contains(id), "{id} is done and runs again");
@@ -632,7 +633,7 @@ impl World {
             let blocked = !self.seen.blockers(&self.plan, task).is_empty();
             match state {
                 TaskState::Finished(TaskOutcome::Done) => {
-                    assert!(self.seen.done.contains(id), "{id} is not done")
+                    assert!(self.seen.done.contains(id), "{id} is not done");
                 }
                 TaskState::Finished(TaskOutcome::Failed) => assert!(self.seen.failed.contains(id)),
                 TaskState::Finished(TaskOutcome::Blocked { .. }) => assert!(blocked, "{id} is not blocked"),
@@ -695,9 +696,9 @@ impl World {
         let ends = last.filter(|event| matches!(event.kind, EventKind::RunFinished { .. })).count();
         assert_eq!(ends, 1, "the end is told once");
         let counts = self.count(scheduler);
-        let done = |counts: Counts| match self.edits {
-            true => Counts { selected: 0, done: counts.done + counts.done_before, done_before: 0, ..counts },
-            false => counts,
+        let done = |counts: Counts| {
+            let all = counts.done + counts.done_before;
+            if self.edits { Counts { selected: 0, done: all, done_before: 0, ..counts } } else { counts }
         };
         assert_eq!(done(scheduler.counts()), done(counts));
         let all_done =
