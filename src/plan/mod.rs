@@ -4,7 +4,29 @@
 //! is handed in as [`Estimates`]. Everything here is linear in tasks and edges (times a logarithm) unless a reason
 //! stands beside it.
 
+mod build;
+mod cycle;
+mod draft;
+mod edges;
+pub mod estimate;
+pub mod explain;
+pub mod export;
+mod files;
+mod filter;
+mod findings;
+mod glob;
 pub mod graph;
+mod lanes;
+mod lint;
+mod mode;
+mod names;
+mod order;
+mod prose;
+mod resolve;
+mod roles;
+mod select;
+
+pub use build::plan;
 
 use crate::task::{Checkpoint, Ignored, NeedForm, Phase, State, Story, Task, TaskId, TaskIx};
 use graph::Graph;
@@ -186,6 +208,8 @@ pub enum ProseDeps {
 /// Everything besides the document that decides a plan.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The task file as people call it; only shown.
+    pub file: String,
     pub selection: Selection,
     pub mode: Mode,
     pub treat: Vec<(String, Treat)>,
