@@ -117,6 +117,7 @@ impl Scheduler {
     ) {
         let named = Duration::from_millis(after_ms.unwrap_or(0));
         let delay = self.limits.retry.delay(turn, &mut self.rng).max(named);
+        let delay = Duration::from_millis(delay.as_millis() as u64); // as it will read from disk
         let attempt = self.board.get(task).attempts + 1;
         self.board.get_mut(task).not_before = self.now + delay;
         self.record(out, EventKind::RetryScheduled { task: task_ref, attempt, delay, class });
@@ -143,9 +144,13 @@ impl Scheduler {
         if self.removed.iter().all(Option::is_none) {
             self.removed.clear();
         }
-        self.slots.give_back(removed.worker);
+        if let Some(worker) = removed.slot.worker() {
+            self.slots.give_back(worker);
+        }
+        let attempt = removed.slot.attempts;
+        self.dropped.insert(removed.id.clone(), removed.slot.staged(Stage::Waiting));
         let task = TaskRef { ix: TaskRef::UNRESOLVED, id: removed.id };
-        let (attempt, report) = (removed.attempt, Box::new(report));
+        let report = Box::new(report);
         self.record(out, EventKind::AttemptFinished { task: task.clone(), attempt, report });
         self.record(out, EventKind::TaskSkipped { task, why: SkipReason::Removed });
     }

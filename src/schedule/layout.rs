@@ -29,15 +29,19 @@ pub(super) fn from_history(plan: &Plan, history: &History) -> Vec<TaskSlot> {
         .map(|task| {
             let known =
                 if history.is_empty() { TaskHistory::default() } else { history.task(&plan.task(task).id) };
-            slot(plan, task, &known)
+            known_slot(plan.task(task), plan.planned(task).role, &known)
         })
         .collect()
 }
 
-fn slot(plan: &Plan, task: TaskIx, known: &TaskHistory) -> TaskSlot {
-    let role = plan.planned(task).role;
+/// A task nothing is known of.
+pub(super) fn new_slot(task: &Task, role: Role) -> TaskSlot {
+    known_slot(task, role, &TaskHistory::default())
+}
+
+fn known_slot(task: &Task, role: Role, known: &TaskHistory) -> TaskSlot {
     let mut slot = TaskSlot::new(role);
-    slot.ticked = role == Role::Done || plan.task(task).state == State::Done;
+    slot.ticked = role == Role::Done || task.state == State::Done;
     slot.before_run = role == Role::Done && !known.is_done();
     slot.attempts = known.attempts;
     slot.failed_before = known.settled == Some(Settled::Failed);
@@ -105,7 +109,9 @@ fn max_attempts(task: &Task, policy: u32) -> u32 {
 
 /// A group waits for its children, but not for those that were left aside on purpose.
 fn count_children(plan: &Plan, slots: &mut [TaskSlot]) {
-    slots.iter_mut().for_each(|slot| slot.children = 0);
+    for slot in slots.iter_mut() {
+        slot.children = 0;
+    }
     for (child, task) in plan.tasks.iter().enumerate() {
         let aside = matches!(slots[child].role, Role::LeftOut(LeftOut::Optional | LeftOut::Dropped));
         if let Some(group) = task.group
