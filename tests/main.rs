@@ -1,1 +1,3 @@
-//! Integration tests, one binary.
+//! Integration tests, linked once.
+
+mod projection;
