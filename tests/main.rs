@@ -1,4 +1,8 @@
 //! Integration tests, linked once.
 
+<<<<<<< HEAD
 mod architecture;
 mod schedule;
+=======
+mod projection;
+>>>>>>> project

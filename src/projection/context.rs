@@ -5,6 +5,7 @@ use super::{progress, write_ids, write_task};
 use crate::plan::{EdgeKind, LaneIx, Mode, Plan, Role};
 use crate::summary::{Summary, TaskState};
 use crate::task::{TaskId, TaskIx};
+use crate::text::count;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -31,7 +32,10 @@ fn configuration(out: &mut String, plan: &Plan, summary: &Summary) {
             if info.selection.is_empty() { "everything".to_owned() } else { code(&info.selection.join(" ")) },
         ),
         ("Options", if info.options.is_empty() { "none".to_owned() } else { code(&info.options.join(" ")) }),
-        ("Graph", format!("{} edges, {needs} of which block on failure", plan.graph.edge_count())),
+        (
+            "Graph",
+            format!("{}, {needs} of which block on failure", count(plan.graph.edge_count() as u64, "edge")),
+        ),
         ("Progress", progress(summary)),
     ] {
         let _ = writeln!(out, "- {name}: {value}");
@@ -111,7 +115,12 @@ pub fn batches_of(plan: &Plan) -> Vec<Vec<TaskIx>> {
         places.push(((level, slot(plan, task, level, &mut taken)), task));
     }
     places.sort_unstable();
-    places.chunk_by(|a, b| a.0 == b.0).map(|batch| batch.iter().map(|(_, task)| *task).collect()).collect()
+    let mut batches: Vec<(u32, Vec<TaskIx>)> = places
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|batch| (batch[0].0.0, batch.iter().map(|(_, task)| *task).collect()))
+        .collect();
+    batches.sort_by_key(|(level, tasks)| (*level, tasks.first().copied()));
+    batches.into_iter().map(|(_, tasks)| tasks).collect()
 }
 
 /// Which batch of its level a task joins: the first if it may overlap the others there, else one of its own.

@@ -296,21 +296,22 @@ impl Writer<'_> {
     fn actions(&mut self, task: TaskIx, row: &Row) {
         let written = self.plan.tasks.get(task.ix());
         let runs = written.map_or(0, |task| task.blocks_of(BlockKind::Run).count());
-        self.out.push_str("  actions:");
+        self.out.push_str("  actions: ");
         let attempts = row.detail.iter().flat_map(|detail| &detail.attempts);
+        let mut gap = "";
         for attempt in attempts.filter(|attempt| !attempt.outcome.is_success()) {
-            let _ = write!(self.out, " attempt {}: ", attempt.number);
-            self.out.push_str(&block_words(attempt.block));
+            let _ = write!(self.out, "{gap}attempt {}: {}", attempt.number, block_words(attempt.block));
             push_safe(self.out, &outcome_words(&attempt.outcome));
-            self.out.push(';');
+            gap = "; ";
         }
         if row.class.is_none() {
+            self.out.push_str(gap);
             match (row.by_fallback, runs) {
-                (true, _) => self.out.push_str(" a fallback block succeeded"),
-                (false, 0) => self.out.push_str(" ended well"),
-                (false, 1) => self.out.push_str(" the run block succeeded"),
+                (true, _) => self.out.push_str("a fallback block succeeded"),
+                (false, 0) => self.out.push_str("ended well"),
+                (false, 1) => self.out.push_str("the run block succeeded"),
                 (false, _) => {
-                    let _ = write!(self.out, " all {runs} run blocks succeeded");
+                    let _ = write!(self.out, "all {runs} run blocks succeeded");
                 }
             }
         }

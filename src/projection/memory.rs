@@ -85,11 +85,11 @@ fn marker_key(key: &str) -> String {
 
 /// `001-auth`, or `001-auth@<run>` for what each run adds.
 pub fn key(summary: &Summary) -> String {
-    super::feature(&summary.info.file).to_owned()
+    super::feature(&summary.info.file).trim_start_matches('=').to_owned()
 }
 
 pub fn run_key(summary: &Summary) -> String {
-    format!("{}@{}", super::feature(&summary.info.file), summary.info.run)
+    format!("{}@{}", key(summary), summary.info.run)
 }
 
 fn heading(out: &mut String, summary: &Summary, what: &str) {

@@ -221,10 +221,11 @@ pub struct TaskRow<'a> {
     pub by_fallback: bool,
     /// Processes that outlived it and were ended.
     pub leaked: &'a [String],
-    pub cpu: Seconds,
-    pub peak_memory_kb: u64,
-    pub disk_read_kb: u64,
-    pub disk_written_kb: u64,
+    /// Null where the system does not tell, as for the three below.
+    pub cpu: Option<Seconds>,
+    pub peak_memory_kb: Option<u64>,
+    pub disk_read_kb: Option<u64>,
+    pub disk_written_kb: Option<u64>,
 }
 
 /// The file's text.
@@ -367,6 +368,7 @@ impl<'a> TaskRow<'a> {
         let phase = written.and_then(|task| task.phase).and_then(|phase| plan.phases.get(phase.0 as usize));
         let detail = row.detail.as_deref();
         let failed = row.class.is_some();
+        let known = row.knows_resources();
         TaskRow {
             id: summary.id(task).as_str(),
             title: super::title(plan, task),
@@ -391,10 +393,10 @@ impl<'a> TaskRow<'a> {
             gates_inconclusive: row.gates.inconclusive,
             by_fallback: row.by_fallback,
             leaked: detail.map_or(&[], |detail| &detail.leaked),
-            cpu: Seconds(row.cpu_ms),
-            peak_memory_kb: row.max_rss_kb,
-            disk_read_kb: row.disk_read_kb,
-            disk_written_kb: row.disk_written_kb,
+            cpu: known.then_some(Seconds(row.cpu_ms)),
+            peak_memory_kb: known.then_some(row.max_rss_kb),
+            disk_read_kb: known.then_some(row.disk_read_kb),
+            disk_written_kb: known.then_some(row.disk_written_kb),
         }
     }
 }
