@@ -1,8 +1,6 @@
 //! Integration tests, linked once.
 
-<<<<<<< HEAD
 mod architecture;
-mod schedule;
-=======
 mod projection;
->>>>>>> project
+mod schedule;
+mod ui;

@@ -6,6 +6,8 @@
 //! stream is which is the caller's business.
 
 pub mod block;
+pub mod console;
+pub mod diagnostics;
 pub mod header;
 pub mod jsonl;
 pub mod lines;

@@ -73,6 +73,10 @@ impl Plain {
         self.write_if(1)
     }
 
+    pub fn next_heartbeat(&self) -> Elapsed {
+        self.last_line + HEARTBEAT
+    }
+
     /// Called now and then: says what is running if nothing was said for long.
     pub fn tick(&mut self, now: Elapsed) -> io::Result<()> {
         if !self.screen.quiet && now >= self.last_line + HEARTBEAT && self.view.outcome.is_none() {
