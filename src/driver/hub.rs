@@ -10,7 +10,7 @@ use crate::event::{AttemptReport, Event, EventKind, RunOutcome, Stop};
 use crate::exec::StopHandle;
 use crate::journal::Journal;
 use crate::plan::Plan;
-use crate::schedule::{Action, Decision, Input, Scheduler};
+use crate::schedule::{self, Action, Decision, Input, Scheduler};
 use crate::task::TaskIx;
 use std::collections::VecDeque;
 use std::io;
@@ -200,7 +200,8 @@ impl Hub {
         let now = self.clock.now();
         // A copy is simulated outside the lock, so that no worker waits for a forecast.
         let scheduler = self.lock().scheduler.clone();
-        forecast(&scheduler, now)
+        let forecast = schedule::forecast(&scheduler, now, schedule::FORECAST_CAP);
+        (!forecast.left.is_zero()).then_some(forecast.left)
     }
 
     pub(super) fn outcome(&self) -> Option<RunOutcome> {
@@ -289,7 +290,7 @@ impl Core {
 
     fn take_job(&mut self) -> Option<Job> {
         let Running { task, attempt, stop } = self.queue.pop_front()?;
-        let is_last = self.scheduler.is_last_attempt(task, attempt);
+        let is_last = self.scheduler.is_last_attempt(task);
         Some(Job { task, attempt, is_last, plan: Arc::clone(&self.plan), stop })
     }
 
