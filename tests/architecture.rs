@@ -67,7 +67,8 @@ fn modules_only_look_down() {
 
 #[test]
 fn the_core_reads_no_clock_and_does_no_io() {
-    const BANNED: &[&str] = &["tokio::", "std::fs", "std::process", "std::env", "Instant::now", "SystemTime", "Timestamp::now"];
+    const BANNED: &[&str] =
+        &["tokio::", "std::fs", "std::process", "std::env", "Instant::now", "SystemTime", "Timestamp::now"];
     let mut wrong = Vec::new();
     for source in sources().iter().filter(|s| s.module != "lib" && s.module != "main") {
         if rank(&source.module) <= LAST_CORE_RANK {
@@ -156,7 +157,8 @@ fn sources() -> Vec<Source> {
         .filter_map(|file| {
             let path = file.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
             let module = path.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
-            let is_test = path.contains("/tests/") || path.ends_with("/tests.rs") || path.ends_with("fixture.rs");
+            let is_test =
+                path.contains("/tests/") || path.ends_with("/tests.rs") || path.ends_with("fixture.rs");
             let text = std::fs::read_to_string(&file).unwrap();
             let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap();
             let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
