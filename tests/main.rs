@@ -4,3 +4,4 @@ mod architecture;
 mod projection;
 mod schedule;
 mod ui;
+mod keep;
