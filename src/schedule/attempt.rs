@@ -146,7 +146,7 @@ impl Scheduler {
     /// The file no longer has the task: nothing follows from its end but that others may start again.
     fn removed_finished(&mut self, out: &mut Decision, task: TaskIx, report: AttemptReport) {
         let place = task.ix() - self.board.len();
-        let Some(removed) = self.removed.get_mut(place).and_then(Option::take) else { return };
+        let Some(mut removed) = self.removed.get_mut(place).and_then(Option::take) else { return };
         if self.removed.iter().all(Option::is_none) {
             self.removed.clear();
         }
@@ -154,6 +154,7 @@ impl Scheduler {
             self.slots.give_back(worker);
         }
         let attempt = removed.slot.attempts;
+        judge(&report, &mut removed.slot, u32::MAX); // counted, should the task come back
         self.dropped.insert(removed.id.clone(), removed.slot.staged(Stage::Waiting));
         let task = TaskRef { ix: TaskRef::UNRESOLVED, id: removed.id };
         let report = Box::new(report);

@@ -45,29 +45,33 @@ fn known_slot(task: &Task, role: Role, known: &TaskHistory) -> TaskSlot {
     slot.before_run = role == Role::Done && !known.is_done();
     slot.attempts = known.attempts;
     slot.failed_before = known.settled == Some(Settled::Failed);
-    slot.edit = edit(role, known);
+    slot.edit = edit(task, role, known);
     if !slot.failed_before && slot.edit.is_none() {
         (slot.spent, slot.limited, slot.no_change) = (known.spent(), known.limited, known.no_change);
     }
     slot.told = slot.edit.is_none() && matches!(known.settled, Some(Settled::Skipped | Settled::Done));
-    let stage = first_stage(role, known);
+    let stage = first_stage(role, known, slot.edit == Some(Edit::Cleared));
     slot.staged(stage)
 }
 
-fn edit(role: Role, known: &TaskHistory) -> Option<Edit> {
+fn edit(task: &Task, role: Role, known: &TaskHistory) -> Option<Edit> {
     match role {
-        Role::Run | Role::Group if known.is_done() && known.ticked => Some(Edit::Cleared),
+        Role::Run | Role::Group | Role::LeftOut(_)
+            if known.is_done() && known.ticked && task.state != State::Done =>
+        {
+            Some(Edit::Cleared)
+        }
         Role::Done if !known.is_done() && *known != TaskHistory::default() => Some(Edit::Ticked),
         _ => None,
     }
 }
 
-fn first_stage(role: Role, known: &TaskHistory) -> Stage {
+fn first_stage(role: Role, known: &TaskHistory, is_cleared: bool) -> Stage {
     match role {
         Role::Done => Stage::Settled(TaskOutcome::Done),
+        // Also if its box is still to be ticked: what is done never runs again, unless a person cleared it.
+        Role::Run | Role::LeftOut(_) if known.is_done() && !is_cleared => Stage::Settled(TaskOutcome::Done),
         Role::LeftOut(left_out) => Stage::Settled(left_out.into()),
-        // Done, and its box still to be ticked: never again. Done and ticked, and open now: a person cleared it.
-        Role::Run if known.is_done() && !known.ticked => Stage::Settled(TaskOutcome::Done),
         Role::Run | Role::Group => Stage::Waiting,
     }
 }

@@ -196,7 +196,7 @@ fn carry(mut slot: TaskSlot, role: Role, task: &Task) -> TaskSlot {
         Role::Done => ticked(slot, was),
         Role::Run => to_run(slot, was),
         Role::Group => to_group(slot, task),
-        Role::LeftOut(left_out) => leave_out(slot, was, left_out.into()),
+        Role::LeftOut(left_out) => leave_out(slot, was, task, left_out.into()),
     }
 }
 
@@ -251,9 +251,11 @@ fn to_group(mut slot: TaskSlot, task: &Task) -> TaskSlot {
     slot.staged(Stage::Waiting)
 }
 
-fn leave_out(mut slot: TaskSlot, was: Stage, outcome: TaskOutcome) -> TaskSlot {
+fn leave_out(mut slot: TaskSlot, was: Stage, task: &Task, outcome: TaskOutcome) -> TaskSlot {
     match was {
-        Stage::Running { .. } | Stage::Settled(TaskOutcome::Done | TaskOutcome::Failed) => slot,
+        Stage::Settled(TaskOutcome::Done) if !slot.ticked || task.state == State::Done => slot,
+        Stage::Settled(TaskOutcome::Done) => cleared(&slot).staged(Stage::Settled(outcome)),
+        Stage::Running { .. } => slot,
         _ => {
             slot.told = slot.told && was == Stage::Settled(outcome);
             slot.told_blocked = false;
