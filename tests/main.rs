@@ -1,7 +1,7 @@
 //! Integration tests, linked once.
 
 mod architecture;
+mod keep;
 mod projection;
 mod schedule;
 mod ui;
-mod keep;

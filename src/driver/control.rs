@@ -101,7 +101,9 @@ impl Control {
     fn suspend(&self) {
         self.hub.each_running(StopHandle::pause);
         self.screen.hide();
-        sys::stop_myself();
+        if let Err(error) = sys::stop_myself() {
+            self.screen.warn_once("suspend", &format!("cannot be suspended: {error}"));
+        }
         self.hub.each_running(StopHandle::resume);
     }
 }

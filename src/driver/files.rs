@@ -27,7 +27,12 @@ pub(super) struct StateFiles {
 }
 
 impl StateFiles {
-    pub(super) fn new(project: &Path, state_dir: &Path, projections: Projections, summary: Summary) -> StateFiles {
+    pub(super) fn new(
+        project: &Path,
+        state_dir: &Path,
+        projections: Projections,
+        summary: Summary,
+    ) -> StateFiles {
         StateFiles {
             project: project.to_owned(),
             state_dir: state_dir.to_owned(),

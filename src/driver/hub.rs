@@ -75,7 +75,13 @@ pub(super) struct Batch {
 }
 
 impl Hub {
-    pub(super) fn new(scheduler: Scheduler, plan: Arc<Plan>, journal: Journal, clock: Clock, last_seq: u64) -> Hub {
+    pub(super) fn new(
+        scheduler: Scheduler,
+        plan: Arc<Plan>,
+        journal: Journal,
+        clock: Clock,
+        last_seq: u64,
+    ) -> Hub {
         let core = Core {
             scheduler,
             plan,
@@ -202,6 +208,10 @@ impl Hub {
         let scheduler = self.lock().scheduler.clone();
         let forecast = schedule::forecast(&scheduler, now, schedule::FORECAST_CAP);
         (!forecast.left.is_zero()).then_some(forecast.left)
+    }
+
+    pub(super) fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.lock().plan)
     }
 
     pub(super) fn outcome(&self) -> Option<RunOutcome> {

@@ -14,9 +14,8 @@ mod ticker;
 
 use crate::boxes::{Boxes, Edited};
 use crate::clock::Clock;
-use crate::event::{Event, EventKind, RunInfo, RunOutcome};
+use crate::event::{Event, RunInfo, RunOutcome};
 use crate::exec::{Executor, Guardian, ShellConfig, ShellExecutor, kill_leftovers};
-use crate::fs;
 use crate::history::History;
 use crate::journal::{Journal, Loaded, RunId, Store};
 use crate::plan::{Plan, Role};
@@ -25,7 +24,8 @@ use crate::schedule::{Limits, Scheduler, Session};
 use crate::sink::Sink;
 use crate::summary::Summary;
 use crate::task::TaskId;
-use crate::ui;
+use crate::ui::theme;
+use crate::ui::view::View;
 use crate::writeback::Tick;
 use control::Control;
 use files::StateFiles;
@@ -64,7 +64,7 @@ pub struct Request {
     pub limits: Limits,
     pub shell: ShellConfig,
     /// Where progress goes.
-    pub screen: ui::Screen,
+    pub screen: theme::Screen,
     pub header: Vec<String>,
     /// Further consumers of events.
     pub sinks: Vec<Box<dyn Sink>>,
@@ -129,7 +129,7 @@ impl Parts {
         let seed = info.seed;
         let jobs = limits.jobs as usize;
         let unticked = unticked(&plan, &history);
-        let view = if earlier.is_empty() { ui::View::new() } else { ui::View::resumed(&summary) };
+        let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         drop(earlier);
         let session = Session::after(&history, info, clock.wall_ms(), seed);
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
@@ -151,7 +151,14 @@ impl Parts {
             files: StateFiles::new(&project, store.dir(), projections, summary),
             problems: Vec::new(),
         };
-        Ok(Parts { hub, screen, executor: Arc::new(Executor::Shell(shell)), recorder, jobs, clock: clock.clone() })
+        Ok(Parts {
+            hub,
+            screen,
+            executor: Arc::new(Executor::Shell(shell)),
+            recorder,
+            jobs,
+            clock: clock.clone(),
+        })
     }
 
     fn run(self) -> Result<Ended, DriverError> {

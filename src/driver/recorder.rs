@@ -8,6 +8,7 @@ use super::hub::{Batch, Hub};
 use super::screen::Screen;
 use super::ticker::BoxTicker;
 use crate::event::{Event, EventKind, NoteLevel};
+use crate::fs;
 use crate::journal::Syncer;
 use crate::plan::Plan;
 use crate::sink::Sink;
@@ -58,7 +59,7 @@ impl Recorder {
             return !self.hub.is_broken();
         }
         if let Err(error) = self.syncer.sync() {
-            self.hub.fail(error);
+            self.hub.fail(io_error(error));
         }
         if self.hub.is_broken() {
             // What is not durable is not shown; the attempts still running must end first.
@@ -75,7 +76,8 @@ impl Recorder {
         }
         let mut failed = Vec::new();
         self.sinks.retain_mut(|sink| {
-            let shown = events.iter().try_for_each(|event| sink.on_event(plan, event)).and_then(|()| sink.flush());
+            let shown =
+                events.iter().try_for_each(|event| sink.on_event(plan, event)).and_then(|()| sink.flush());
             shown.map_err(|error| failed.push(error)).is_ok()
         });
         for error in failed {
@@ -109,7 +111,7 @@ impl Recorder {
     fn close(&mut self, plan: &Arc<Plan>) {
         let Some(event) = self.hub.close() else { return };
         if let Err(error) = self.syncer.sync() {
-            self.hub.fail(error);
+            self.hub.fail(io_error(error));
             return;
         }
         self.show(plan, std::slice::from_ref(&event));
@@ -119,4 +121,9 @@ impl Recorder {
     fn note(&self, level: NoteLevel, text: String) {
         self.hub.record(vec![EventKind::Note { level, text }]);
     }
+}
+
+/// What the hub keeps of a failure: the system's kind, with file and operation in words.
+fn io_error(error: fs::Error) -> io::Error {
+    io::Error::new(error.io_kind().unwrap_or(io::ErrorKind::Other), error)
 }

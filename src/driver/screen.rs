@@ -8,7 +8,10 @@ use crate::exec::OutputObserver;
 use crate::plan::Plan;
 use crate::sink::{Sink, SinkError};
 use crate::task::TaskIx;
-use crate::ui;
+use crate::ui::plain::Plain;
+use crate::ui::progress::Live;
+use crate::ui::theme;
+use crate::ui::view::View;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +20,7 @@ use std::time::Duration;
 const FORECAST: Duration = Duration::from_secs(1);
 
 pub(super) struct Screen {
-    settings: ui::Screen,
+    settings: theme::Screen,
     inner: Mutex<Inner>,
 }
 
@@ -29,16 +32,22 @@ struct Inner {
 }
 
 enum Face {
-    Live(ui::Live),
-    Plain(ui::Plain),
+    Live(Live),
+    Plain(Plain),
 }
 
 impl Screen {
-    pub(super) fn new(settings: ui::Screen, plan: &Arc<Plan>, view: ui::View, header: &[String], out: Box<dyn Write + Send>) -> Screen {
+    pub(super) fn new(
+        settings: theme::Screen,
+        plan: &Arc<Plan>,
+        view: View,
+        header: &[String],
+        out: Box<dyn Write + Send>,
+    ) -> Screen {
         let face = if settings.interactive && !settings.quiet {
-            Face::Live(ui::Live::new(out, settings, view, header))
+            Face::Live(Live::new(out, settings, view, header))
         } else {
-            Face::Plain(ui::Plain::new(out, settings, view, header))
+            Face::Plain(Plain::new(out, settings, view, header))
         };
         let inner = Inner { face, plan: Arc::clone(plan), next_forecast: FORECAST, warned: Vec::new() };
         Screen { settings, inner: Mutex::new(inner) }
@@ -46,6 +55,11 @@ impl Screen {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether ticks do anything here: the live block moves, plain lines have a heartbeat.
+    pub(super) fn needs_ticks(&self) -> bool {
+        !self.settings.quiet
     }
 
     /// A frame, a heartbeat: whatever is due. A screen that is gone stops nothing here; its sink reports it.
@@ -92,7 +106,9 @@ impl Screen {
     /// At once, before any record: a person who pressed Ctrl-C must see that it was heard.
     pub(super) fn interrupted(&self, signal: &str, how: Stop) {
         self.say(&match how {
-            Stop::Gracefully => format!("{signal}: nothing more is started; running tasks are asked to end (again to kill them)"),
+            Stop::Gracefully => format!(
+                "{signal}: nothing more is started; running tasks are asked to end (again to kill them)"
+            ),
             Stop::Now => format!("{signal}: running tasks are killed"),
         });
     }

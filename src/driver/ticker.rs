@@ -7,6 +7,7 @@ use crate::boxes::{Boxes, Edited, Ticked};
 use crate::event::{Event, EventKind, NoteLevel, TaskRef};
 use crate::plan::Plan;
 use crate::task::{TaskId, TaskIx};
+use crate::text::safe;
 use crate::writeback::Tick;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -69,6 +70,13 @@ impl BoxTicker {
         looked
     }
 
+    /// Boxes that should be ticked and are not, with the reason, for people.
+    pub(super) fn pending(&self) -> impl Iterator<Item = String> + '_ {
+        self.boxes
+            .pending()
+            .map(|(task, problem)| format!("the box of {} is not ticked: {problem}", safe(task.as_str())))
+    }
+
     fn told(&mut self, plan: &Arc<Plan>, ticked: &Ticked) -> Vec<EventKind> {
         let mut events = Vec::with_capacity(ticked.ticked.len() + ticked.pending.len());
         for (task, line) in &ticked.ticked {
@@ -99,7 +107,9 @@ impl BoxTicker {
                 looked.plan = Some(Arc::new(new.plan));
             }
             Err(error) => {
-                let text = format!("the task file was edited and cannot be planned now: {error}; going on as planned");
+                let text = format!(
+                    "the task file was edited and cannot be planned now: {error}; going on as planned"
+                );
                 looked.events.push(note(NoteLevel::Warn, text));
             }
         }
@@ -110,7 +120,9 @@ impl BoxTicker {
 fn same_work(old: &Plan, new: &Plan) -> bool {
     old.tasks.len() == new.tasks.len()
         && old.graph.edges() == new.graph.edges()
-        && old.tasks.iter().zip(&new.tasks).all(|(a, b)| {
-            a.id == b.id && a.title == b.title && a.state == b.state && a.blocks == b.blocks
-        })
+        && old
+            .tasks
+            .iter()
+            .zip(&new.tasks)
+            .all(|(a, b)| a.id == b.id && a.title == b.title && a.state == b.state && a.blocks == b.blocks)
 }
