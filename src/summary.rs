@@ -18,7 +18,7 @@ use crate::event::{
     AttemptReport, BudgetKind, Counts, Elapsed, Event, EventKind, FailureClass, GateVerdict, NoteLevel,
     RunInfo, RunOutcome, SkipReason, TaskRef, Verdict,
 };
-use crate::plan::{LeftOut, Plan, Role};
+use crate::plan::Plan;
 use crate::task::{TaskId, TaskIx};
 use phases::Phases;
 use std::collections::HashMap;
@@ -120,7 +120,6 @@ pub struct Summary {
     /// Only while events name tasks by id alone (read from disk).
     by_id: Option<HashMap<TaskId, u32>>,
     tally: [u32; TaskState::COUNT],
-    done_before: u32,
     /// Rows with a running attempt, in order of start.
     running: Vec<TaskIx>,
     /// Attempts started so far, which makes the number that ran beside one a subtraction.
@@ -147,10 +146,9 @@ impl Summary {
             done_order: Vec::new(),
             seq: 0,
             ids: plan.tasks.iter().map(|task| task.id.clone()).collect(),
-            rows: plan.planned.iter().map(|planned| Row::new(initial(planned.role))).collect(),
+            rows: plan.planned.iter().map(|planned| Row::new(TaskState::first(planned.role))).collect(),
             by_id: None,
             tally: [0; TaskState::COUNT],
-            done_before: 0,
             running: Vec::new(),
             starts: 0,
             spans: Spans::default(),
@@ -161,7 +159,6 @@ impl Summary {
             cpu_known: false,
         };
         summary.count_again();
-        summary.done_before = summary.tally(TaskState::DoneBefore);
         summary
     }
 
@@ -176,9 +173,8 @@ impl Summary {
     pub fn apply(&mut self, plan: &Plan, event: &Event) {
         self.seq = event.seq;
         match &event.kind {
-            EventKind::RunStarted { info, started, done_before, .. } => {
+            EventKind::RunStarted { info, started, .. } => {
                 self.info = info.clone();
-                self.done_before = *done_before;
                 self.open_session(*started, info.jobs);
             }
             EventKind::RunResumed { started, jobs, .. } => self.resume(plan, *started, *jobs),
@@ -234,6 +230,14 @@ impl Summary {
 
     pub fn id(&self, task: TaskIx) -> &TaskId {
         &self.ids[task.ix()]
+    }
+
+    /// The row of a task that an event named, once that event was folded.
+    pub fn locate(&self, task: &TaskRef) -> Option<TaskIx> {
+        if self.ids.get(task.ix.ix()).is_some_and(|id| *id == task.id) {
+            return Some(task.ix);
+        }
+        self.by_id.as_ref()?.get(&task.id).map(|n| TaskIx(*n))
     }
 
     /// Every row with its index, those of tasks the file no longer has last.
@@ -304,7 +308,7 @@ impl Summary {
             skipped,
             cancelled,
             open,
-            done_before: self.done_before,
+            done_before: self.tally(TaskState::DoneBefore),
             manual: self.tally(TaskState::Manual),
         }
     }
@@ -325,15 +329,9 @@ impl Summary {
     /// What ran when the session before ended without a word is open again, and so is what failed.
     fn resume(&mut self, plan: &Plan, started: u64, jobs: u32) {
         self.close_running(plan);
-        for (n, row) in self.rows.iter_mut().enumerate() {
-            if plan.planned.get(n).is_none_or(|planned| planned.role != Role::Run) {
-                continue;
-            }
+        for (row, planned) in self.rows.iter_mut().zip(&plan.planned) {
             row.failed_before |= row.state == TaskState::Failed;
-            if row.state.is_reopened_by_a_resume() {
-                row.state = TaskState::Open;
-                row.blocked_by = None;
-            }
+            row.resume(planned.role);
         }
         self.count_again();
         self.open_session(started, jobs);
@@ -418,7 +416,8 @@ impl Summary {
         self.attempts_failed += u32::from(counted && !report.outcome.is_success());
         self.cpu_known |= report.cpu_ms > 0 || report.max_rss_kb > 0;
         self.rows[task.ix()].take(attempt, report);
-        self.set(task, TaskState::Open);
+        let known = task.ix() < plan.tasks.len();
+        self.set(task, if known { TaskState::Open } else { TaskState::Removed });
     }
 
     fn end_interval(&mut self, plan: &Plan, task: TaskIx, at: u64) {
@@ -451,6 +450,9 @@ impl Summary {
 
     fn done(&mut self, task: &TaskRef, verdict: Verdict, duration: Elapsed) {
         let ix = self.resolve(task);
+        if self.rows[ix.ix()].state == TaskState::Group {
+            return;
+        }
         self.set(ix, TaskState::Done);
         self.done_order.push(ix);
         let row = &mut self.rows[ix.ix()];
@@ -509,8 +511,8 @@ impl Summary {
     /// The row of a task. An event from disk names it by id alone; a task the file no longer has gets a row of
     /// its own after the others.
     fn resolve(&mut self, task: &TaskRef) -> TaskIx {
-        if self.ids.get(task.ix.ix()).is_some_and(|id| *id == task.id) {
-            return task.ix;
+        if let Some(ix) = self.locate(task) {
+            return ix;
         }
         let (ids, rows) = (&mut self.ids, &mut self.rows);
         let by_id = self.by_id.get_or_insert_with(|| index(ids));
@@ -532,10 +534,11 @@ impl Summary {
             ticked: ticked.clone(),
         });
         self.follow(plan);
-        for (ids, state) in [(reopened, TaskState::Open), (ticked, TaskState::DoneBefore)] {
+        for (ids, state) in [(reopened, TaskState::Open), (ticked, TaskState::Done)] {
             for id in ids {
                 let task = self.resolve(&TaskRef { ix: TaskRef::UNRESOLVED, id: id.clone() });
-                if state == TaskState::Open || self.rows[task.ix()].state != TaskState::Done {
+                // What runs goes on and says itself how it ended.
+                if !matches!(self.rows[task.ix()].state, TaskState::Running | TaskState::DoneBefore) {
                     self.set(task, state);
                 }
             }
@@ -549,6 +552,7 @@ impl Summary {
         if !same {
             self.move_rows(fresh);
         }
+        self.rows.iter_mut().zip(&plan.planned).for_each(|(row, planned)| row.follow(planned.role));
         self.phases.follow(plan);
         self.count_again();
     }
@@ -565,7 +569,7 @@ impl Summary {
                     TaskIx(*place)
                 }
                 None => {
-                    row.state = if row.state == TaskState::Done { row.state } else { TaskState::Removed };
+                    row.state = row.state.once_gone();
                     ids.push(id);
                     rows.push(row);
                     TaskIx(rows.len() as u32 - 1)
@@ -584,17 +588,6 @@ impl Summary {
 
 fn index(ids: &[TaskId]) -> HashMap<TaskId, u32> {
     ids.iter().enumerate().map(|(n, id)| (id.clone(), n as u32)).collect()
-}
-
-/// Where a task stands before anything has happened.
-fn initial(role: Role) -> TaskState {
-    match role {
-        Role::Run => TaskState::Open,
-        Role::Group => TaskState::Group,
-        Role::Done => TaskState::DoneBefore,
-        Role::LeftOut(LeftOut::Manual) => TaskState::Manual,
-        Role::LeftOut(_) => TaskState::LeftOut,
-    }
 }
 
 fn skipped(why: SkipReason) -> TaskState {

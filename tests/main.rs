@@ -1,3 +1,4 @@
-//! Integration tests, one binary.
+//! Integration tests, linked once.
 
+mod architecture;
 mod ui;

@@ -1,6 +1,7 @@
 //! What is remembered of one task. Small, because there may be a hundred thousand; what only failures need is boxed.
 
 use crate::event::{AttemptOutcome, AttemptReport, BlockRef, FailureClass, Verdict};
+use crate::plan::{LeftOut, Role};
 use crate::task::TaskIx;
 use std::num::NonZeroU32;
 
@@ -60,8 +61,23 @@ impl TaskState {
         matches!(self, TaskState::Done | TaskState::Failed | TaskState::Blocked | TaskState::Skipped)
     }
 
-    pub(super) fn is_reopened_by_a_resume(self) -> bool {
-        !matches!(self, TaskState::Done | TaskState::Group | TaskState::Open)
+    /// Where a task stands before anything has happened.
+    pub(super) fn first(role: Role) -> TaskState {
+        match role {
+            Role::Run => TaskState::Open,
+            Role::Group => TaskState::Group,
+            Role::Done => TaskState::DoneBefore,
+            Role::LeftOut(LeftOut::Manual) => TaskState::Manual,
+            Role::LeftOut(_) => TaskState::LeftOut,
+        }
+    }
+
+    /// The file no longer has the task: what is done stays done, what runs goes on.
+    pub(super) fn once_gone(self) -> TaskState {
+        match self {
+            TaskState::Done | TaskState::Running => self,
+            _ => TaskState::Removed,
+        }
     }
 }
 
@@ -180,6 +196,38 @@ impl Row {
     /// Whether an attempt of it was ever started in this run.
     pub fn has_run(&self) -> bool {
         self.started.is_some()
+    }
+
+    /// A new session begins: what is not done is open again, and what was ticked meanwhile is believed.
+    pub(super) fn resume(&mut self, role: Role) {
+        match (role, self.state) {
+            (_, TaskState::Done | TaskState::Group) => {}
+            (Role::Run | Role::Done, _) => {
+                self.state = TaskState::first(role);
+                self.blocked_by = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// The file was edited and gives the task this role now.
+    pub(super) fn follow(&mut self, role: Role) {
+        let was_aside = matches!(
+            self.state,
+            TaskState::LeftOut
+                | TaskState::Manual
+                | TaskState::Skipped
+                | TaskState::Group
+                | TaskState::Removed
+                | TaskState::DoneBefore
+        );
+        let is_waiting = matches!(self.state, TaskState::Open | TaskState::Waiting);
+        match role {
+            Role::Run if was_aside => self.state = TaskState::Open,
+            Role::Group => self.state = TaskState::Group,
+            Role::LeftOut(_) if is_waiting => self.state = TaskState::first(role),
+            _ => {}
+        }
     }
 
     /// The facts of an attempt that ended.

@@ -7,7 +7,8 @@ use specter::report::sarif::sarif;
 use specter::source::{SourceText, Span};
 
 fn log() -> String {
-    let source = SourceText::new("specs/001 login/tasks.md", "- [ ] T001 作成 🎉 T099\n- [ ] T002 \u{202e}b\n");
+    let source =
+        SourceText::new("specs/001 login/tasks.md", "- [ ] T001 作成 🎉 T099\n- [ ] T002 \u{202e}b\n");
     let at = source.text().find("T099").unwrap();
     let found = vec![
         Diagnostic::error(Code::UnknownDependency, "task `T001` depends on `T099`")

@@ -1,0 +1,91 @@
+//! JSON as the projections write it: unsafe characters escaped, times in seconds, ratios rounded.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Milliseconds that are written as seconds: `12`, or `12.345` when they are not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(pub u64);
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_multiple_of(1000) {
+            serializer.serialize_u64(self.0 / 1000)
+        } else {
+            serializer.serialize_f64(self.0 as f64 / 1000.0)
+        }
+    }
+}
+
+impl JsonSchema for Seconds {
+    fn schema_name() -> Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": 0 })
+    }
+}
+
+/// Four decimals are more than any of these figures is worth.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
+}
+
+/// Pretty JSON with a final newline, in which no character can move a cursor: strings hold them as `\u009b`.
+pub fn text(value: &impl Serialize) -> String {
+    // Only maps with keys that are no strings can fail, and there are none.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    guarded(text, |c| c != '\n' && crate::text::is_unsafe(c))
+}
+
+/// One line of JSON, guarded likewise.
+pub fn line(value: &impl Serialize) -> String {
+    let mut text = guarded(serde_json::to_string(value).unwrap_or_default(), crate::text::is_unsafe);
+    text.push('\n');
+    text
+}
+
+fn guarded(text: String, is_unsafe: impl Fn(char) -> bool + Copy) -> String {
+    if text.is_ascii() && !text.contains('\x7f') {
+        return text; // the serializer has escaped what is below a space
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut units = [0; 2];
+    for c in text.chars() {
+        if is_unsafe(c) {
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_fool_a_terminal_is_escaped_and_reads_back_the_same() {
+        let hostile = "a\u{9b}2J\u{202e}\x7f\n\u{e0041}é";
+        for text in [text(&hostile), line(&hostile)] {
+            assert!(!text.trim_end().chars().any(crate::text::is_unsafe), "{text:?}");
+            assert_eq!(serde_json::from_str::<String>(&text).unwrap(), hostile);
+        }
+    }
+
+    #[test]
+    fn whole_seconds_are_whole_numbers() {
+        assert_eq!(line(&[Seconds(332_000), Seconds(500)]), "[332,0.5]\n");
+    }
+}
