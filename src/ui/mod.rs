@@ -13,6 +13,8 @@ pub mod jsonl;
 pub mod lines;
 pub mod plain;
 pub mod progress;
+pub mod sheet;
+pub mod summary;
 pub mod text;
 pub mod theme;
 pub mod view;

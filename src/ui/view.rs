@@ -99,8 +99,9 @@ impl View {
     pub fn apply(&mut self, plan: &Plan, event: &Event) {
         self.last_failure = None;
         match &event.kind {
-            EventKind::RunStarted { info, selected, .. } => {
-                *self = View { info: Some(info.clone()), session: 1, selected: *selected, ..View::default() };
+            EventKind::RunStarted { info, .. } => {
+                *self = View { info: Some(info.clone()), session: 1, ..View::default() };
+                self.count_selected(plan);
             }
             EventKind::RunResumed { session, .. } => self.resume(plan, *session),
             EventKind::PlanChanged { removed, reopened, .. } => self.replan(plan, removed, reopened),
