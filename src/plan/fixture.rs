@@ -66,7 +66,7 @@ fn phase(title: &str, line: u32, span: Span) -> Phase {
         ("user story", PhaseKind::Story),
         ("polish", PhaseKind::Polish),
     ];
-    let number = |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric()).collect::<String>();
+    let number = |text: &str| text.chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
     let story = lower.find("user story ").map(|at| Story(format!("US{}", number(&title[at + 11..]))));
     Phase {
         title: title.to_owned(),
@@ -94,7 +94,9 @@ fn task(rest: &str, line: u32, span: Span, ix: TaskIx) -> (Task, Vec<WrittenNeed
         mark: mark.into(),
     });
     let words: Vec<&str> = words.collect();
-    words.iter().for_each(|word| word_of(&mut task, word));
+    for word in &words {
+        word_of(&mut task, word);
+    }
     task.title = words.iter().filter(|word| !word.starts_with('[')).copied().collect::<Vec<_>>().join(" ");
     task.checkpoint = task.title.starts_with("Checkpoint");
     task.state = match mark {
@@ -209,7 +211,8 @@ pub(crate) fn edges(plan: &Plan) -> String {
     for task in plan.task_ixs() {
         for link in plan.waits_for(task) {
             let reason = format!("{:?}", link.reason).to_lowercase();
-            lines += &format!("{} <- {} {reason}\n", plan.task(task).id, plan.task(link.task).id);
+            let (task, other) = (&plan.task(task).id, &plan.task(link.task).id);
+            lines.extend([task.as_str(), " <- ", other.as_str(), " ", &reason, "\n"]);
         }
     }
     lines

@@ -27,6 +27,8 @@ mod roles;
 mod select;
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
 mod properties;

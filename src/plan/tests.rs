@@ -1,5 +1,7 @@
 //! Tests of the plan as a whole, rule by rule. What one file decides alone is tested there.
 
+#![expect(clippy::format_push_string, clippy::format_collect, reason = "tests read better so")]
+
 use super::fixture::{before, codes, edges, errors, planned, role, run_ids};
 use super::*;
 use crate::diagnostic::Code;
