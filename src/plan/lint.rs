@@ -132,16 +132,6 @@ fn comes_first(read: Read<'_>, a: TaskIx, b: TaskIx) -> bool {
 }
 
 fn about_task(task: &Task, found: &mut Findings) {
-    if !task.aliases.is_empty() {
-        found.push(
-            Diagnostic::warning(
-                Code::RangeTask,
-                format!("{} stands for {}", id(task), count(task.aliases.len() as u64 + 1, "id")),
-            )
-            .at(task.id_span, "one line, several ids")
-            .help("split it into one line per id, so that each can be run and ticked"),
-        );
-    }
     if !build::says_work(task) && uses_git(&task.title) {
         found.push(
             Diagnostic::warning(

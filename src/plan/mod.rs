@@ -26,6 +26,15 @@ mod resolve;
 mod roles;
 mod select;
 
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
 pub use build::plan;
 
 use crate::task::{Checkpoint, Ignored, NeedForm, Phase, State, Story, Task, TaskId, TaskIx};
@@ -91,9 +100,10 @@ pub enum Reason {
     Waves,
     Checkpoint,
     Phase,
+    /// Stronger than the lane whose order it turns.
+    Tdd,
     Lane,
     Layer,
-    Tdd,
     Prose,
     File,
     Mode,
