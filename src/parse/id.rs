@@ -92,7 +92,8 @@ fn tee(line: &str, at: usize) -> Option<usize> {
         return None;
     }
     let start = line.len() - body.len();
-    Some(suffixes(line, start + len, len))
+    // `TASK-001-002` is one id, `T001-004` a range.
+    Some(suffixes(line, start + len, if upper_word.is_some() { usize::MAX } else { len }))
 }
 
 /// Takes `a`, `-S1`, `-02`, `-MIN` behind the number; leaves ranges (`-T058`, `-058`) and words (`-based`).

@@ -205,7 +205,9 @@ pub(super) fn list(text: &str, at: usize, base: usize, numbers: bool) -> List {
 }
 
 fn item(list: &mut List, text: &str, at: usize, base: usize, numbers: bool, expected: &mut bool) -> usize {
-    if *expected && let Some((target, end)) = target(text, at, numbers) {
+    // `T0*` is no id; `*T001*` is one in italics.
+    let starred = |end: usize| text[end..].starts_with('*') && !text[end..].starts_with("**") && !text[..at].ends_with('*');
+    if *expected && let Some((target, end)) = target(text, at, numbers).filter(|(_, end)| !starred(*end)) {
         *expected = false;
         let span = Span::new(base + at, base + end);
         match bad(&target) {

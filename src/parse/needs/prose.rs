@@ -26,7 +26,8 @@ pub(in super::super) fn on_task(line: &str, from: usize, base: usize, taken: &[(
     for (start, end) in scan::outside_code(text) {
         for (at, _) in text[start..end].match_indices(' ') {
             let at = from + start + at + 1;
-            if at < done || taken.iter().any(|(a, b)| (*a..*b).contains(&at)) {
+            let before = taken.partition_point(|(start, _)| *start <= at);
+            if at < done || before > 0 && at < taken[before - 1].1 {
                 continue;
             }
             let Some((len, reverse)) = word(&line[at..]) else { continue };
