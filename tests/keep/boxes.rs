@@ -82,7 +82,7 @@ impl File {
     }
 
     fn boxes(&self) -> Boxes {
-        Boxes::new(&self.path, parse)
+        Boxes::with_parser(&self.path, parse)
     }
 
     fn text(&self) -> String {
@@ -249,7 +249,7 @@ fn a_symlinked_file_is_ticked_where_it_is() {
     let file = File::new("- [ ] T1 a\n");
     let link = file.path.with_file_name("link.md");
     std::os::unix::fs::symlink("tasks.md", &link).unwrap();
-    Boxes::new(&link, parse).tick(&[tick("T1", "a")]);
+    Boxes::with_parser(&link, parse).tick(&[tick("T1", "a")]);
     assert_eq!(file.text(), "- [x] T1 a\n");
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
 }
@@ -312,4 +312,64 @@ proptest! {
 /// Used by the editors' test as well.
 pub(super) fn read(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok()
+}
+
+/// Everything that the parser proper finds open in a real file, ticked at once.
+fn tick_all(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap();
+    let Ok(source) = SourceText::from_bytes("tasks.md", bytes.to_vec()) else { return };
+    let (document, _) = specter::parse::parse(&source);
+    let mut expected = bytes.to_vec();
+    let mut wanted = Vec::new();
+    let mut seen = std::collections::HashMap::new();
+    for task in &document.tasks {
+        for id in std::iter::once(&task.id).chain(&task.aliases) {
+            *seen.entry(id.clone()).or_insert(0) += 1;
+        }
+    }
+    for task in document.tasks.iter().filter(|task| task.state == State::Open && seen[&task.id] == 1) {
+        let Some(checkbox) = task.checkbox.as_ref().filter(|checkbox| checkbox.is_one_byte()) else {
+            continue;
+        };
+        expected[source.file_offset(checkbox.inner.start) as usize] = document.tick as u8;
+        wanted.push(Tick::of(task));
+    }
+    let ticked = Boxes::new(path).tick(&wanted);
+    assert_eq!(ticked.ticked.len(), wanted.len(), "{ticked:?}");
+    assert!(std::fs::read(path).unwrap() == expected, "other bytes changed");
+    let again = SourceText::from_bytes("tasks.md", expected).unwrap();
+    let (after, _) = specter::parse::parse(&again);
+    assert_eq!(after.tasks.len(), document.tasks.len());
+    let ids: Vec<&TaskId> = wanted.iter().map(|tick| &tick.task).collect();
+    assert!(after.tasks.iter().filter(|task| ids.contains(&&task.id)).all(|task| task.state == State::Done));
+}
+
+fn files_below(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            files_below(&entry.path(), found);
+        } else if kind.is_file() && entry.path().extension().is_some_and(|extension| extension == "md") {
+            found.push(entry.path());
+        }
+    }
+}
+
+#[test]
+fn in_real_files_only_box_bytes_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tasks.md");
+    tick_all(&path, b"\xef\xbb\xbf# Tasks\r\n\r\n- [ ] T001 One\r\n  - [ ] T002 Two\n* [X] **T003** Three");
+    let Some(corpus) = std::env::var_os("SPECTER_CORPUS") else {
+        println!("skipped the corpus: SPECTER_CORPUS is not set");
+        return;
+    };
+    let mut files = Vec::new();
+    files_below(Path::new(&corpus), &mut files);
+    for file in &files {
+        println!("{}", file.display());
+        tick_all(&path, &std::fs::read(file).unwrap());
+    }
+    println!("{} files", files.len());
 }

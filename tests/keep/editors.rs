@@ -50,7 +50,7 @@ fn contend(save: fn(&Path, &str)) {
     std::fs::write(&path, lines.concat()).unwrap();
 
     let is_over = AtomicBool::new(false);
-    let mut boxes = Boxes::new(&path, parse);
+    let mut boxes = Boxes::with_parser(&path, parse);
     let (mut meanwhile, mut reticked) = (0, 0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
