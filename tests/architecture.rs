@@ -42,7 +42,7 @@ const LOCALISED: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["ui/diagnostics.rs"]),
     ("tokio::", &["driver/"]),
     ("anyhow", &["cli/"]),
-    ("libc::", &["sys.rs", "sys/"]),
+    ("libc::", &["sys.rs", "sys/", "fs.rs"]),
 ];
 
 struct Source {

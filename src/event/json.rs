@@ -213,12 +213,14 @@ impl<'de> Visitor<'de> for EventVisitor {
     /// As it is written, `seq`, `at` and `kind` come first and nothing has to be kept aside.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event, A::Error> {
         let mut seen = Map::new();
-        let Some(seq) = expect::<u64, A>(&mut map, Key::Seq, &mut seen)? else { return any_order(map, seen) };
-        let Some(at) = expect::<u64, A>(&mut map, Key::At, &mut seen)? else {
+        let Some(seq) = expect::<u64, A>(&mut map, &Key::Seq, &mut seen)? else {
+            return any_order(map, seen);
+        };
+        let Some(at) = expect::<u64, A>(&mut map, &Key::At, &mut seen)? else {
             seen.insert("seq".to_owned(), seq.into());
             return any_order(map, seen);
         };
-        let Some(kind) = expect::<KindName, A>(&mut map, Key::Kind, &mut seen)? else {
+        let Some(kind) = expect::<KindName, A>(&mut map, &Key::Kind, &mut seen)? else {
             seen.insert("seq".to_owned(), seq.into());
             seen.insert("at".to_owned(), at.into());
             return any_order(map, seen);
@@ -278,11 +280,11 @@ impl Key {
 /// The next value, if its key is `expected`; another one is kept in `seen`.
 fn expect<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     map: &mut A,
-    expected: Key,
+    expected: &Key,
     seen: &mut Map<String, Value>,
 ) -> Result<Option<T>, A::Error> {
     match map.next_key::<Key>()? {
-        Some(key) if key == expected => map.next_value().map(Some),
+        Some(key) if key == *expected => map.next_value().map(Some),
         Some(key) => {
             let value = map.next_value()?;
             seen.insert(key.into_string(), value);
@@ -343,8 +345,8 @@ fn read_kind<'de, A: MapAccess<'de>>(kind: KindName, mut map: A) -> Result<Event
 
 fn read_finished<'de, A: MapAccess<'de>>(mut map: A) -> Result<EventKind, A::Error> {
     let mut seen = Map::new();
-    if let Some(task) = expect::<TaskRef, A>(&mut map, Key::Task, &mut seen)? {
-        if let Some(attempt) = expect::<u32, A>(&mut map, Key::Attempt, &mut seen)? {
+    if let Some(task) = expect::<TaskRef, A>(&mut map, &Key::Task, &mut seen)? {
+        if let Some(attempt) = expect::<u32, A>(&mut map, &Key::Attempt, &mut seen)? {
             let report = AttemptReport::deserialize(MapAccessDeserializer::new(map))?;
             return Ok(EventKind::AttemptFinished { task, attempt, report: Box::new(report) });
         }

@@ -167,14 +167,8 @@ fn a_frame_that_stands_there_twice_counts_once_at_the_end_and_is_damage_elsewher
     assert_eq!(loaded.tail, Tail::Repeated { bytes: last.len() as u64 });
 
     let first = &bytes[..ends[0] as usize];
-    let order = |result| {
-        matches!(
-            damage_of(result),
-            (2, _, Damage::FrameOrder { last: 1, found: 1 })
-                | (3, _, Damage::FrameOrder { last: 1, found: 1 })
-        )
-    };
-    assert!(order(run.with(&[first, first, &bytes[ends[0] as usize..]].concat())));
+    let (_, _, damage) = damage_of(run.with(&[first, first, &bytes[ends[0] as usize..]].concat()));
+    assert_eq!(damage, Damage::FrameOrder { last: 1, found: 1 });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::child;
 use specter::journal::{Lock, LockError};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ fn acquire(dir: &Path) -> Result<Lock, LockError> {
 fn hold_if_second() -> bool {
     let Some(dir) = child::role_dir() else { return false };
     let _lock = acquire(&dir).unwrap();
-    println!("\nheld");
+    std::io::stdout().write_all(b"\nheld\n").unwrap();
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     true
 }

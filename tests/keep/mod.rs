@@ -1,8 +1,11 @@
 //! What is kept on disk: the journal, the lock, the state directory, files, boxes. Damage of every kind, two
 //! processes, editors that save meanwhile.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 mod boxes;
 mod child;
+mod editors;
 mod events;
 mod files;
 mod journal;
