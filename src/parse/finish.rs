@@ -87,6 +87,12 @@ fn file(walk: &mut Walk<'_, '_>) {
                 .help("write ids such as `T001` behind the boxes; they stay the same when the text changes"),
         );
     }
+    if let Some((line, boxes)) = walk.hidden_boxes.filter(|(_, boxes)| *boxes as usize > tasks.len()) {
+        let message = format!("{} in code and comments, more than there are tasks", count(boxes, "line").replace("line", "task-like line"));
+        let span = walk.source.line_span(line);
+        walk.findings.push(Diagnostic::warning(Code::TaskInFence, message).at(span, "the first one; not taken as a task"));
+    }
+    let tasks = &walk.document.tasks;
     let leaves = tasks.iter().filter(|task| !task.is_group).count() as u32;
     let all = tasks.iter().map(|task| 1 + task.aliases.len() as u32).sum::<u32>();
     if let Some((stated, span)) = walk.stated_total.filter(|(n, _)| *n != leaves && *n != all && *n != tasks.len() as u32) {

@@ -271,13 +271,6 @@ pub(super) fn near_miss(source: &SourceText, line: u32, text: &str, findings: &m
     });
 }
 
-pub(super) fn in_code(source: &SourceText, line: u32, what: &str, findings: &mut Findings) {
-    let span = source.line_span(line);
-    findings.add(Code::TaskInFence, || {
-        Diagnostic::warning(Code::TaskInFence, format!("a line in a {what} looks like a task")).at(span, "not taken as a task")
-    });
-}
-
 /// A fence that is never closed: an error if it swallows what looks like tasks.
 pub(super) fn unclosed(source: &SourceText, fence: &Fence, boxes: u32, lines: u32, findings: &mut Findings) {
     let span = source.line_span(fence.first);

@@ -148,6 +148,11 @@ fn quoted_spaces(text: &str) -> bool {
 }
 
 fn bare(word: &str, base: usize, found: &mut Vec<NamedPath>) {
+    // Most words are just words.
+    let sign = word.bytes().any(|b| matches!(b, b'/' | b'.' | b'\\'));
+    if !sign && !NAMES.contains(&word.trim_end_matches([':', ',', '!', '?', '*', '_'])) {
+        return;
+    }
     let end = word.trim_end_matches(['.', ':', ',', ';', '!', '?', '*', '_', '"', '\'']).len();
     let mut end = end;
     // `**src/a.rs**` is bold, `src/**` is a glob.
@@ -207,11 +212,11 @@ fn extension(text: &str) -> Option<&str> {
 }
 
 fn is_path(text: &str, quoted: bool) -> bool {
+    let sign = |b: u8| matches!(b, b'=' | b'<' | b'>' | b'|' | b';' | b'"' | b'\'' | b'^' | b'!' | b'%' | b'`' | b'&');
     let text_ok = !text.is_empty()
         && text.len() <= LONGEST
-        && !text.contains("://")
-        && !text.chars().any(crate::text::is_unsafe)
-        && !text.contains(['=', '<', '>', '|', ';', '"', '\'', '^', '!', '%', '`', '&'])
+        && !text.bytes().any(|b| sign(b) || b < b' ')
+        && (text.is_ascii() || !text.chars().any(crate::text::is_unsafe))
         && !text.starts_with(['-', '@', '#', '?', '+', ':'])
         && text.bytes().any(|b| b.is_ascii_alphanumeric())
         && !text.starts_with("www.");
@@ -230,8 +235,11 @@ fn is_path(text: &str, quoted: bool) -> bool {
 
 /// A regular expression or code rather than a path.
 fn looks_like_a_pattern(text: &str) -> bool {
-    text.contains("\\d") || text.contains("\\s") || text.contains("\\n") || text.contains("\\w") || text.contains("\\b") && !drive(text)
-        || text.contains("//") || text.contains("${") || text.contains("]+") || text.contains(".*") || text.contains("...")
+    let windows = drive(text);
+    let escape = |b: u8| matches!(b, b'd' | b's' | b'n' | b'w') || b == b'b' && !windows;
+    text.as_bytes().windows(2).any(|pair| {
+        matches!(pair, b"//" | b"${" | b"]+" | b".*") || pair[0] == b'\\' && escape(pair[1])
+    }) || text.contains("...")
 }
 
 fn drive(text: &str) -> bool {
@@ -322,7 +330,8 @@ fn is_name(text: &str, quoted: bool) -> bool {
 
 /// `src/{A,B}.php` names two files; other patterns stay one.
 fn expand(text: &str) -> Vec<String> {
-    let single = text.matches('{').count() == 1 && !text.contains(['*', '?']);
+    let braces = text.bytes().filter(|b| *b == b'{').count();
+    let single = braces == 1 && !text.contains(['*', '?']);
     let parts = single.then(|| {
         let open = text.find('{')?;
         let close = open + text[open..].find('}')?;

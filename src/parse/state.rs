@@ -12,6 +12,10 @@ pub(super) fn is_dropped(title: &str) -> bool {
     super::scan::outside_code(title).iter().any(|(from, to)| {
         let part = &title[*from..*to];
         part.match_indices(['(', '（', '*', '—', '–', '-', '_', '[']).any(|(at, sign)| {
+            // Only the first of a run is looked at, so that a line of stars stays linear.
+            if matches!(sign, "*" | "_") && part[..at].ends_with(['*', '_']) {
+                return false;
+            }
             let after = part[at + sign.len()..].trim_start_matches(['*', '_', ' ']);
             let bracket = matches!(sign, "(" | "（" | "[");
             let dash = sign == "-" && !part[..at].ends_with(' ');
@@ -38,6 +42,9 @@ fn says_why(rest: &str) -> bool {
 
 /// Whether a title plainly asks for a person. Conservative: whatever needs such a task waits for somebody.
 pub(super) fn is_manual(title: &str) -> bool {
+    if !may_be_manual(title) {
+        return false;
+    }
     let plain = title.trim_start_matches(|c: char| !c.is_alphanumeric());
     let lower: String = plain.chars().take(400).flat_map(char::to_lowercase).collect();
     let made = ["checklist", "plan", "script", "guide", "doc", "page", "procedure", "template", "steps", "section", "instruction"];
@@ -57,11 +64,21 @@ pub(super) fn is_manual(title: &str) -> bool {
     verb && lower.match_indices("manually").any(|(at, _)| !lower[..at].ends_with("be ") && !lower[..at].ends_with("-"))
 }
 
+/// Whether any word that could ask for a person begins somewhere; spares most titles the closer look.
+fn may_be_manual(title: &str) -> bool {
+    title.as_bytes().windows(4).any(|word| {
+        let word = [word[0] | 32, word[1] | 32, word[2] | 32, word[3] | 32];
+        matches!(&word, b"manu" | b"huma" | b"stak" | b"acce" | b"appr" | b"sign" | b"ask ")
+    })
+}
+
 /// `Checkpoint - Ensure all tests pass`.
 pub(super) fn is_checkpoint(title: &str) -> bool {
     let plain = title.trim_start_matches(|c: char| !c.is_alphanumeric());
     ["checkpoint", "检查点", "檢查點", "チェックポイント", "контрольная точка", "punto de control"].iter().any(|word| {
-        plain.get(..word.len()).is_some_and(|head| head.to_lowercase() == *word)
+        let same = |head: &str| if word.is_ascii() { head.eq_ignore_ascii_case(word) } else { head.to_lowercase() == *word };
+        plain.as_bytes().first().map(|b| b | 32) == word.as_bytes().first().map(|b| b | 32)
+            && plain.get(..word.len()).is_some_and(same)
             && !plain[word.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
     })
 }

@@ -58,6 +58,8 @@ pub(super) struct Walk<'s, 'c> {
     files: Option<(TaskIx, u32)>,
     ticks: (u32, u32),
     pub stated_total: Option<(u32, Span)>,
+    /// The first box in code or a comment, and how many there are.
+    pub hidden_boxes: Option<(u32, u32)>,
     /// How often each synthetic id was given out.
     pub twins: HashMap<String, u32>,
     only_checklists: bool,
@@ -81,6 +83,7 @@ impl<'s, 'c> Walk<'s, 'c> {
             files: None,
             ticks: (0, 0),
             stated_total: None,
+            hidden_boxes: None,
             twins: HashMap::new(),
             only_checklists,
             deep: false,
@@ -389,7 +392,7 @@ impl<'s, 'c> Walk<'s, 'c> {
         };
         self.ignore_if_loose(line, reason);
         if kind == Kind::Comment && loose::is_plain_box(text) {
-            make::in_code(self.source, line, "comment", &mut self.findings);
+            self.hide(line, 1);
         }
         if kind == Kind::Quote
             && let Some(checkpoint) = state::checkpoint(text)
@@ -401,6 +404,11 @@ impl<'s, 'c> Walk<'s, 'c> {
             self.extend(owner, line);
         }
         self.lazy = None;
+    }
+
+    /// Remembers boxes in code and comments: said only if they outnumber the tasks.
+    fn hide(&mut self, line: u32, boxes: u32) {
+        self.hidden_boxes.get_or_insert((line, 0)).1 += boxes;
     }
 
     fn checkpoint(&mut self, text: String, line: u32) {
@@ -490,7 +498,7 @@ impl<'s, 'c> Walk<'s, 'c> {
         if !fence.closed {
             make::unclosed(self.source, fence, boxes, self.blocks.kinds.len() as u32, &mut self.findings);
         } else if let Some(line) = first {
-            make::in_code(self.source, line, "code block", &mut self.findings);
+            self.hide(line, boxes);
         }
         self.fence_content(fence, owner);
     }
