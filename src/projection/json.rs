@@ -156,6 +156,7 @@ impl<'a> Object<'a> {
     }
 }
 
+#[expect(clippy::needless_bitwise_bool, reason = "without branches it is done many bytes at a time")]
 fn push_string(out: &mut String, value: &str) {
     if all(value, |b| matches!(b, 0x20..0x7f) & (b != b'"') & (b != b'\\')) {
         out.push('"');

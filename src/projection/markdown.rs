@@ -19,6 +19,7 @@ pub(super) fn all(text: &str, is_such: impl Fn(u8) -> bool) -> bool {
 }
 
 /// Nothing to escape: most ids and titles.
+#[expect(clippy::needless_bitwise_bool, reason = "without branches it is done many bytes at a time")]
 fn is_plain(byte: u8) -> bool {
     let special =
         (byte == b'`') | (byte == b'|') | (byte == b'<') | (byte == b'[') | (byte == b']') | (byte == b'&');
