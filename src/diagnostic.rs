@@ -129,6 +129,10 @@ codes! {
     GitTask "git-task" "The task commits, pushes or switches branches itself, which collides with running others beside it.";
     HiddenCharacters "hidden-characters" "The text holds invisible or direction-changing characters; they are shown escaped.";
     TooDeep "too-deep" "The list is nested deeper than the limit; deeper items belong to the body of their task.";
+    BadConfig "bad-config" "A configuration file is not valid TOML or JSON.";
+    UnknownKey "unknown-key" "A configuration file has a key that is no setting. `specter config` lists all settings.";
+    BadValue "bad-value" "A setting in a configuration file has a value that cannot be used.";
+    UserOnlyKey "user-only-key" "A project's configuration sets what only the user's own configuration may decide.";
     TooMany "too-many" "There are more findings of one kind than are worth printing.";
 }
 

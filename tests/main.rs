@@ -1,3 +1,6 @@
 //! Integration tests, linked once.
 
 mod projection;
+//! Integration tests, one binary.
+
+mod schedule;

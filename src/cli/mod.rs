@@ -1,1 +1,5 @@
-//! Stub of the skeleton; written by its owner.
+//! The command line: arguments in, exit code out. The only place that knows `anyhow`, exit codes and wording of errors.
+
+pub mod args;
+pub mod error;
+pub mod exit;
