@@ -1,6 +1,6 @@
 //! `.specter/implementation-context.md`: the plan as given: configuration, tasks, state, batches.
 
-use super::markdown::{code, inline};
+use super::markdown::{code, inline, push_inline};
 use super::{progress, write_ids, write_task};
 use crate::plan::{EdgeKind, LaneIx, Mode, Plan, Role};
 use crate::summary::{Summary, TaskState};
@@ -57,16 +57,21 @@ fn tasks(out: &mut String, plan: &Plan, summary: &Summary) {
             );
         }
         write_task(out, plan, summary, task, "- ");
-        let _ = writeln!(out, " — {}", state(summary, task));
+        out.push_str(" — ");
+        push_state(out, summary, task);
+        out.push('\n');
         detail(out, plan, task);
     }
 }
 
-fn state(summary: &Summary, task: TaskIx) -> String {
+fn push_state(out: &mut String, summary: &Summary, task: TaskIx) {
     let row = summary.row(task);
     match row.blocked_by.filter(|_| row.state == TaskState::Blocked) {
-        Some(by) => format!("blocked by {}", inline(summary.id(by).as_str())),
-        None => row.state.as_str().to_owned(),
+        Some(by) => {
+            out.push_str("blocked by ");
+            push_inline(out, summary.id(by).as_str());
+        }
+        None => out.push_str(row.state.as_str()),
     }
 }
 

@@ -66,12 +66,13 @@ impl Scheduler {
     /// The open tasks behind every unmet edge, through gates and whatever else only passes order on.
     fn waits(&self, task: TaskIx) -> Vec<Obstacle> {
         let start = NodeIx::from(task);
-        let held = self.held.iter().filter(|(_, node)| *node == start);
-        let mut obstacles: Vec<Obstacle> = held.map(|(by, _)| Obstacle::Held { by: *by }).collect();
+        let mut obstacles = Vec::new();
         let mut seen = HashSet::from([start]);
         let mut wave = vec![start];
         let mut found = Vec::new();
         while let Some(node) = wave.pop() {
+            let held = self.held.iter().filter(|(_, held)| *held == node);
+            obstacles.extend(held.map(|(by, _)| Obstacle::Held { by: *by }));
             for edge in self.plan.graph.before(node) {
                 if self.nodes[edge.from.ix()].released || !seen.insert(edge.from) {
                     continue;

@@ -42,7 +42,7 @@ pub(super) fn new_slot(task: &Task, role: Role) -> TaskSlot {
 fn known_slot(task: &Task, role: Role, known: &TaskHistory) -> TaskSlot {
     let mut slot = TaskSlot::new(role);
     slot.ticked = role == Role::Done || task.state == State::Done;
-    slot.before_run = role == Role::Done && !known.is_done();
+    slot.before_run = role == Role::Done && *known == TaskHistory::default();
     slot.attempts = known.attempts;
     slot.failed_before = known.settled == Some(Settled::Failed);
     slot.edit = edit(task, role, known);
@@ -61,7 +61,9 @@ fn edit(task: &Task, role: Role, known: &TaskHistory) -> Option<Edit> {
         {
             Some(Edit::Cleared)
         }
-        Role::Done if !known.is_done() && *known != TaskHistory::default() => Some(Edit::Ticked),
+        Role::Done if !(known.is_done() && known.ticked) && *known != TaskHistory::default() => {
+            Some(Edit::Ticked)
+        }
         _ => None,
     }
 }

@@ -201,9 +201,12 @@ fn carry(mut slot: TaskSlot, role: Role, task: &Task) -> TaskSlot {
 }
 
 fn ticked(mut slot: TaskSlot, was: Stage) -> TaskSlot {
-    slot.ticked = true;
+    let was_ticked = std::mem::replace(&mut slot.ticked, true);
     match was {
-        Stage::Settled(TaskOutcome::Done) => slot,
+        Stage::Settled(TaskOutcome::Done) => {
+            slot.edit = (!was_ticked).then_some(Edit::Ticked);
+            slot
+        }
         Stage::Running { .. } => {
             slot.edit = (!slot.believed).then_some(Edit::Ticked);
             slot.believed = true;

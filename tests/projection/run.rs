@@ -187,7 +187,7 @@ impl Run {
     }
 
     pub(crate) fn start(&mut self, id: &str) -> &mut Run {
-        let worker = (1..).find(|n| self.running.iter().all(|(_, _, worker)| worker != n)).unwrap();
+        let worker = (1..=1000).find(|n| self.running.iter().all(|(_, _, worker)| worker != n)).unwrap();
         let attempt = *self.attempts.entry(id.to_owned()).and_modify(|n| *n += 1).or_insert(1);
         self.running.push((id.to_owned(), self.now, worker));
         let task = self.reference(id);
@@ -287,10 +287,9 @@ impl Run {
     }
 
     /// As a journal gives them back: tasks by id alone, whole milliseconds.
-    pub(crate) fn from_disk(&self) -> Vec<Event> {
-        let through_disk =
-            |event: &Event| serde_json::from_str(&serde_json::to_string(event).unwrap()).unwrap();
-        self.events.iter().map(through_disk).collect()
+    pub(crate) fn through_disk(&self) -> Vec<Event> {
+        let again = |event: &Event| serde_json::from_str(&serde_json::to_string(event).unwrap()).unwrap();
+        self.events.iter().map(again).collect()
     }
 
     pub(crate) fn ix(&self, id: &str) -> TaskIx {

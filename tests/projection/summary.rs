@@ -268,7 +268,7 @@ proptest! {
         for event in &run.events {
             live.apply(&run.plan, event);
         }
-        let again = Summary::of(&run.plan, &run.from_disk());
+        let again = Summary::of(&run.plan, &run.through_disk());
         prop_assert_eq!(live.counts(), again.counts());
         prop_assert_eq!(live.numbers(), again.numbers());
         prop_assert_eq!(live.recovery(), again.recovery());

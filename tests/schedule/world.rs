@@ -83,6 +83,10 @@ pub(crate) struct World {
     over: Option<RunOutcome>,
     /// How to take back the last attempt's end, should its record be lost.
     undo: Option<Undo>,
+    /// One seed is played again, to be looked at.
+    aloud: bool,
+    /// People edit the file, so nobody can tell which ticks are older than the run.
+    edits: bool,
 }
 
 struct Undo {
@@ -136,6 +140,8 @@ impl World {
             edited: false,
             over: None,
             undo: None,
+            aloud: std::env::var_os("SPECTER_SEED").is_some(),
+            edits: weather.edits,
         }
     }
 
@@ -363,6 +369,9 @@ impl World {
             assert_eq!(event.seq, self.journal.len() as u64 + 1, "events are numbered without a gap");
             assert_eq!(event.at, self.now);
             self.journal.push(event.clone());
+            if self.aloud {
+                eprintln!("{}", serde_json::to_string(event).unwrap());
+            }
             self.take_in(scheduler, event);
         }
     }
@@ -574,6 +583,11 @@ impl World {
         self.edited = true;
         self.change_file();
         self.plan = Arc::new(self.file.plan());
+        if self.aloud {
+            for line in &self.file.lines {
+                eprintln!("{line:?}");
+            }
+        }
         let plan = Arc::clone(&self.plan);
         for running in self.running.values_mut() {
             running.removed = plan.find(&running.id).is_none();
@@ -677,23 +691,8 @@ impl World {
         });
         let ends = last.filter(|event| matches!(event.kind, EventKind::RunFinished { .. })).count();
         assert_eq!(ends, 1, "the end is told once");
-        if std::env::var_os("SPECTER_SEED").is_some() {
-            for event in &self.journal {
-                eprintln!("{}", serde_json::to_string(event).unwrap());
-            }
-            for task in self.plan.task_ixs() {
-                eprintln!(
-                    "{} {:?} {:?} {:?}",
-                    task.0,
-                    self.plan.task(task).id,
-                    self.plan.planned(task).role,
-                    scheduler.state(task)
-                );
-            }
-        }
         let counts = self.count(scheduler);
-        // With edits between sessions nobody can tell which ticks are older than the run.
-        let done = |counts: Counts| match self.weather.edits {
+        let done = |counts: Counts| match self.edits {
             true => Counts { selected: 0, done: counts.done + counts.done_before, done_before: 0, ..counts },
             false => counts,
         };
