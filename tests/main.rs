@@ -5,3 +5,4 @@ mod keep;
 mod projection;
 mod schedule;
 mod ui;
+mod exec;

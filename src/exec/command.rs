@@ -97,6 +97,7 @@ pub(super) struct Command {
     /// words and exit code are what the user sees.
     pub(super) is_direct: bool,
     /// Removed after the block has ended.
+    #[expect(dead_code, reason = "held for its drop")]
     pub(super) script: Option<Script>,
 }
 

@@ -34,6 +34,12 @@ pub fn is_withheld(name: &str, pass: &[String]) -> bool {
             || WITHHELD_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
 }
 
+/// Names descriptors of a make that started specter; children do not get those.
+fn is_foreign_jobserver(name: &str, value: &OsString) -> bool {
+    matches!(name, "MAKEFLAGS" | "MFLAGS" | "CARGO_MAKEFLAGS")
+        && String::from_utf8_lossy(value.as_bytes()).contains("--jobserver")
+}
+
 /// What children get, prepared.
 pub(super) struct Environment {
     pub(super) base: Strings,
@@ -56,7 +62,7 @@ impl Environment {
         let name_of = |name: &OsString| String::from_utf8_lossy(name.as_bytes()).into_owned();
         for (name, value) in vars {
             let text = name_of(name);
-            if text == "PWD" || is_withheld(&text, pass) {
+            if text == "PWD" || is_withheld(&text, pass) || is_foreign_jobserver(&text, value) {
                 continue;
             }
             if text == "PATH" {

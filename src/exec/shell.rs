@@ -86,9 +86,10 @@ pub struct ShellExecutor {
 }
 
 impl ShellExecutor {
-    /// Makes this process the adopter of its orphaned descendants.
+    /// Makes this process the adopter of its orphaned descendants, and keeps what it has open from its children.
     pub fn new(config: ShellConfig) -> io::Result<ShellExecutor> {
         sys::adopt_orphans()?;
+        sys::close_all_on_exec();
         let ShellConfig { project, run, run_dir, vars, env_pass, shell, force_shell, .. } = config;
         let environment = Environment::new(&vars, &env_pass, &project, &run);
         let shell = path_string(&shell)?;
