@@ -3,6 +3,7 @@
 mod architecture;
 mod keep;
 mod projection;
+mod run;
 mod schedule;
 mod ui;
 mod exec;

@@ -9,14 +9,13 @@ use super::exit::Exit;
 use super::target::Target;
 use super::{consent, report, stage};
 use crate::boxes::Boxes;
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::driver::{self, Replanned, Request};
-use crate::event::RunInfo;
+use crate::event::{EventKind, RunInfo};
 use crate::exec::ShellConfig;
 use crate::history::History;
-use crate::journal::{Loaded, Lock, LockError, RunId, Store};
-use crate::parse;
+use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail};
 use crate::plan::{self, Mode, Plan, Role};
 use crate::schedule::Limits;
 use crate::sink::Sink;
@@ -72,12 +71,12 @@ impl<'a> Session<'a> {
         if killed > 0 {
             self.say(&format!("{} of the interrupted run were ended", count(killed as u64, "leftover process").replace("processs", "processes")));
         }
-        if let Some(dropped) = loaded.tail.torn_bytes() {
+        if let Tail::Torn { bytes: dropped } = loaded.tail {
             self.say(&format!("the last record of run {run} was cut short ({dropped} bytes) and is dropped"));
         }
         repair(&self.target, &loaded);
         if !wants_resume {
-            let is_whole = loaded.events.iter().any(|event| event.kind.is_run_finished());
+            let is_whole = matches!(loaded.events.last().map(|event| &event.kind), Some(EventKind::RunFinished { .. }));
             let what = if is_whole { "left work undone" } else { "did not end" };
             self.say(&format!("run {run} {what}; starting anew with what is open (`specter resume` goes on with it)"));
             return Ok(());
@@ -95,7 +94,7 @@ impl<'a> Session<'a> {
     /// The options of the run that goes on, with what was typed now laid over them.
     fn take_up(&mut self, run: RunId, loaded: Loaded) -> Result<(), Error> {
         let history = History::from_events(&loaded.events);
-        let mut options = history.info.options.clone();
+        let mut options = history.info.map(|info| info.options).unwrap_or_default();
         options.extend(self.args.to_options());
         let remembered = Implement::from_options(&options)
             .map_err(|error| Error::message(Kind::Input, format!("the options of run {run} cannot be read: {error}")))?;
@@ -112,7 +111,7 @@ impl<'a> Session<'a> {
     }
 
     fn say(&self, text: &str) {
-        stage::note(self.global, &self.loaded.config, text);
+        stage::note(&self.loaded.config, text);
     }
 
     fn run(mut self) -> Result<Exit, Error> {
@@ -131,13 +130,15 @@ impl<'a> Session<'a> {
         }
         let (store, lock) = self.hold()?;
         let request = self.request(&store, &lock, plan, file, options, trust)?;
+        let run = request.run.clone();
         let json = self.args.format == Format::Json;
         let ended = driver::run(request).map_err(|error| {
             Error::new(Kind::Io, error).hint("what is recorded is safe; `specter resume` goes on from there")
         })?;
         drop(lock);
-        report::end(&screen, &ended, &self.target, json);
-        Ok(Exit::of(ended.outcome))
+        let run_dir = stage::shown(&store.run_dir(&run), &self.target.project);
+        report::end(&screen, &ended, &self.target, &run_dir, json);
+        Ok(Exit::from(ended.outcome))
     }
 
     fn store(&self) -> Option<&Store> {
@@ -185,7 +186,7 @@ impl<'a> Session<'a> {
         plan: Plan,
         file: stage::TaskFile,
         options: plan::Options,
-        trust: config::Trust,
+        trust: config::trust::Trust,
     ) -> Result<Request, Error> {
         let config = &self.loaded.config;
         let seed = self.clock.seed();
@@ -231,7 +232,7 @@ impl<'a> Session<'a> {
             shell: shell(config, &self.target.project, &run, &run_dir),
             header: header::header(&screen, &plan, &manner),
             screen,
-            boxes: Boxes::new(&self.target.file, parse::parse).planned(file.contents, file.source, file.document),
+            boxes: Boxes::new(&self.target.file).planned(file.contents, file.source, file.document),
             replan: replan(options, trust),
             plan: Arc::new(plan),
             run,
@@ -246,7 +247,7 @@ impl<'a> Session<'a> {
 fn lock(store: &Store, clock: &Clock) -> Result<Lock, Error> {
     let command = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
     store.lock(&command, clock.wall_ms()).map_err(|error| match error {
-        LockError::Held(_) => Error::new(Kind::Locked, error).hint("wait for it, or end it; its lock goes with it"),
+        error @ LockError::Held { .. } => Error::new(Kind::Locked, error).hint("wait for it, or end it; its lock goes with it"),
         error => Error::new(Kind::Io, error),
     })
 }
@@ -261,7 +262,7 @@ fn repair(target: &Target, loaded: &Loaded) {
     };
     let ticks: Vec<Tick> = file.document.tasks.iter().filter(lost).map(Tick::of).collect();
     if !ticks.is_empty() {
-        Boxes::new(&target.file, parse::parse).tick(&ticks);
+        Boxes::new(&target.file).tick(&ticks);
     }
 }
 
@@ -296,7 +297,7 @@ fn shell(config: &Config, project: &Path, run: &RunId, run_dir: &Path) -> ShellC
 }
 
 /// How an edited file is planned: with the same options, and nothing in it that nobody agreed to.
-fn replan(options: plan::Options, trust: config::Trust) -> driver::Replan {
+fn replan(options: plan::Options, trust: config::trust::Trust) -> driver::Replan {
     Box::new(move |edited, _cleared| {
         let mut document = edited.document;
         let mut warnings = Vec::new();
@@ -333,7 +334,3 @@ fn replan(options: plan::Options, trust: config::Trust) -> driver::Replan {
     })
 }
 
-/// Wall time of now as people read it.
-pub(super) fn stamp_now() -> String {
-    clock::stamp(Clock::start().wall_ms())
-}

@@ -100,6 +100,7 @@ fn not_text(name: &str, error: &NotText) -> Error {
 /// Everything besides the document that decides a plan.
 pub(super) fn plan_options(args: &Implement, config: &Config, target: &Target, store: Option<&Store>) -> plan::Options {
     plan::Options {
+        file: target.name.clone(),
         selection: args.select.selection(),
         mode: config.mode,
         treat: config.treat.clone(),

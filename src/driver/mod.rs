@@ -34,7 +34,7 @@ use pool::Pool;
 use recorder::Recorder;
 use screen::{Screen, ScreenSink};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use ticker::BoxTicker;
 
@@ -68,6 +68,8 @@ pub struct Request {
     pub header: Vec<String>,
     /// Further consumers of events.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// Whether work that nothing checked ticks its box.
+    pub tick_unverified: bool,
 }
 
 /// How a session ended.
@@ -147,7 +149,7 @@ impl Parts {
             syncer,
             sinks,
             screen: Arc::clone(&screen),
-            ticker: BoxTicker::new(request.boxes, request.replan, unticked),
+            ticker: BoxTicker::new(request.boxes, request.replan, unticked, request.tick_unverified),
             files: StateFiles::new(&project, store.dir(), projections, summary),
             problems: Vec::new(),
         };
@@ -199,12 +201,4 @@ fn unticked(plan: &Plan, history: &History) -> Vec<Tick> {
     };
     let open = plan.task_ixs().filter(|task| matches!(plan.planned(*task).role, Role::Run | Role::Group));
     open.filter(|task| is_lost(&plan.task(*task).id)).map(|task| Tick::of(plan.task(task))).collect()
-}
-
-/// Before a file is planned: ticks the boxes that a killed run recorded as done and could not tick any more, so that
-/// a finished task is never planned again. Returns ids that were ticked and problems.
-pub fn repair_boxes(file: &Path, boxes: &mut Boxes, history: &History, titles: &Plan) -> Vec<TaskId> {
-    let _ = file;
-    let ticked = boxes.tick(&unticked(titles, history));
-    ticked.ticked.into_iter().map(|(task, _)| task).collect()
 }

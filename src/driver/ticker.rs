@@ -4,7 +4,7 @@
 
 use super::Replan;
 use crate::boxes::{Boxes, Edited, Ticked};
-use crate::event::{Event, EventKind, NoteLevel, TaskRef};
+use crate::event::{Event, EventKind, NoteLevel, TaskRef, Verdict};
 use crate::plan::Plan;
 use crate::task::{TaskId, TaskIx};
 use crate::text::safe;
@@ -25,6 +25,7 @@ pub(super) struct BoxTicker {
     /// Positions of tasks, for events; made anew for each plan.
     known: Option<(Arc<Plan>, HashMap<TaskId, TaskIx>)>,
     last: Instant,
+    tick_unverified: bool,
 }
 
 /// What a look at the file led to.
@@ -37,13 +38,18 @@ pub(super) struct Looked {
 
 impl BoxTicker {
     /// `done` is recorded as done by earlier sessions and may not be ticked yet.
-    pub(super) fn new(boxes: Boxes, replan: Replan, done: Vec<Tick>) -> BoxTicker {
-        BoxTicker { boxes, replan, done, known: None, last: Instant::now() }
+    pub(super) fn new(boxes: Boxes, replan: Replan, done: Vec<Tick>, tick_unverified: bool) -> BoxTicker {
+        BoxTicker { boxes, replan, done, known: None, last: Instant::now(), tick_unverified }
     }
 
     pub(super) fn on_event(&mut self, plan: &Plan, event: &Event) {
         match &event.kind {
-            EventKind::TaskDone { task, .. } => {
+            EventKind::TaskDone { task, verdict, attempts, .. } => {
+                // A group runs nothing and is as good as what is in it.
+                let is_proven = *verdict == Verdict::Verified || *attempts == 0;
+                if !is_proven && !self.tick_unverified {
+                    return;
+                }
                 self.done.extend(plan.tasks.get(task.ix.ix()).map(Tick::of));
             }
             // Cleared by a person: it runs again, and until then its box stays open.
