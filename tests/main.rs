@@ -1,3 +1,9 @@
-//! Integration tests, one binary.
+//! Integration tests, linked once.
 
+mod architecture;
+mod keep;
+mod projection;
+mod run;
 mod schedule;
+mod ui;
+mod exec;
