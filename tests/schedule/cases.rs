@@ -516,7 +516,7 @@ fn timing_of_a_large_plan() {
         line: 1,
     };
     let tasks = count as usize;
-    plan.graph = Graph::new(tasks, tasks, edges.map(edge).collect());
+    plan.graph = Graph::new(tasks, tasks, edges.map(edge).collect::<Vec<_>>());
     let plan = Arc::new(plan);
     let history = History::default();
     let session = Session::after(&history, RunInfo::default(), 0, 1);
@@ -556,7 +556,7 @@ fn chained(file: &File) -> specter::plan::Plan {
         reason: Reason::Explicit,
         line: 1,
     };
-    plan.graph = Graph::new(count, count, (1..count as u32).map(edge).collect());
+    plan.graph = Graph::new(count, count, (1..count as u32).map(edge).collect::<Vec<_>>());
     plan
 }
 

@@ -178,6 +178,7 @@ impl World {
                 return self.crash();
             }
             frames += 1;
+            assert!(frames < 10_000, "the session takes no end");
             self.record(&scheduler, &decision);
             if frames > crash_after {
                 return self.crash(); // on record, and nothing of it was done
@@ -731,7 +732,7 @@ impl World {
             let id = self.plan.task(task).id.as_str();
             let state = scheduler.state(task);
             let n = match self.plan.planned(task).role {
-                Role::Group => continue,
+                _ if self.plan.task(task).is_group => continue,
                 Role::LeftOut(LeftOut::NotSelected) if !self.seen.done.contains(id) => continue,
                 Role::LeftOut(_) if self.seen.done.contains(id) => &mut counts.done,
                 Role::LeftOut(LeftOut::Manual) => &mut counts.manual,
@@ -781,7 +782,7 @@ impl World {
         use specter::history::Settled;
         let history = History::from_events(&self.journal);
         assert_eq!(history.outcome, self.over);
-        for task in self.plan.task_ixs() {
+        for task in self.plan.task_ixs().filter(|task| !self.plan.task(*task).is_group) {
             let known = history.task(&self.plan.task(task).id);
             let settled = match scheduler.state(task) {
                 TaskState::Finished(TaskOutcome::Done) if known.settled.is_none() => continue, // before the run
