@@ -593,7 +593,24 @@ impl World {
             self.failed_before.remove(id);
             self.not_before.remove(id);
             self.forget(id);
+        } else if self.failed_on_record(id) {
+            self.failed_before.insert(id.to_owned());
         }
+    }
+
+    fn failed_on_record(&self, id: &str) -> bool {
+        let told = self.journal.iter().rev().find_map(|event| match &event.kind {
+            EventKind::TaskFailed { task, .. } if task.id.as_str() == id => Some(true),
+            EventKind::AttemptStarted { task, .. }
+            | EventKind::TaskBlocked { task, .. }
+            | EventKind::TaskSkipped { task, .. }
+                if task.id.as_str() == id =>
+            {
+                Some(false)
+            }
+            _ => None,
+        });
+        told == Some(true)
     }
 
     /// Whether the journal has it done, and its box ticked.
