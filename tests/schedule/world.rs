@@ -570,6 +570,9 @@ impl World {
                         self.forget(&line.id);
                     }
                 }
+                (Role::LeftOut(_), Some(Role::Run)) => {
+                    self.granted.insert(line.id.clone()); // what is open may always be tried once
+                }
                 (was, Some(Role::Done)) if was != Role::Done => {
                     self.seen.done.insert(line.id.clone());
                     self.seen.failed.remove(&line.id);
