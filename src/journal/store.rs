@@ -176,13 +176,18 @@ impl Store {
         self.dir.join(RUNS).join(run.as_str())
     }
 
-    /// A new run: its name, and its journal, still empty.
+    /// A new run: its name, and its journal, still empty. Takes the place of one that was killed before it began.
     pub fn create_run(&self, now_ms: u64, seed: u64, held: &Lock) -> Result<(RunId, Journal), StoreError> {
-        let run = RunId::after(self.runs()?.last(), now_ms, seed);
-        let dir = self.run_dir(&run);
-        if !fs::create_private_dir(&dir)? {
-            return Err(StoreError::Refused { path: dir, what: "there already" });
+        let runs = self.runs()?;
+        if let Some(last) = runs.last()
+            && matches!(reader::first_event(&self.run_dir(last).join(JOURNAL)), Ok(None))
+        {
+            let journal = Journal::resume(&self.run_dir(last), &Loaded::default(), held)?;
+            return Ok((last.clone(), journal));
         }
+        let run = RunId::after(runs.last(), now_ms, seed);
+        let dir = self.run_dir(&run);
+        fs::create_private_dir(&dir)?;
         let journal = Journal::create(&dir, held)?;
         Ok((run, journal))
     }
