@@ -1,6 +1,4 @@
 //! Integration tests, linked once.
 
 mod projection;
-//! Integration tests, one binary.
-
 mod schedule;
