@@ -262,6 +262,8 @@ fn history_gives_back_how_long_the_last_attempt_took() {
     assert_eq!(estimates[&specter::task::TaskId::new("T007")].as_secs(), 8);
     assert!(history::estimates(&text, "specs/002-other/tasks.md").by_task.is_empty());
     assert_eq!(history::entries(torn).count(), 9);
+    let kinds: Vec<String> = history::entries(&text).map(|entry| entry.kind).take(7).collect();
+    assert_eq!(kinds, ["model", "service", "route", "model", "service", "route", "migration"]);
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(crate) fn with_needs(mut plan: Plan, needs: &[(&str, &str)]) -> Plan {
         reason: Reason::Explicit,
         line: 1,
     };
-    let edges = needs.iter().map(edge).collect();
+    let edges: Vec<Edge> = needs.iter().map(edge).collect();
     plan.graph = Graph::new(plan.tasks.len(), plan.tasks.len(), edges);
     plan
 }
