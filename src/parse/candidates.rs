@@ -13,8 +13,6 @@ use std::collections::HashMap;
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub line: u32,
-    /// 0 for list items.
-    pub level: u8,
     /// Bullet and indentation; None for headings.
     pub item: Option<Item>,
     pub bracket: Option<Bracket>,
@@ -42,7 +40,7 @@ pub(super) fn read(source: &SourceText, blocks: &Blocks) -> Vec<Candidate> {
         if blocks.kind(line) == Kind::Text || unbarred(source, blocks, line) {
             let text = source.line_text(line);
             match headings.peek().filter(|h| h.line == line) {
-                Some(h) => found.extend(heading(text, line, h.level)),
+                Some(_) => found.extend(heading(text, line)),
                 None => found.extend(boxed(text, line)),
             }
         }
@@ -57,8 +55,7 @@ fn unbarred(source: &SourceText, blocks: &Blocks, line: u32) -> bool {
 
 fn boxed(text: &str, line: u32) -> Option<Candidate> {
     // Most lines hold no bracket at all.
-    let at = text.as_bytes().iter().position(|b| *b == b'[')?;
-    let _ = at;
+    text.as_bytes().iter().position(|b| *b == b'[')?;
     let item = scan::item(text)?;
     let bracket = item.bracket.filter(|b| b.mark != Mark::None)?;
     let mut head = head::read(text, item.rest);
@@ -66,10 +63,10 @@ fn boxed(text: &str, line: u32) -> Option<Candidate> {
         return None;
     }
     head.title.1 = head::trailing(&mut head.markers, text, head.title, false);
-    Some(Candidate { line, level: 0, item: Some(item), bracket: Some(bracket), head })
+    Some(Candidate { line, item: Some(item), bracket: Some(bracket), head })
 }
 
-fn heading(text: &str, line: u32, level: u8) -> Option<Candidate> {
+fn heading(text: &str, line: u32) -> Option<Candidate> {
     let body = text.trim_start().trim_start_matches('#').trim_start();
     let at = text.len() - body.len();
     let bracket = scan::bracket(text, at).filter(|b| !matches!(b.mark, Mark::None | Mark::Letter));
@@ -81,7 +78,7 @@ fn heading(text: &str, line: u32, level: u8) -> Option<Candidate> {
     }
     let closing = text[..head.title.1].trim_end_matches('#').trim_end().len();
     head.title.1 = head::trailing(&mut head.markers, text, (head.title.0, closing.max(head.title.0)), true);
-    Some(Candidate { line, level, item: None, bracket, head })
+    Some(Candidate { line, item: None, bracket, head })
 }
 
 /// What the file's ids look like.
@@ -136,8 +133,7 @@ impl<'s> Style<'s> {
                 let prefix = prefix(id);
                 let often = self.prefixes.get(prefix).is_some_and(|n| *n >= 2);
                 let label = REQUIREMENTS.contains(&prefix);
-                let meant =
-                    candidate.head.decorated || (id.contains('-') && often) || (often && self.strong == 0);
+                let meant = candidate.head.decorated || (id.contains('-') && often) || (often && self.strong == 0);
                 meant && !(label && self.strong > 0) && (often || self.strong == 0)
             }
             Some(_) => true,

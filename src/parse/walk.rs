@@ -14,8 +14,7 @@ use super::{fences, loose, state};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceText, Span};
 use crate::task::{
-    Checkpoint, Dependent, Document, Ignored, IgnoredReason, NeedForm, Phase, PhaseIx, PhaseKind, TaskIx,
-    WrittenNeed,
+    Checkpoint, Dependent, Document, Ignored, IgnoredReason, NeedForm, Phase, PhaseIx, PhaseKind, TaskIx, WrittenNeed,
 };
 use std::collections::HashMap;
 
@@ -59,6 +58,8 @@ pub(super) struct Walk<'s, 'c> {
     files: Option<(TaskIx, u32)>,
     ticks: (u32, u32),
     pub stated_total: Option<(u32, Span)>,
+    /// The first box in code or a comment, and how many there are.
+    pub hidden_boxes: Option<(u32, u32)>,
     /// How often each synthetic id was given out.
     pub twins: HashMap<String, u32>,
     only_checklists: bool,
@@ -66,12 +67,7 @@ pub(super) struct Walk<'s, 'c> {
 }
 
 impl<'s, 'c> Walk<'s, 'c> {
-    pub(super) fn new(
-        source: &'s SourceText,
-        blocks: &'c Blocks,
-        style: &'c Style<'s>,
-        only_checklists: bool,
-    ) -> Self {
+    pub(super) fn new(source: &'s SourceText, blocks: &'c Blocks, style: &'c Style<'s>, only_checklists: bool) -> Self {
         Walk {
             source,
             style,
@@ -87,6 +83,7 @@ impl<'s, 'c> Walk<'s, 'c> {
             files: None,
             ticks: (0, 0),
             stated_total: None,
+            hidden_boxes: None,
             twins: HashMap::new(),
             only_checklists,
             deep: false,
@@ -95,8 +92,7 @@ impl<'s, 'c> Walk<'s, 'c> {
 
     pub(super) fn run(&mut self, candidates: Vec<Candidate>) {
         let mut candidates = candidates.into_iter().peekable();
-        let (mut headings, mut fences) =
-            (self.blocks.headings.iter().peekable(), self.blocks.fences.iter().peekable());
+        let (mut headings, mut fences) = (self.blocks.headings.iter().peekable(), self.blocks.fences.iter().peekable());
         let mut line = 1;
         while line <= self.source.line_count() {
             while headings.next_if(|h| h.line < line).is_some() {}
@@ -182,8 +178,7 @@ impl<'s, 'c> Walk<'s, 'c> {
     }
 
     fn ignore_heading(&mut self, line: u32) {
-        let reason =
-            if self.section() == Section::Example { IgnoredReason::Note } else { IgnoredReason::Mention };
+        let reason = if self.section() == Section::Example { IgnoredReason::Note } else { IgnoredReason::Mention };
         self.ignore_if_loose(line, reason);
     }
 
@@ -247,18 +242,12 @@ impl<'s, 'c> Walk<'s, 'c> {
             IgnoredReason::TooDeep if !self.deep => {
                 self.deep = true;
                 let message = format!("lists are nested deeper than {DEPTH} levels");
-                self.findings.push(
-                    Diagnostic::warning(Code::TooDeep, message)
-                        .at(span, "belongs to the body of the task above"),
-                );
+                self.findings.push(Diagnostic::warning(Code::TooDeep, message).at(span, "belongs to the body of the task above"));
             }
             IgnoredReason::Checklist | IgnoredReason::Note if !self.style.has_ids => {
                 self.findings.add(Code::IgnoredSection, || {
-                    Diagnostic::warning(
-                        Code::IgnoredSection,
-                        "a checkbox in a checklist or notes section is no task",
-                    )
-                    .at(span, "not taken as a task")
+                    Diagnostic::warning(Code::IgnoredSection, "a checkbox in a checklist or notes section is no task")
+                        .at(span, "not taken as a task")
                 });
             }
             _ => {}
@@ -280,8 +269,7 @@ impl<'s, 'c> Walk<'s, 'c> {
     /// Where a task stands: its phase, the stories it inherits, its parent.
     fn place(&mut self, parent: Option<TaskIx>) -> Place {
         let phase = self.phase();
-        let stories =
-            self.headings.iter().rev().filter_map(|h| h.title.as_ref()).find(|t| t.kind == PhaseKind::Story);
+        let stories = self.headings.iter().rev().filter_map(|h| h.title.as_ref()).find(|t| t.kind == PhaseKind::Story);
         Place { phase, parent, stories: stories.map(|t| t.stories.clone()).unwrap_or_default() }
     }
 
@@ -387,11 +375,7 @@ impl<'s, 'c> Walk<'s, 'c> {
             make::near_miss(self.source, line, text, &mut self.findings);
             return;
         }
-        let reason = if self.section() == Section::Example || bracketed {
-            IgnoredReason::Note
-        } else {
-            IgnoredReason::Prose
-        };
+        let reason = if self.section() == Section::Example || bracketed { IgnoredReason::Note } else { IgnoredReason::Prose };
         self.ignore(line, reason);
         make::near_miss(self.source, line, text, &mut self.findings);
     }
@@ -408,7 +392,7 @@ impl<'s, 'c> Walk<'s, 'c> {
         };
         self.ignore_if_loose(line, reason);
         if kind == Kind::Comment && loose::is_plain_box(text) {
-            make::in_code(self.source, line, "comment", &mut self.findings);
+            self.hide(line, 1);
         }
         if kind == Kind::Quote
             && let Some(checkpoint) = state::checkpoint(text)
@@ -420,6 +404,11 @@ impl<'s, 'c> Walk<'s, 'c> {
             self.extend(owner, line);
         }
         self.lazy = None;
+    }
+
+    /// Remembers boxes in code and comments: said only if they outnumber the tasks.
+    fn hide(&mut self, line: u32, boxes: u32) {
+        self.hidden_boxes.get_or_insert((line, 0)).1 += boxes;
     }
 
     fn checkpoint(&mut self, text: String, line: u32) {
@@ -509,7 +498,7 @@ impl<'s, 'c> Walk<'s, 'c> {
         if !fence.closed {
             make::unclosed(self.source, fence, boxes, self.blocks.kinds.len() as u32, &mut self.findings);
         } else if let Some(line) = first {
-            make::in_code(self.source, line, "code block", &mut self.findings);
+            self.hide(line, boxes);
         }
         self.fence_content(fence, owner);
     }
@@ -535,8 +524,7 @@ impl<'s, 'c> Walk<'s, 'c> {
             let start = self.source.line_span(fence.first + 1).start;
             let end = self.source.line_span(if fence.closed { fence.last - 1 } else { fence.last }).end;
             let span = Span { start, end };
-            self.document.waves =
-                super::needs::waves::read(self.source.slice(span), start as usize, fence.first);
+            self.document.waves = super::needs::waves::read(self.source.slice(span), start as usize, fence.first);
         }
     }
 }

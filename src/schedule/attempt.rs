@@ -47,6 +47,12 @@ fn judge(report: &AttemptReport, slot: &mut TaskSlot, max_no_change: u32) -> Jud
 }
 
 impl Scheduler {
+    /// Whether `task` fails for good if the attempt that runs now costs its share of the budget and fails.
+    pub fn is_last_attempt(&self, task: TaskIx) -> bool {
+        let slot = self.board.get(task);
+        slot.spent + 1 >= slot.max_attempts
+    }
+
     pub(super) fn attempt_finished(&mut self, out: &mut Decision, task: TaskIx, report: AttemptReport) {
         if task.ix() >= self.board.len() {
             return self.removed_finished(out, task, report);

@@ -1,0 +1,5 @@
+//! Snapshots of everything a person sees. The plans and events are made by hand, so that no other part is tested here.
+
+mod diagnostics;
+mod sarif;
+mod support;
