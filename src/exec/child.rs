@@ -7,7 +7,7 @@
 use super::capture::Capture;
 use super::command::Command;
 use super::stop::{Armed, StopHandle};
-use super::tree::{Owner, Trees};
+use super::tree::{Owner, Trees, ask};
 use crate::event::Stop;
 use crate::sys::{self, Ended, How, Launcher, Pid, PidFd, Strings};
 use std::cell::RefCell;
@@ -84,7 +84,7 @@ pub(super) fn run(command: &Command, setting: &Setting<'_>, capture: &mut Captur
         reaped: None,
     };
     let cause = child.watch();
-    child.finish(cause)
+    Ok(child.finish(cause))
 }
 
 struct Child<'a, 'b> {
@@ -149,7 +149,7 @@ impl Child<'_, '_> {
         if spent >= limit {
             return Left::TimedOut(limit);
         }
-        let left = limit - spent;
+        let left = limit.saturating_sub(spent);
         Left::Some(slow_look.map_or(left, |look| look.min(left)))
     }
 
@@ -232,7 +232,7 @@ impl Child<'_, '_> {
         self.reaped.is_some()
     }
 
-    fn finish(mut self, cause: Cause) -> io::Result<End> {
+    fn finish(mut self, cause: Cause) -> End {
         let mut leaked = Vec::new();
         if cause != Cause::Itself {
             let is_over = self.end_tree();
@@ -245,17 +245,21 @@ impl Child<'_, '_> {
         leaked.extend(self.setting.trees.clear(self.owner));
         self.drain();
         self.capture.end_of_stream();
-        Ok(End { ended: self.reaped.unwrap_or_else(unknown_end), cause, leaked })
+        End { ended: self.reaped.unwrap_or_else(unknown_end), cause, leaked }
     }
 
     /// TERM to all, the grace period, KILL to what is left. False if something could not be killed.
     fn end_tree(&mut self) -> bool {
         let trees = self.setting.trees;
         if self.setting.stop.requested() != Some(Stop::Now) {
-            trees.ask(&trees.members(self.owner));
+            ask(&trees.members(self.owner));
             self.await_tree();
         }
-        trees.kill(self.owner)
+        let is_over = trees.kill(self.owner);
+        // A process whose first thread has ended looks ended while others of its threads live on. Not reaped yet, so
+        // the number is still its own.
+        let _usually_gone = sys::kill_group(self.pid, sys::SIGKILL);
+        is_over
     }
 
     /// Reads on while the tree ends, until the grace is over or the caller wants it gone now.

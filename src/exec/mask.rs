@@ -149,9 +149,8 @@ impl Masker {
 
     /// What begins at `at`; `before` is the byte in front of `text`.
     fn look(&self, text: &[u8], at: usize, before: u8, is_end: bool) -> Found {
-        let [a, b, c] = &self.first;
-        let (x, y, z) = (text[at] as usize, text[at + 1] as usize, text[at + 2] as usize);
-        let groups = a[x] & b[y] & c[z];
+        let start = self.first.iter().zip(&text[at..]);
+        let groups = start.fold(u8::MAX, |groups, (table, byte)| groups & table[*byte as usize]);
         let mut best = Found::Nothing;
         for needle in (0..8).filter(|g| groups & (1 << g) != 0).flat_map(|g| &self.groups[g]) {
             let found = match *needle {

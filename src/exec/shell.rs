@@ -222,7 +222,7 @@ enum Step {
     Failed,
 }
 
-impl<'a> Running<'a> {
+impl Running<'_> {
     fn blocks(&mut self) {
         if self.work() == Step::Failed {
             return;
@@ -439,20 +439,6 @@ pub(super) mod tests {
     use super::*;
     use crate::source::Span;
     use crate::task::{State, Task, TaskId};
-
-    pub(in crate::exec) fn block(kind: BlockKind, interpreter: &str, code: &str) -> Block {
-        Block {
-            kind,
-            interpreter: interpreter.into(),
-            code: code.into(),
-            timeout: None,
-            dir: None,
-            retries: None,
-            env: Vec::new(),
-            line: 1,
-            span: Span { start: 0, end: 0 },
-        }
-    }
 
     pub(in crate::exec) fn task(blocks: &[Block]) -> Task {
         let span = Span { start: 0, end: 0 };

@@ -130,7 +130,9 @@ impl Scratch {
         self.arguments.clear();
         self.environment.clear();
         arguments.pointers(&mut self.arguments);
-        environment.iter().for_each(|strings| strings.pointers(&mut self.environment));
+        for strings in environment {
+            strings.pointers(&mut self.environment);
+        }
         self.arguments.push(ptr::null_mut());
         self.environment.push(ptr::null_mut());
     }
