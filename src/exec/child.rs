@@ -1,8 +1,8 @@
 //! One process from start to end: read what it prints, watch the clock and the stop handle, end its whole tree when
 //! asked to, reap it, and leave nothing of it behind.
 //!
-//! Common case, in system calls: pipe, spawn, close, poll, close, wait4, kill (is the group empty?), pread (are there
-//! orphans?). Everything else happens only to processes that print, linger, or leave something behind.
+//! Common case, in system calls: pipe, spawn, close, poll, close, wait4 (and about every second time pidfd_open, poll,
+//! wait4, close), kill (is the group empty?), pread (are there orphans?). Everything else happens only to processes that print, linger, or leave something behind.
 
 use super::capture::Capture;
 use super::command::Command;
@@ -106,7 +106,8 @@ impl Child<'_, '_> {
     /// Until the process has ended and its output too (or nearly), or it must be ended.
     fn watch(&mut self) -> Cause {
         loop {
-            if self.out.is_none() && (self.exited.is_some() || self.try_reap()) {
+            // Output mostly ends a moment before the process: not reaped yet, the next turn waits for its end.
+            if self.out.is_none() && (self.exited.is_some() || self.reap()) {
                 return Cause::Itself;
             }
             if self.setting.stop.requested().is_some() {
@@ -201,20 +202,6 @@ impl Child<'_, '_> {
         if !more {
             self.out = None;
         }
-    }
-
-    /// Output ends a moment before the process does; a few looks nearly always bridge that.
-    fn try_reap(&mut self) -> bool {
-        let looks = if self.pidfd.is_some() { 1 } else { 4 };
-        for look in 0..looks {
-            if look > 0 {
-                std::thread::yield_now();
-            }
-            if self.reap() {
-                return true;
-            }
-        }
-        false
     }
 
     fn reap(&mut self) -> bool {

@@ -161,7 +161,7 @@ impl ShellExecutor {
         let number = attempt.number.to_string();
         let id = attempt.task.id.as_str().as_bytes();
         let token = [self.run.as_bytes(), b"/", id, b"/", number.as_bytes()].concat();
-        let mut own = Strings::new();
+        let mut own = Strings::with_room(3, 80 + token.len() + id.len() + attempt.task.title.len());
         own.push(&[TOKEN_NAME.as_bytes(), b"=", &token]);
         own.push(&[b"SPECTER_TASK_ID=", id]);
         own.push(&[b"SPECTER_TASK_TITLE=", attempt.task.title.as_bytes()]);

@@ -25,9 +25,9 @@ impl Strings {
         Strings::default()
     }
 
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.starts.clear();
+    /// Empty, with room for `strings` of `bytes` in all.
+    pub fn with_room(strings: usize, bytes: usize) -> Strings {
+        Strings { bytes: Vec::with_capacity(bytes + strings), starts: Vec::with_capacity(strings) }
     }
 
     /// Appends one string made of `parts`. A NUL cannot stand in it and becomes a space.
