@@ -1,13 +1,13 @@
 //! One process from start to end: read what it prints, watch the clock and the stop handle, end its whole tree when
 //! asked to, reap it, and leave nothing of it behind.
 //!
-//! Common case, in system calls: pipe, spawn, close, poll, close, wait4, kill (is the group empty?), pread (are there
-//! orphans?). Everything else happens only to processes that print, linger, or leave something behind.
+//! Common case, in system calls: pipe, spawn, close, poll, close, wait4 (and about every second time pidfd_open, poll,
+//! wait4, close), kill (is the group empty?), pread (are there orphans?). Everything else happens only to processes that print, linger, or leave something behind.
 
 use super::capture::Capture;
 use super::command::Command;
 use super::stop::{Armed, StopHandle};
-use super::tree::{Owner, Trees};
+use super::tree::{Owner, Trees, ask};
 use crate::event::Stop;
 use crate::sys::{self, Ended, How, Launcher, Pid, PidFd, Strings};
 use std::cell::RefCell;
@@ -84,7 +84,7 @@ pub(super) fn run(command: &Command, setting: &Setting<'_>, capture: &mut Captur
         reaped: None,
     };
     let cause = child.watch();
-    child.finish(cause)
+    Ok(child.finish(cause))
 }
 
 struct Child<'a, 'b> {
@@ -106,7 +106,8 @@ impl Child<'_, '_> {
     /// Until the process has ended and its output too (or nearly), or it must be ended.
     fn watch(&mut self) -> Cause {
         loop {
-            if self.out.is_none() && (self.exited.is_some() || self.try_reap()) {
+            // Output mostly ends a moment before the process: not reaped yet, the next turn waits for its end.
+            if self.out.is_none() && (self.exited.is_some() || self.reap()) {
                 return Cause::Itself;
             }
             if self.setting.stop.requested().is_some() {
@@ -149,7 +150,7 @@ impl Child<'_, '_> {
         if spent >= limit {
             return Left::TimedOut(limit);
         }
-        let left = limit - spent;
+        let left = limit.saturating_sub(spent);
         Left::Some(slow_look.map_or(left, |look| look.min(left)))
     }
 
@@ -203,20 +204,6 @@ impl Child<'_, '_> {
         }
     }
 
-    /// Output ends a moment before the process does; a few looks nearly always bridge that.
-    fn try_reap(&mut self) -> bool {
-        let looks = if self.pidfd.is_some() { 1 } else { 4 };
-        for look in 0..looks {
-            if look > 0 {
-                std::thread::yield_now();
-            }
-            if self.reap() {
-                return true;
-            }
-        }
-        false
-    }
-
     fn reap(&mut self) -> bool {
         if self.reaped.is_none() {
             let pid = self.pid;
@@ -232,7 +219,7 @@ impl Child<'_, '_> {
         self.reaped.is_some()
     }
 
-    fn finish(mut self, cause: Cause) -> io::Result<End> {
+    fn finish(mut self, cause: Cause) -> End {
         let mut leaked = Vec::new();
         if cause != Cause::Itself {
             let is_over = self.end_tree();
@@ -245,17 +232,21 @@ impl Child<'_, '_> {
         leaked.extend(self.setting.trees.clear(self.owner));
         self.drain();
         self.capture.end_of_stream();
-        Ok(End { ended: self.reaped.unwrap_or_else(unknown_end), cause, leaked })
+        End { ended: self.reaped.unwrap_or_else(unknown_end), cause, leaked }
     }
 
     /// TERM to all, the grace period, KILL to what is left. False if something could not be killed.
     fn end_tree(&mut self) -> bool {
         let trees = self.setting.trees;
         if self.setting.stop.requested() != Some(Stop::Now) {
-            trees.ask(&trees.members(self.owner));
+            ask(&trees.members(self.owner));
             self.await_tree();
         }
-        trees.kill(self.owner)
+        let is_over = trees.kill(self.owner);
+        // A process whose first thread has ended looks ended while others of its threads live on. Not reaped yet, so
+        // the number is still its own.
+        let _usually_gone = sys::kill_group(self.pid, sys::SIGKILL);
+        is_over
     }
 
     /// Reads on while the tree ends, until the grace is over or the caller wants it gone now.

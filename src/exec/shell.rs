@@ -161,7 +161,7 @@ impl ShellExecutor {
         let number = attempt.number.to_string();
         let id = attempt.task.id.as_str().as_bytes();
         let token = [self.run.as_bytes(), b"/", id, b"/", number.as_bytes()].concat();
-        let mut own = Strings::new();
+        let mut own = Strings::with_room(3, 80 + token.len() + id.len() + attempt.task.title.len());
         own.push(&[TOKEN_NAME.as_bytes(), b"=", &token]);
         own.push(&[b"SPECTER_TASK_ID=", id]);
         own.push(&[b"SPECTER_TASK_TITLE=", attempt.task.title.as_bytes()]);
@@ -222,7 +222,7 @@ enum Step {
     Failed,
 }
 
-impl<'a> Running<'a> {
+impl Running<'_> {
     fn blocks(&mut self) {
         if self.work() == Step::Failed {
             return;
@@ -439,20 +439,6 @@ pub(super) mod tests {
     use super::*;
     use crate::source::Span;
     use crate::task::{State, Task, TaskId};
-
-    pub(in crate::exec) fn block(kind: BlockKind, interpreter: &str, code: &str) -> Block {
-        Block {
-            kind,
-            interpreter: interpreter.into(),
-            code: code.into(),
-            timeout: None,
-            dir: None,
-            retries: None,
-            env: Vec::new(),
-            line: 1,
-            span: Span { start: 0, end: 0 },
-        }
-    }
 
     pub(in crate::exec) fn task(blocks: &[Block]) -> Task {
         let span = Span { start: 0, end: 0 };

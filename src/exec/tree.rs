@@ -96,7 +96,10 @@ pub(super) fn families(never: &[Pid], is_root: impl Fn(&Proc) -> bool) -> Vec<Pr
             open.extend(children.get(&all[at].pid).into_iter().flatten());
         }
     }
-    seen.into_iter().map(|at| all[at].clone()).filter(|p| !p.is_zombie).collect()
+    let mut found: Vec<Proc> = seen.into_iter().map(|at| all[at].clone()).filter(|p| !p.is_zombie).collect();
+    // Parents before children, mostly: a shell asked to end first does not comment on the end of its commands.
+    found.sort_unstable_by_key(|process| process.pid);
+    found
 }
 
 /// Freezes and kills what `find` finds until it finds nothing twice. Frozen first, so that nothing can start
@@ -140,6 +143,15 @@ fn freeze(find: &mut impl FnMut() -> Vec<Proc>) -> Vec<Proc> {
     find()
 }
 
+/// Asks processes to end.
+pub(super) fn ask(processes: &[Proc]) {
+    for process in processes {
+        let _ended_meanwhile = sys::kill(process.pid, sys::SIGTERM);
+        // A stopped process would take the request only when it goes on.
+        let _ended_meanwhile = sys::kill(process.pid, sys::SIGCONT);
+    }
+}
+
 /// An attempt, as far as its processes are concerned.
 #[derive(Clone, Copy)]
 pub(super) struct Owner<'a> {
@@ -177,7 +189,34 @@ impl Trees {
         if !sys::group_exists(owner.leader) && self.has_no_orphans() {
             return Vec::new();
         }
+        self.bury();
+        if !sys::group_exists(owner.leader) && !self.has_orphan_of(owner) {
+            return Vec::new();
+        }
         self.clear_leftovers(owner)
+    }
+
+    /// Whether an orphan may be the attempt's. Its leader has ended, so what lives of it is in its group or was
+    /// adopted, or descends from such a one. Spares a walk over all processes while others have daemons.
+    fn has_orphan_of(&self, owner: Owner<'_>) -> bool {
+        let alone = Self::is_alone(owner, &self.live.all());
+        self.orphans().into_iter().filter_map(Proc::read).any(|p| self.is_of(&p, owner, alone))
+    }
+
+    /// Whether no other attempt runs: an orphan that names nobody is this one's then.
+    fn is_alone(owner: Owner<'_>, live: &[Pid]) -> bool {
+        live.iter().all(|pid| *pid == owner.leader)
+    }
+
+    /// Whether `process` is itself a root of the attempt; `is_orphan_of` says that a nameless orphan would be.
+    fn is_of(&self, process: &Proc, owner: Owner<'_>, is_orphan_of: bool) -> bool {
+        if process.session == self.own_session || process.is_zombie {
+            return false;
+        }
+        match process.token() {
+            Some(token) => token == owner.token,
+            None => is_orphan_of || process.session == owner.leader || process.group == owner.leader,
+        }
     }
 
     /// One `pread`. Without the file (a kernel without it) every attempt is looked after in full.
@@ -188,12 +227,11 @@ impl Trees {
     }
 
     fn clear_leftovers(&self, owner: Owner<'_>) -> Vec<String> {
-        self.bury();
         let left = self.members(owner);
         if left.is_empty() {
             return Vec::new();
         }
-        self.ask(&left);
+        ask(&left);
         let limit = Instant::now() + LEFTOVER_GRACE;
         let mut pause = Duration::from_millis(1);
         while Instant::now() < limit && !self.members(owner).is_empty() {
@@ -206,15 +244,6 @@ impl Trees {
         left.iter().map(Proc::describe).collect()
     }
 
-    /// Asks processes to end.
-    pub(super) fn ask(&self, processes: &[Proc]) {
-        for process in processes {
-            let _ended_meanwhile = sys::kill(process.pid, sys::SIGTERM);
-            // A stopped process would take the request only when it goes on.
-            let _ended_meanwhile = sys::kill(process.pid, sys::SIGCONT);
-        }
-    }
-
     /// Kills everything of the attempt. False if something could not be ended.
     pub(super) fn kill(&self, owner: Owner<'_>) -> bool {
         exterminate(|| self.members(owner), || self.bury())
@@ -224,20 +253,10 @@ impl Trees {
     pub(super) fn members(&self, owner: Owner<'_>) -> Vec<Proc> {
         let live = self.live.all();
         let orphans = self.orphans();
-        // An orphan that names nobody belongs to the only attempt there is; if there are several, to the last one.
-        let alone = live.iter().all(|pid| *pid == owner.leader);
+        let alone = Self::is_alone(owner, &live);
         let mut never: Vec<Pid> = live.iter().copied().filter(|pid| *pid != owner.leader).collect();
         never.extend([self.own].into_iter().chain(self.guard));
-        families(&never, |process| {
-            if process.session == self.own_session {
-                return false;
-            }
-            let of_session = process.session == owner.leader || process.group == owner.leader;
-            match process.token() {
-                Some(token) => token == owner.token,
-                None => of_session || (alone && orphans.contains(&process.pid)),
-            }
-        })
+        families(&never, |process| self.is_of(process, owner, alone && orphans.contains(&process.pid)))
     }
 
     /// Ends every orphan there is, whoever started it: for the end of a run, when no attempt is left.

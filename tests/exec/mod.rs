@@ -1,7 +1,10 @@
 //! The shell executor with real processes. Everything is bounded; nothing sleeps to wait for something else.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
 mod blocks;
 mod bounds;
+mod guard;
+mod measure;
 mod orphans;
 mod stopping;
 

@@ -4,7 +4,7 @@ use super::*;
 use specter::event::AttemptOutcome;
 
 /// Starts children in some style; `N` is a number that no other process sleeps for.
-const STYLES: [(&str, &str); 8] = [
+pub(super) const STYLES: [(&str, &str); 8] = [
     ("direct", "exec sleep N"),
     ("grandchild", "sh -c 'sleep N; true'"),
     ("background", "sleep N & echo up > up; sleep N"),
@@ -18,11 +18,11 @@ const STYLES: [(&str, &str); 8] = [
     ("storm", "i=0; while [ $i -lt 200 ]; do (sleep N &) ; i=$((i+1)); done; echo up > up; sleep N"),
 ];
 
-fn number() -> String {
+pub(super) fn number() -> String {
     fastrand::u32(100_000_000..999_999_999).to_string()
 }
 
-fn code(style: &str, number: &str) -> String {
+pub(super) fn code(style: &str, number: &str) -> String {
     // The first two have no moment of their own to say that they run.
     let code = style.replace('N', number);
     if code.contains("> up") { code } else { format!("echo up > up\n{code}") }
@@ -39,10 +39,10 @@ fn a_time_out_leaves_nothing() {
         let bench = Bench::with(|config| config.grace = Duration::from_millis(100));
         let number = number();
         let mut block = sh(&code(style, &number));
-        block.timeout = Some(Duration::from_millis(1000));
+        block.timeout = Some(Duration::from_secs(1));
         let report = bench.run(&[block]);
         assert_eq!(report.outcome, AttemptOutcome::TimedOut(1000), "{name}: {report:?}");
-        assert!(report.duration < Duration::from_millis(3000), "{name}: {:?}", report.duration);
+        assert!(report.duration < Duration::from_secs(3), "{name}: {:?}", report.duration);
         nothing_is_left(&number, name);
     }
 }
