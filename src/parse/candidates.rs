@@ -93,6 +93,8 @@ pub(super) struct Style<'s> {
     /// How often each prefix of a weak id (`DB` of `DB-001`) occurs.
     prefixes: HashMap<&'s str, u32>,
     strong: u32,
+    weak: u32,
+    boxes: u32,
 }
 
 /// Labels of requirements and criteria, which are no tasks.
@@ -102,8 +104,10 @@ impl<'s> Style<'s> {
     pub(super) fn of(source: &'s SourceText, candidates: &[Candidate]) -> Style<'s> {
         let mut style = Style::default();
         for candidate in candidates {
+            style.boxes += u32::from(candidate.item.is_some());
             match candidate.kind() {
                 Some(id::Kind::Weak) => {
+                    style.weak += 1;
                     let id = candidate.id(source).unwrap_or_default();
                     *style.prefixes.entry(prefix(id)).or_default() += 1;
                 }
@@ -134,7 +138,9 @@ impl<'s> Style<'s> {
                 let often = self.prefixes.get(prefix).is_some_and(|n| *n >= 2);
                 let label = REQUIREMENTS.contains(&prefix);
                 let meant = candidate.head.decorated || (id.contains('-') && often) || (often && self.strong == 0);
-                meant && !(label && self.strong > 0) && (often || self.strong == 0)
+                // A few labels among many boxes without ids are part of their titles.
+                let usual = self.strong > 0 || self.weak * 2 >= self.boxes;
+                meant && usual && !(label && self.strong > 0) && (often || self.strong == 0)
             }
             Some(_) => true,
         }

@@ -60,11 +60,16 @@ pub(super) fn read(title: &str) -> Title {
 /// `Phase 3: …`, `Sprint 2`, `3. …`, `3 - …`: the rank, the number, and how many bytes of the lower-cased text follow.
 fn numbered(plain: &str, lower: &str) -> (u8, Option<String>, usize) {
     for (rank, words) in [(3, &PHASE[..]), (2, &STEPS[..])] {
-        let Some(word) = words.iter().find(|word| lower.starts_with(*word)) else { continue };
-        let rest = lower[word.len()..].trim_start_matches([' ', '-', '#']);
+        let Some(word) = words.iter().filter(|word| lower.starts_with(*word)).max_by_key(|word| word.len()) else { continue };
+        let rest = &lower[word.len()..];
+        if word.is_ascii() && rest.starts_with(|c: char| c.is_alphabetic()) {
+            continue;
+        }
+        let rest = rest.trim_start_matches([' ', '-', '#']);
         let number: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
         let number = number.trim_end_matches('.');
-        let counts = number.starts_with(|c: char| c.is_ascii_digit()) || number.len() == 1;
+        let short = number.len() == 1 || number.len() <= 6 && number.bytes().any(|b| b.is_ascii_digit());
+        let counts = number.starts_with(|c: char| c.is_ascii_digit()) || short;
         if counts && !number.is_empty() {
             let after = rest.len() - number.len();
             let upper = plain.get(plain.len().saturating_sub(rest.len())..).and_then(|t| t.get(..number.len()));

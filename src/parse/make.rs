@@ -302,11 +302,11 @@ fn line_needs(walk: &mut Walk<'_, '_>, candidate: &Candidate, ix: TaskIx, text: 
     }
     let said = prose::on_task(&text[..to], from, base, &phrases.taken);
     let me = candidate.id(walk.source).map(|id| Target::Id(id.to_owned()));
-    for named in said.needs {
+    for named in said.needs.into_iter().filter(|named| is_meant(walk.style, &named.target)).collect::<Vec<_>>() {
         push(walk, Dependent::Task(ix), named.target, NeedForm::Prose, candidate.line, named.span);
     }
     if let Some(me) = me {
-        for named in said.needed_by {
+        for named in said.needed_by.into_iter().filter(|named| is_meant(walk.style, &named.target)).collect::<Vec<_>>() {
             push(walk, Dependent::Written(named.target), me.clone(), NeedForm::Prose, candidate.line, named.span);
         }
     }
@@ -352,6 +352,15 @@ fn take(walk: &mut Walk<'_, '_>, ix: TaskIx, list: List, line: u32, form: NeedFo
         } else if strict {
             bad_dependency(walk, odd.span);
         }
+    }
+}
+
+/// Whether prose names a task: labels such as `WP05` do only if a task has that id.
+pub(super) fn is_meant(style: &super::candidates::Style<'_>, target: &Target) -> bool {
+    match target {
+        Target::Id(id) => !is_doubtful(id) || style.known.contains_key(id.as_str()),
+        Target::Range(first, _) => !is_doubtful(first) || style.known.contains_key(first.as_str()),
+        Target::Story(_) | Target::Phase(_) => true,
     }
 }
 

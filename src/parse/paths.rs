@@ -173,8 +173,8 @@ fn accept(text: &str, base: usize, found: &mut Vec<NamedPath>, quoted: bool) -> 
         return false;
     }
     let span = Span::new(base, base + stripped.len());
-    for part in expand(stripped) {
-        let named = normalise(&part, span);
+    for part in expand(stripped).iter().flat_map(|part| alternatives(part)) {
+        let named = normalise(part, span);
         if !found.iter().any(|f| f.path == named.path && f.pattern == named.pattern) && found.len() < LIMIT {
             found.push(named);
         }
@@ -292,7 +292,7 @@ fn is_slashed(text: &str, quoted: bool) -> bool {
     if !wordly {
         return false;
     }
-    text.ends_with('/') || rooted && parts.len() > 1 || parts.iter().any(|p| NAMES.contains(p)) || quoted && parts.len() > 1 && lower_parts(&parts)
+    text.ends_with('/') || rooted && parts.len() > 1 || parts.iter().any(|p| NAMES.contains(p)) || quoted && parts.len() > 2 && lower_parts(&parts)
 }
 
 /// `internal/auth`, as opposed to `GET/POST`, `Loading/Error`.
@@ -341,6 +341,12 @@ fn expand(text: &str) -> Vec<String> {
         all.then(|| inner.split(',').map(|part| format!("{}{}{}", &text[..open], part.trim(), &text[close + 1..])).collect::<Vec<_>>())
     });
     parts.flatten().unwrap_or_else(|| vec![text.to_owned()])
+}
+
+/// `loader.py/evaluator.py` names two files: no part but the last of a real path has an extension.
+fn alternatives(path: &str) -> Vec<&str> {
+    let files = path.split('/').all(|part| extension(part).is_some_and(|e| EXTENSIONS.contains(&e)));
+    if files && path.contains('/') { path.split('/').collect() } else { vec![path] }
 }
 
 /// Forward slashes, no `./`, `..` resolved as far as it goes; a pattern becomes its fixed prefix.

@@ -50,7 +50,8 @@ pub(super) fn is_manual(title: &str) -> bool {
     let made = ["checklist", "plan", "script", "guide", "doc", "page", "procedure", "template", "steps", "section", "instruction"];
     let opens = ["manually ", "manual test", "manual verif", "manual qa", "manual smoke", "manual valid", "manual check", "manual review",
         "human review", "ask the stakeholder", "ask stakeholder", "ask the user ", "ask a human", "stakeholder review", "stakeholder sign-off",
-        "user acceptance test", "get approval", "obtain approval", "get sign-off", "obtain sign-off", "request human"];
+        "user acceptance test", "get approval", "obtain approval", "get sign-off", "obtain sign-off", "request human", "run manual", "perform manual",
+        "conduct manual", "execute manual", "do manual"];
     if let Some(word) = opens.iter().find(|word| lower.starts_with(*word)) {
         let next: Vec<&str> = lower[word.len()..].split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).take(2).collect();
         return !next.iter().any(|w| made.iter().any(|m| w.starts_with(m)));

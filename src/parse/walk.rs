@@ -463,6 +463,9 @@ impl<'s, 'c> Walk<'s, 'c> {
         let span = self.source.line_span(line);
         if self.section() == Section::Order {
             for told in prose::in_section(text, span.start as usize, self.style.numbers) {
+                if !make::is_meant(self.style, &told.need.target) || !make::is_meant(self.style, &told.dependent.target) {
+                    continue;
+                }
                 let need = WrittenNeed {
                     dependent: Dependent::Written(told.dependent.target),
                     span: told.need.span,
