@@ -43,7 +43,7 @@ impl Scheduler {
 
     fn check_counts(&self) {
         let mut counts = Counts::default();
-        for (_, slot) in self.board.all().filter(|(_, slot)| slot.role != Role::Group) {
+        for (_, slot) in self.board.all().filter(|(_, slot)| !slot.is_group) {
             match slot.stage() {
                 Stage::Settled(TaskOutcome::NotSelected) => continue,
                 Stage::Settled(TaskOutcome::Skipped(SkipReason::Manual)) => {

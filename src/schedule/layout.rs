@@ -43,6 +43,7 @@ fn known_slot(task: &Task, role: Role, known: &TaskHistory) -> TaskSlot {
     let mut slot = TaskSlot::new(role);
     slot.ticked = role == Role::Done || task.state == State::Done;
     slot.before_run = role == Role::Done && *known == TaskHistory::default();
+    slot.is_group = task.is_group;
     slot.attempts = known.attempts;
     slot.failed_before = known.settled == Some(Settled::Failed);
     slot.edit = edit(task, role, known);

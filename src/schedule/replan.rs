@@ -160,7 +160,7 @@ impl Scheduler {
 fn carry_over(plan: &Plan, before: &mut HashMap<TaskId, TaskSlot>, changes: &mut Changes) -> Vec<TaskSlot> {
     let mut slots = Vec::with_capacity(plan.tasks.len());
     for (task, planned) in plan.tasks.iter().zip(&plan.planned) {
-        let becomes_group = |old: &TaskSlot| planned.role == Role::Group && old.worker().is_some();
+        let becomes_group = |old: &TaskSlot| task.is_group && old.worker().is_some();
         let old = match before.get(&task.id) {
             Some(old) if becomes_group(old) => None, // what runs goes on as if removed
             _ => before.remove(&task.id),
@@ -192,6 +192,7 @@ fn carry(mut slot: TaskSlot, role: Role, task: &Task) -> TaskSlot {
     let was_blocked = matches!(was, Stage::Settled(TaskOutcome::Blocked { .. }));
     slot.told_blocked = was_blocked && !slot.removed;
     (slot.role, slot.removed, slot.edit) = (role, false, None);
+    slot.is_group = task.is_group;
     match role {
         Role::Done => ticked(slot, was),
         Role::Run => to_run(slot, was),
@@ -221,8 +222,13 @@ fn ticked(mut slot: TaskSlot, was: Stage) -> TaskSlot {
 }
 
 fn to_run(mut slot: TaskSlot, was: Stage) -> TaskSlot {
-    slot.believed = false;
+    let was_believed = std::mem::take(&mut slot.believed);
     match was {
+        Stage::Running { .. } if was_believed => {
+            (slot.spent, slot.limited, slot.no_change, slot.ticked) = (0, 0, 0, false);
+            slot.edit = Some(Edit::Cleared);
+            slot
+        }
         Stage::Settled(TaskOutcome::Done) if slot.ticked => cleared(&slot),
         Stage::Settled(TaskOutcome::Skipped(_) | TaskOutcome::NotSelected) => cleared(&slot),
         Stage::Settled(TaskOutcome::Done | TaskOutcome::Failed | TaskOutcome::Cancelled)

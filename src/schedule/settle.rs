@@ -27,7 +27,9 @@ impl Scheduler {
     }
 
     fn tell_left_out(&mut self, out: &mut Decision) {
-        let silent = |slot: &super::state::TaskSlot| slot.told || !matches!(slot.role, Role::LeftOut(_));
+        let silent = |slot: &super::state::TaskSlot| {
+            slot.told || slot.is_group || !matches!(slot.role, Role::LeftOut(_))
+        };
         let left_out: Vec<(TaskIx, SkipReason)> = self
             .board
             .all()

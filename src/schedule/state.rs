@@ -80,6 +80,8 @@ pub(super) enum Stage {
 pub(super) struct TaskSlot {
     stage: Stage,
     pub(super) role: Role,
+    /// Holds others, whatever its role: it is not counted.
+    pub(super) is_group: bool,
     pub(super) rank: Rank,
     /// Attempts started, all sessions.
     pub(super) attempts: u32,
@@ -116,6 +118,7 @@ impl TaskSlot {
         TaskSlot {
             stage: Stage::Waiting,
             role,
+            is_group: role == Role::Group,
             rank: Rank::MAX,
             attempts: 0,
             spent: 0,
@@ -160,7 +163,7 @@ impl TaskSlot {
 
     /// The field of `Counts` that this task is counted in; what runs is open. Groups are not counted.
     fn count<'a>(&self, counts: &'a mut Counts) -> Option<&'a mut u32> {
-        if self.role == Role::Group {
+        if self.is_group {
             return None;
         }
         Some(match self.stage {

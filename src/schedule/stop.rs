@@ -3,7 +3,6 @@
 use super::state::Edit;
 use super::{Action, Decision, Scheduler};
 use crate::event::{BudgetKind, Elapsed, EventKind, RunOutcome, Stop};
-use crate::plan::Role;
 use crate::task::TaskId;
 
 /// Why nothing more is started.
@@ -30,7 +29,7 @@ impl Scheduler {
     }
 
     fn record_begin(&mut self, out: &mut Decision) {
-        let groups = self.plan.planned.iter().filter(|task| task.role == Role::Group).count();
+        let groups = self.plan.tasks.iter().filter(|task| task.is_group).count();
         let total = (self.plan.tasks.len() - groups) as u32;
         let counts = self.counts();
         let (selected, done_before) = (counts.selected, counts.done_before);

@@ -131,7 +131,9 @@ impl File {
             }
         }
         if place > 0 {
-            let group = Line { id, place, role: Role::Group, ..self.task("G", &[]).clone() };
+            let left_out = [Role::LeftOut(LeftOut::NotSelected), Role::LeftOut(LeftOut::Unclear)];
+            let role = if rng.u8(..4) == 0 { left_out[rng.usize(..2)] } else { Role::Group };
+            let group = Line { id, place, role, ..self.task("G", &[]).clone() };
             self.lines.pop();
             self.lines.insert(0, Line { files: Vec::new(), lanes: Vec::new(), ..group });
         }
@@ -150,19 +152,19 @@ impl File {
         let at = rng.usize(..self.lines.len());
         match rng.u8(..8) {
             0 | 1 => self.add(rng),
-            2 if self.lines.len() > 1 && self.lines[at].role != Role::Group => {
+            2 if self.lines.len() > 1 && !self.lines[at].id.starts_with('G') => {
                 self.lines.remove(at);
             }
             3 => {
                 let need = rng.choice(&self.lines).map(|line| line.id.clone());
                 self.lines[at].needs.extend(need);
             }
-            4 if self.lines[at].role != Role::Group => {
+            4 if !self.lines[at].id.starts_with('G') => {
                 self.lines[at].role = Role::LeftOut(LeftOut::Manual);
             }
+            _ if self.lines[at].id.starts_with('G') => {}
             _ => match &mut self.lines[at].role {
                 role @ Role::Done => *role = Role::Run,
-                Role::Group => {}
                 role => *role = Role::Done,
             },
         }
@@ -207,6 +209,11 @@ impl File {
             }
         }
         self.assemble(edges)
+    }
+
+    /// For files too large for the edges' plain way of being looked up.
+    pub(crate) fn plan_without_edges(&self) -> Plan {
+        self.assemble(Vec::new())
     }
 
     fn assemble(&self, edges: Vec<Edge>) -> Plan {
@@ -282,7 +289,7 @@ impl File {
             tags: Vec::new(),
             phase: None,
             group: group.map(|n| TaskIx(n as u32)),
-            is_group: line.role == Role::Group,
+            is_group: line.id.starts_with('G'),
             checkpoint: false,
             files: line.files.iter().map(file).collect(),
             blocks: vec![run_block(line.retries)],

@@ -85,7 +85,7 @@ pub(crate) fn may_overlap(plan: &Plan, a: TaskIx, b: TaskIx) -> bool {
     let both_parallel = plan.task(a).parallel && plan.task(b).parallel;
     let lanes = |task: TaskIx| &plan.planned(task).lanes;
     let story = |task: TaskIx| lanes(task).iter().all(|lane| plan.lanes[lane.0 as usize].is_story);
-    match plan.mode {
+    let may = match plan.mode {
         Mode::Sequential => false,
         Mode::Parallel => both_parallel,
         Mode::Stories => {
@@ -93,7 +93,9 @@ pub(crate) fn may_overlap(plan: &Plan, a: TaskIx, b: TaskIx) -> bool {
             both_parallel || (apart && story(a) && story(b))
         }
         Mode::Graph => true,
-    }
+    };
+    assert_eq!(may, plan.may_overlap(a, b), "the plan says the same");
+    may
 }
 
 pub(crate) fn share_a_file(plan: &Plan, a: TaskIx, b: TaskIx) -> bool {

@@ -178,6 +178,7 @@ impl World {
                 return self.crash();
             }
             frames += 1;
+            assert!(frames < 10_000, "the session takes no end");
             self.record(&scheduler, &decision);
             if frames > crash_after {
                 return self.crash(); // on record, and nothing of it was done
@@ -283,8 +284,11 @@ impl World {
             end.is_some() || wakeup.is_some() || self.jobs == 0,
             "deadlock: nothing runs, nothing is due, and the run is not over"
         );
-        if let Some(event) = self.from_outside() {
-            return event;
+        if self.weather.edits && self.rng.u8(..20) == 0 {
+            return None;
+        }
+        if let Some(input) = self.intrude() {
+            return Some(input);
         }
         match (end, wakeup) {
             (Some((ends, worker)), wakeup) if wakeup.is_none_or(|wakeup| ends <= wakeup) => {
@@ -302,22 +306,20 @@ impl World {
         }
     }
 
-    fn from_outside(&mut self) -> Option<Option<Input>> {
+    /// Something from outside, now and then.
+    fn intrude(&mut self) -> Option<Input> {
         if self.weather.interrupts && self.rng.u8(..40) == 0 {
             let how = if self.rng.bool() { Stop::Gracefully } else { Stop::Now };
             let signal = if self.rng.bool() { 2 } else { 15 };
             self.interrupted.get_or_insert(signal);
             self.halted = true;
-            return Some(Some(Input::Interrupt { signal, name: "SIGINT", how }));
+            return Some(Input::Interrupt { signal, name: "SIGINT", how });
         }
         if self.weather.jobs && self.rng.u8(..20) == 0 {
             self.jobs = self.rng.u32(..6);
-            return Some(Some(Input::Jobs(self.jobs)));
+            return Some(Input::Jobs(self.jobs));
         }
-        if self.rng.u8(..30) == 0 {
-            return Some(Some(Input::Wakeup)); // for nothing
-        }
-        (self.weather.edits && self.rng.u8(..20) == 0).then_some(None)
+        (self.rng.u8(..30) == 0).then_some(Input::Wakeup) // for nothing
     }
 
     fn finish(&mut self, scheduler: &Scheduler, worker: u32) -> Input {
@@ -392,7 +394,9 @@ impl World {
                     "done from nothing"
                 );
                 self.unticked.insert(task.id.as_str().to_owned());
-                self.seen.done.insert(task.id.as_str().to_owned());
+                if role != Role::Group {
+                    self.seen.done.insert(task.id.as_str().to_owned());
+                }
             }
             EventKind::TaskFailed { task, .. } => {
                 self.settled(task.id.as_str());
@@ -436,7 +440,7 @@ impl World {
             assert!(self.dispatches <= max, "more dispatches than allowed");
         }
         assert!((self.running.len() as u32) < self.jobs, "more than {} jobs", self.jobs);
-        let lowest = (1..).find(|slot| !self.running.contains_key(slot));
+        let lowest = (1..=u32::MAX).find(|slot| !self.running.contains_key(slot));
         assert_eq!(Some(worker), lowest, "the lowest free worker");
         assert_eq!(self.plan.planned(task).role, Role::Run, "{id} is not to be run");
         assert!(!self.seen.done.contains(id), "{id} is done and runs again");
@@ -561,6 +565,7 @@ impl World {
                     self.seen.done.remove(&line.id);
                     self.unticked.remove(&line.id);
                     self.failed_before.remove(&line.id);
+                    self.not_before.remove(&line.id);
                     self.forget(&line.id);
                 }
                 (Role::Done, Some(Role::LeftOut(_))) => {
@@ -629,7 +634,7 @@ impl World {
             let blocked = !self.seen.blockers(&self.plan, task).is_empty();
             match state {
                 TaskState::Finished(TaskOutcome::Done) => {
-                    assert!(self.seen.done.contains(id), "{id} is not done")
+                    assert!(self.seen.done.contains(id), "{id} is not done");
                 }
                 TaskState::Finished(TaskOutcome::Failed) => assert!(self.seen.failed.contains(id)),
                 TaskState::Finished(TaskOutcome::Blocked { .. }) => assert!(blocked, "{id} is not blocked"),
@@ -692,9 +697,9 @@ impl World {
         let ends = last.filter(|event| matches!(event.kind, EventKind::RunFinished { .. })).count();
         assert_eq!(ends, 1, "the end is told once");
         let counts = self.count(scheduler);
-        let done = |counts: Counts| match self.edits {
-            true => Counts { selected: 0, done: counts.done + counts.done_before, done_before: 0, ..counts },
-            false => counts,
+        let done = |counts: Counts| {
+            let all = counts.done + counts.done_before;
+            if self.edits { Counts { selected: 0, done: all, done_before: 0, ..counts } } else { counts }
         };
         assert_eq!(done(scheduler.counts()), done(counts));
         let all_done =
@@ -727,7 +732,7 @@ impl World {
             let id = self.plan.task(task).id.as_str();
             let state = scheduler.state(task);
             let n = match self.plan.planned(task).role {
-                Role::Group => continue,
+                _ if self.plan.task(task).is_group => continue,
                 Role::LeftOut(LeftOut::NotSelected) if !self.seen.done.contains(id) => continue,
                 Role::LeftOut(_) if self.seen.done.contains(id) => &mut counts.done,
                 Role::LeftOut(LeftOut::Manual) => &mut counts.manual,
@@ -740,6 +745,12 @@ impl World {
                 _ if self.seen.done.contains(id) => &mut counts.done,
                 _ if self.seen.failed.contains(id) => &mut counts.failed,
                 _ if state == TaskState::Finished(TaskOutcome::Cancelled) => &mut counts.cancelled,
+                // What had begun before an edit keeps its right to be tried again.
+                _ if self.edited
+                    && matches!(state, TaskState::BackingOff { .. } | TaskState::Ready { .. }) =>
+                {
+                    &mut counts.open
+                }
                 _ if !self.seen.blockers(&self.plan, task).is_empty() => &mut counts.blocked,
                 _ => &mut counts.open,
             };
@@ -771,7 +782,7 @@ impl World {
         use specter::history::Settled;
         let history = History::from_events(&self.journal);
         assert_eq!(history.outcome, self.over);
-        for task in self.plan.task_ixs() {
+        for task in self.plan.task_ixs().filter(|task| !self.plan.task(*task).is_group) {
             let known = history.task(&self.plan.task(task).id);
             let settled = match scheduler.state(task) {
                 TaskState::Finished(TaskOutcome::Done) if known.settled.is_none() => continue, // before the run
