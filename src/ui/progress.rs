@@ -8,7 +8,7 @@
 use super::block::block;
 use super::lines::{Blocked, Weight, tell};
 use super::plain::folded;
-use super::text::{elide, width};
+use super::text::{elide, output_line, width};
 use super::theme::{Screen, Sign};
 use super::view::View;
 use crate::event::{Elapsed, Event, EventKind};
@@ -91,7 +91,7 @@ impl Live {
         if self.screen.verbose >= 2 {
             let bar = self.screen.sign(Sign::Bar);
             let room = self.screen.width.saturating_sub(width(&safe(task.as_str())) + 3);
-            let line = elide(line.trim_end(), room, self.screen.sign(Sign::Ellipsis));
+            let line = elide(&output_line(line), room, self.screen.sign(Sign::Ellipsis));
             self.queue.push(format!("{} {bar} {line}", safe(task.as_str())));
         }
     }
@@ -173,7 +173,7 @@ impl Live {
         self.view.apply(plan, event);
         self.is_dirty = true;
         if let EventKind::TaskBlocked { task, by } = &event.kind {
-            let line = self.blocked.add(&self.screen, task, by);
+            let line = self.blocked.add(&self.screen, plan, task, by);
             self.queue.extend(line);
             return;
         }
@@ -258,13 +258,10 @@ impl Default for Allowance {
 impl Allowance {
     fn take(&mut self, now: Elapsed) -> bool {
         let gained = now.saturating_sub(self.at).as_secs_f64() * LINES_PER_SECOND;
-        self.left = (self.left + gained).min(LINES_PER_SECOND);
         self.at = self.at.max(now);
-        if self.left < 1.0 {
-            return false;
-        }
-        self.left -= 1.0;
-        true
+        // What is refused counts too: lines come back when tasks end slowly again, not now and then between.
+        self.left = (self.left + gained - 1.0).clamp(-LINES_PER_SECOND, LINES_PER_SECOND);
+        self.left >= 0.0
     }
 }
 

@@ -111,9 +111,7 @@ fn by(ending: &Ending<'_>, signal: i32) -> String {
 
 fn budget(ending: &Ending<'_>) -> String {
     match &ending.summary.stopped {
-        Some(Stopped::Budget { budget, limit }) => {
-            format!("{} of {} reached", super::lines::budget_words(*budget), safe(limit))
-        }
+        Some(Stopped::Budget { budget, limit }) => super::lines::budget_words(*budget, &safe(limit)),
         _ => "a limit was reached".to_owned(),
     }
 }

@@ -2,4 +2,5 @@
 
 mod diagnostics;
 mod sarif;
+mod screen;
 mod support;
