@@ -47,25 +47,26 @@ fn walk(plan: &Plan, task: TaskIx, step: impl Fn(NodeIx) -> Vec<(NodeIx, Edge)>)
     links
 }
 
-/// Why `later` waits for `earlier`: `its phase comes after Phase 2: Foundational (line 30)`.
+/// Why `later` ("it") waits for `earlier`: `its phase comes after Phase 2: Foundational (line 30)`.
 pub fn explain(plan: &Plan, earlier: TaskIx, later: TaskIx, reason: Reason, line: u32) -> String {
     let (first, second) = (plan.task(earlier), plan.task(later));
+    let id = safe(first.id.as_str());
     let words = match reason {
-        Reason::Explicit => "its line names it".to_owned(),
-        Reason::Field => "its dependencies name it".to_owned(),
-        Reason::Waves => "it is in an earlier wave".to_owned(),
+        Reason::Explicit => format!("its line names {id}"),
+        Reason::Field => format!("its dependencies name {id}"),
+        Reason::Waves => format!("{id} is in an earlier wave"),
         Reason::Checkpoint => "a checkpoint stands between them".to_owned(),
         Reason::Phase => match phase(plan, first) {
             Some(title) => format!("its phase comes after {title}"),
             None => "its phase comes later".to_owned(),
         },
         Reason::Lane => match lane(plan, earlier) {
-            Some(name) => format!("it comes earlier in {name}"),
-            None => "it comes earlier in the same lane".to_owned(),
+            Some(name) => format!("{id} comes earlier in {name}"),
+            None => format!("{id} comes earlier in the same lane"),
         },
         Reason::Layer => match (first.layer, second.layer) {
             (Some(low), Some(high)) => format!("layer L{high} comes after L{low}"),
-            _ => "it is in a lower layer".to_owned(),
+            _ => format!("{id} is in a lower layer"),
         },
         Reason::Tdd => "tests come first in a story".to_owned(),
         Reason::Prose => "the text says so".to_owned(),
@@ -74,7 +75,7 @@ pub fn explain(plan: &Plan, earlier: TaskIx, later: TaskIx, reason: Reason, line
             None => "both touch the same file".to_owned(),
         },
         Reason::Mode => "the mode runs them in file order".to_owned(),
-        Reason::Group if first.is_group => "its group waits for it".to_owned(),
+        Reason::Group if first.is_group => format!("it waits for the group {id}"),
         Reason::Group => "a group is done when all in it are".to_owned(),
     };
     if line == 0 { words } else { format!("{words} (line {line})") }

@@ -7,9 +7,9 @@ use super::text::{duration, elide, pad, plural, some_of, thousands, width};
 use super::theme::{Label, Screen, Sign};
 use crate::plan::graph::NodeIx;
 use crate::plan::{EdgeKind, LeftOut, Plan, Role};
-use crate::task::TaskIx;
+use crate::task::{PhaseIx, TaskIx};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 use std::time::Duration;
 
 /// Ids of predecessors named in a row.
@@ -98,9 +98,10 @@ fn table(sheet: &mut Sheet<'_>, plan: &Plan, order: &[Step]) {
         order.iter().map(|step| width(plan.task(step.task).id.as_str())).max().unwrap_or(0).min(16);
     let step_width = order.iter().map(|step| step.step).max().unwrap_or(1).to_string().len();
     let phase_of = |step: &Step| plan.task(step.task).phase;
+    let has_headings = screen.width >= 40 && is_sorted_enough(order, phase_of);
     let mut last = None;
     for step in order {
-        if screen.width >= 40 && last != Some(phase_of(step)) {
+        if has_headings && last != Some(phase_of(step)) {
             last = Some(phase_of(step));
             let title = phase_of(step).and_then(|phase| plan.phases.get(phase.0 as usize));
             let title = title.map_or("no heading", |phase| phase.title.as_str());
@@ -109,6 +110,13 @@ fn table(sheet: &mut Sheet<'_>, plan: &Plan, order: &[Step]) {
         }
         row(sheet, plan, *step, (step_width, id_width));
     }
+}
+
+/// Phases that take turns at every line are no headings worth printing.
+fn is_sorted_enough(order: &[Step], phase_of: impl Fn(&Step) -> Option<PhaseIx>) -> bool {
+    let phases: HashSet<Option<PhaseIx>> = order.iter().map(&phase_of).collect();
+    let changes = order.windows(2).filter(|pair| phase_of(&pair[0]) != phase_of(&pair[1])).count();
+    changes <= 2 * phases.len()
 }
 
 /// `  3 T007 Add user routes in src/routes/users.js  US1 P1  needs T005, T006`
@@ -133,14 +141,16 @@ fn row(sheet: &mut Sheet<'_>, plan: &Plan, step: Step, (step_width, id_width): (
         }
         room = room.saturating_sub(width(&behind));
     }
-    let line = format!(
-        "  {} {} {}{}",
-        screen.paint(Label::Dim, number),
-        screen.paint(Label::Id, id),
-        elide(&task.title, room, ellipsis),
-        screen.paint(Label::Dim, behind),
-    );
-    sheet.line(line.trim_end());
+    let mut line = format!("  {} {}", screen.paint(Label::Dim, number), screen.paint(Label::Id, id));
+    let title = elide(&task.title, room, ellipsis);
+    if !title.is_empty() {
+        line.push(' ');
+        line.push_str(&title);
+    }
+    if !behind.is_empty() {
+        line.push_str(&screen.paint(Label::Dim, behind).to_string());
+    }
+    sheet.line(line);
 }
 
 /// `[P] US1 P1`
@@ -237,7 +247,7 @@ fn critical_path(plan: &Plan, order: &[Step]) -> Vec<TaskIx> {
 /// Tasks that are run behind `task`, looking through everything that runs nothing.
 fn run_successors(plan: &Plan, task: TaskIx) -> Vec<TaskIx> {
     let mut found = Vec::new();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut wave = vec![NodeIx::from(task)];
     while let Some(node) = wave.pop() {
         for edge in plan.graph.after(node).filter(|edge| seen.insert(edge.to)) {

@@ -52,7 +52,10 @@ pub fn status(screen: &Screen, plan: &Plan, summary: &Summary, life: Life, now: 
     sheet.words("  ", &progress(counts));
     sheet.words("  ", &times(summary, life, now));
     let states = [
-        (TaskState::Running, "Running"),
+        (
+            TaskState::Running,
+            if life == Life::Running { "Running" } else { "Cut off, to run again on resume" },
+        ),
         (TaskState::Waiting, "Waiting for the next attempt"),
         (TaskState::Failed, "Failed"),
         (TaskState::Blocked, "Blocked"),
@@ -64,7 +67,7 @@ pub fn status(screen: &Screen, plan: &Plan, summary: &Summary, life: Life, now: 
     ];
     for (state, heading) in states {
         if state != TaskState::Done || screen.verbose > 0 {
-            section(&mut sheet, plan, summary, (state, heading), now);
+            section(&mut sheet, plan, summary, (state, heading), (life, now));
         }
     }
     sheet.done()
@@ -113,7 +116,7 @@ fn section(
     plan: &Plan,
     summary: &Summary,
     (state, heading): (TaskState, &str),
-    now: u64,
+    (life, now): (Life, u64),
 ) {
     let rows: Vec<(TaskIx, &Row)> = summary.in_state(state).collect();
     if rows.is_empty() {
@@ -124,7 +127,11 @@ fn section(
     let lead = format!("  {} ", sheet.screen().sign(sign(state)));
     for (task, row) in rows.iter().take(most) {
         let title = plan.tasks.get(task.ix()).map_or("", |task| task.title.as_str());
-        let behind = behind(summary, row, now);
+        let behind = if state == TaskState::Running && life != Life::Running {
+            String::new()
+        } else {
+            behind(summary, row, now)
+        };
         sheet.marked_task(&lead, label(state), summary.id(*task).as_str(), title, &behind);
     }
     if rows.len() > most {

@@ -68,12 +68,13 @@ impl<'a> Record<'a> {
 fn standing(sheet: &mut Sheet<'_>, plan: &Plan, task: TaskIx, record: &Record<'_>, known: Known<'_>) {
     sheet.section("Stands");
     let found = record.row(plan, task);
-    match found.filter(|(_, row)| row.has_run() || row.state == TaskState::Blocked) {
+    let has_record = |row: &Row| {
+        let is_told = matches!(row.state, TaskState::DoneBefore | TaskState::Manual | TaskState::LeftOut);
+        (row.has_run() && !is_told) || row.state == TaskState::Blocked
+    };
+    match found.filter(|(_, row)| has_record(row)) {
         Some((summary, row)) => recorded(sheet, plan, row, summary, known.run_dir),
         None => sheet.words("  ", role_words(plan, task)),
-    }
-    if plan.task(task).state == State::Done && found.is_none_or(|(_, row)| row.state != TaskState::Done) {
-        sheet.words("  ", "its box was ticked by hand or by another tool: specter holds no evidence for it");
     }
     known.obstacles.iter().for_each(|words| sheet.words("  ", words));
 }
@@ -83,7 +84,7 @@ fn role_words(plan: &Plan, task: TaskIx) -> &'static str {
     match plan.planned(task).role {
         Role::Run => "not started yet",
         Role::Group => "a group: it runs nothing and is done when all in it are settled",
-        Role::Done => "done: its box was ticked before",
+        Role::Done => "done: its box was ticked by hand or by another tool; specter holds no evidence for it",
         Role::LeftOut(LeftOut::NotSelected) => "not selected, so it is not run",
         Role::LeftOut(LeftOut::Optional) => "optional: run only with `--include-optional`",
         Role::LeftOut(LeftOut::Dropped) => {
