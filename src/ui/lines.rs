@@ -2,7 +2,7 @@
 //!
 //! Titles, ids and output are made safe here; lines fit the screen's width as far as there is anything to cut.
 
-use super::text::{duration, elide, output_line, some_of, width, wrap};
+use super::text::{duration, elide, output_line, plural, some_of, width, wrap};
 use super::theme::{Label, Screen, Sign};
 use super::view::{View, title};
 use crate::event::{
@@ -202,9 +202,9 @@ impl Line<'_> {
         let words = match (how, self.view.running_count()) {
             (_, 0) => "nothing is running".to_owned(),
             (Stop::Gracefully, n) => {
-                format!("ending {}; once more to end at once", super::text::plural(n, "running task"))
+                format!("ending {}; once more to end at once", plural(n, "running task"))
             }
-            (Stop::Now, n) => format!("killing {}", super::text::plural(n, "running task")),
+            (Stop::Now, n) => format!("killing {}", plural(n, "running task")),
         };
         self.warning(&format!("{signal}: {words}"))
     }
@@ -356,12 +356,16 @@ impl Blocked {
             let more = super::text::thousands((count - BLOCKED_NAMED) as u64);
             format!("{} and {more} more", ids[..BLOCKED_NAMED].join(", "))
         };
-        let (named, by, sign) = (safe(&named), safe(by.as_str()), screen.mark(Sign::Blocked));
-        Some(match (self.is_manual, count) {
-            (false, _) => format!("  {sign} {named} blocked by {by}"),
-            (true, 1) => format!("  {sign} {named} waits for {by}, which is for a person"),
-            (true, _) => format!("  {sign} {named} wait for {by}, which is for a person"),
-        })
+        let tail = match (self.is_manual, count) {
+            (false, _) => format!("blocked by {by}"),
+            (true, 1) => format!("waits for {by}, which is for a person"),
+            (true, _) => format!("wait for {by}, which is for a person"),
+        };
+        let sign = screen.mark(Sign::Blocked);
+        let tail = safe(&tail);
+        let used = 4 + width(&tail) + width(screen.sign(Sign::Blocked));
+        let named = if used + width(&safe(&named)) <= screen.width { named } else { plural(count, "task") };
+        Some(format!("  {sign} {} {tail}", safe(&named)))
     }
 }
 

@@ -133,7 +133,8 @@ impl Live {
         }
         (self.screen.width, self.screen.height) = (columns, rows);
         self.pen.erase(columns, rows);
-        self.bar = new_bar(&self.pen, &self.text);
+        // A new target for the same bar: dropping the old bar would draw once more, over lines that are not its own.
+        self.bar.set_draw_target(target(&self.pen));
         self.is_dirty = true;
     }
 
@@ -238,8 +239,11 @@ fn new_bar(pen: &Pen, text: &Arc<Mutex<String>>) -> ProgressBar {
         let _ = out.write_str(&lock(&text));
     };
     let style = ProgressStyle::with_template("{block}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    let target = ProgressDrawTarget::term_like(Box::new(pen.clone()));
-    ProgressBar::with_draw_target(None, target).with_style(style.with_key("block", draw))
+    ProgressBar::with_draw_target(None, target(pen)).with_style(style.with_key("block", draw))
+}
+
+fn target(pen: &Pen) -> ProgressDrawTarget {
+    ProgressDrawTarget::term_like(Box::new(pen.clone()))
 }
 
 /// Lines that may scroll by: up to a second's worth at once, then as many as a person can follow.
