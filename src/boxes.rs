@@ -17,13 +17,13 @@ use crate::source::{NotText, SourceText};
 use crate::task::{Document, TaskId};
 use crate::writeback::{self, Index, Tick, TickEdit};
 use settle::Unreadable;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// How a text is understood: `parse::parse`.
+/// How a text is understood; [`crate::parse::parse`] but in tests.
 pub type Parse = fn(&SourceText) -> (Document, Vec<Diagnostic>);
 
 /// What one call led to. The ticks in it are on disk.
@@ -55,11 +55,11 @@ pub struct Boxes {
     path: PathBuf,
     parse: Parse,
     known: Option<Known>,
-    wanted: HashMap<TaskId, Wanted>,
+    wanted: BTreeMap<TaskId, Wanted>,
     /// Wanted, and neither ticked nor stuck in the known text.
     open: Vec<Tick>,
     /// The last reason given for each task that could not be ticked.
-    stuck: HashMap<TaskId, String>,
+    stuck: BTreeMap<TaskId, String>,
     /// Counts looks at the file; the time at which ticks were made.
     look: u64,
     /// Ticks up to this look were read back.
@@ -102,14 +102,19 @@ enum Trouble {
 
 impl Boxes {
     /// Reads nothing yet.
-    pub fn new(path: impl Into<PathBuf>, parse: Parse) -> Boxes {
+    pub fn new(path: impl Into<PathBuf>) -> Boxes {
+        Boxes::with_parser(path, crate::parse::parse)
+    }
+
+    /// As [`Boxes::new`], for files in which boxes are found in another way.
+    pub fn with_parser(path: impl Into<PathBuf>, parse: Parse) -> Boxes {
         Boxes {
             path: path.into(),
             parse,
             known: None,
-            wanted: HashMap::new(),
+            wanted: BTreeMap::new(),
             open: Vec::new(),
-            stuck: HashMap::new(),
+            stuck: BTreeMap::new(),
             look: 0,
             confirmed: 0,
             failed: false,
@@ -249,8 +254,9 @@ impl Boxes {
         // Without those that are stuck: they are looked up again when the text has changed.
         let rest = rest.iter().filter_map(|edit| self.wanted.get(&edit.task));
         self.open = rest.map(|wanted| wanted.tick.clone()).collect();
-        let seen =
-            written.iter().map(|edit| (edit.task.clone(), edit.line)).chain(found.already.iter().cloned());
+        let mut seen = found.already;
+        seen.extend(written.iter().map(|edit| (edit.task.clone(), edit.line)));
+        seen.sort_by_key(|(_, line)| *line);
         for (task, line) in seen {
             self.note(task, line, ticked);
         }

@@ -3,6 +3,8 @@
 //! An event is a fact that was decided or happened. Live output is not an event. Stored formats only grow:
 //! a new field gets `#[serde(default)]`.
 
+mod json;
+
 use crate::task::{BlockKind, TaskId, TaskIx};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -31,12 +33,6 @@ impl Serialize for TaskRef {
     }
 }
 
-impl<'de> Deserialize<'de> for TaskRef {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TaskRef, D::Error> {
-        TaskId::deserialize(deserializer).map(|id| TaskRef { ix: TaskRef::UNRESOLVED, id })
-    }
-}
-
 /// Milliseconds as a whole number on disk.
 mod millis {
     use super::{Deserialize, Deserializer, Duration, Serializer};
@@ -50,7 +46,8 @@ mod millis {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Flat on disk: `{seq, at, kind, task?, attempt?, …}` (SPEC 11.5). [`Event::write_json`] is the fast way to write it.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// Counts up by one over the whole run, resumes included; starts at 1.
     pub seq: u64,

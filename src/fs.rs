@@ -185,6 +185,28 @@ pub fn open_append(path: &Path) -> Result<File, Error> {
     }
 }
 
+/// An existing file opened for appending; a symlink in its place is refused.
+pub fn open_append_existing(path: &Path) -> Result<File, Error> {
+    OpenOptions::new()
+        .append(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .map_err(at("open", path))
+}
+
+/// A private file opened for reading and writing, made if it is missing; a symlink in its place is refused.
+pub fn open_private(path: &Path) -> Result<File, Error> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE_FILE)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .map_err(at("open", path))
+}
+
 /// A new private file; an existing one is an error.
 pub fn create_new(path: &Path) -> Result<File, Error> {
     OpenOptions::new()

@@ -209,7 +209,11 @@ impl History {
     }
 
     fn settle(&mut self, id: &TaskId, settled: Settled) {
-        self.entry(id).settled = Some(settled);
+        let task = self.entry(id);
+        task.settled = Some(settled);
+        if task.in_flight.take().is_some() {
+            task.failed += 1; // its end is not on record: the process died under it, and now it is not run again
+        }
     }
 
     fn entry(&mut self, id: &TaskId) -> &mut TaskHistory {

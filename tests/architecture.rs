@@ -11,8 +11,8 @@ const RANKS: &[(&str, u32)] = &[
     ("task", 1),
     ("event", 2),
     ("parse", 2),
-    ("classify", 2),
     ("plan", 3),
+    ("classify", 3),
     ("history", 4),
     ("summary", 4),
     ("writeback", 4),
@@ -42,7 +42,7 @@ const LOCALISED: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["ui/diagnostics.rs"]),
     ("tokio::", &["driver/"]),
     ("anyhow", &["cli/"]),
-    ("libc::", &["sys.rs", "sys/"]),
+    ("libc::", &["sys.rs", "sys/", "fs.rs"]),
 ];
 
 struct Source {

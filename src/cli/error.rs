@@ -118,6 +118,27 @@ impl From<std::io::Error> for Error {
     }
 }
 
+impl From<crate::fs::Error> for Error {
+    fn from(error: crate::fs::Error) -> Error {
+        Error::new(Kind::Io, error)
+    }
+}
+
+impl From<crate::journal::StoreError> for Error {
+    fn from(error: crate::journal::StoreError) -> Error {
+        let help = error.help();
+        Error::new(Kind::Io, error).hint(help)
+    }
+}
+
+impl From<crate::journal::JournalError> for Error {
+    fn from(error: crate::journal::JournalError) -> Error {
+        let help = error.help();
+        let kind = if matches!(error, crate::journal::JournalError::File(_)) { Kind::Io } else { Kind::Input };
+        Error::new(kind, error).hint(help)
+    }
+}
+
 /// Adds what was being done to an error of the world.
 pub trait Doing<T> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T, Error>;

@@ -1,5 +1,33 @@
 //! The command line: arguments in, exit code out. The only place that knows `anyhow`, exit codes and wording of errors.
 
 pub mod args;
+mod consent;
 pub mod error;
 pub mod exit;
+mod implement;
+mod report;
+mod stage;
+mod target;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+pub fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let result = match &cli.command {
+        args::Command::Implement(given) => implement::implement(&cli.global, given),
+        args::Command::Resume(given) => {
+            let mut given = (**given).clone();
+            given.run.resume = true;
+            implement::implement(&cli.global, &given)
+        }
+        _ => Err(error::Error::usage("not there yet")),
+    };
+    match result {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => {
+            error.print();
+            ExitCode::from(error.kind.exit().code())
+        }
+    }
+}

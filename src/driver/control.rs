@@ -2,7 +2,6 @@
 //!
 //! It runs no attempt and writes no record; it brings inputs to the hub and keeps the pool as large as its work.
 
-use super::edits::Edits;
 use super::hub::Hub;
 use super::pool::Pool;
 use super::screen::Screen;
@@ -18,16 +17,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// At most 20 frames a second (PERF S12).
 const FRAME: Duration = Duration::from_millis(50);
-/// How often the task file is looked at for edits by others.
-const LOOK: Duration = Duration::from_millis(500);
-/// After this long without news a plain-mode reader is told that the run still lives.
+/// Longer than any wait; a wake-up for nothing is harmless.
 const FAR: Duration = Duration::from_secs(3600);
 
 pub(super) struct Control {
     pub(super) hub: Arc<Hub>,
     pub(super) pool: Pool,
     pub(super) screen: Arc<Screen>,
-    pub(super) edits: Edits,
     pub(super) clock: Clock,
 }
 
@@ -61,9 +57,7 @@ impl Control {
     async fn watch(&mut self) -> io::Result<()> {
         let mut signals = Signals::new()?;
         let mut frames = tokio::time::interval(FRAME);
-        let mut looks = tokio::time::interval(LOOK);
         frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let draws = self.screen.needs_ticks();
         let mut interrupts = 0;
         self.hub.input(Input::Begin);
@@ -82,7 +76,6 @@ impl Control {
                 () = self.hub.control.notified() => {}
                 () = tokio::time::sleep(wait) => self.hub.input(Input::Wakeup),
                 _ = frames.tick(), if draws => self.screen.tick(self.clock.now(), &self.hub),
-                _ = looks.tick() => self.edits.look(&self.hub, &self.screen),
             }
         }
         Ok(())
@@ -108,7 +101,9 @@ impl Control {
     fn suspend(&self) {
         self.hub.each_running(StopHandle::pause);
         self.screen.hide();
-        sys::stop_myself();
+        if let Err(error) = sys::stop_myself() {
+            self.screen.warn_once("suspend", &format!("cannot be suspended: {error}"));
+        }
         self.hub.each_running(StopHandle::resume);
     }
 }

@@ -10,7 +10,7 @@ use crate::event::{AttemptReport, Event, EventKind, RunOutcome, Stop};
 use crate::exec::StopHandle;
 use crate::journal::Journal;
 use crate::plan::Plan;
-use crate::schedule::{Action, Decision, Input, Scheduler};
+use crate::schedule::{self, Action, Decision, Input, Scheduler};
 use crate::task::TaskIx;
 use std::collections::VecDeque;
 use std::io;
@@ -35,6 +35,8 @@ pub(super) struct Hub {
     work: Condvar,
     /// There is something to record, or the run is over.
     recorder: Condvar,
+    /// The run is over.
+    over: Condvar,
     /// The next wake-up moved, or the run is over.
     pub(super) control: Notify,
 }
@@ -73,7 +75,13 @@ pub(super) struct Batch {
 }
 
 impl Hub {
-    pub(super) fn new(scheduler: Scheduler, plan: Arc<Plan>, journal: Journal, clock: Clock, last_seq: u64) -> Hub {
+    pub(super) fn new(
+        scheduler: Scheduler,
+        plan: Arc<Plan>,
+        journal: Journal,
+        clock: Clock,
+        last_seq: u64,
+    ) -> Hub {
         let core = Core {
             scheduler,
             plan,
@@ -93,6 +101,7 @@ impl Hub {
             core: Mutex::new(core),
             work: Condvar::new(),
             recorder: Condvar::new(),
+            over: Condvar::new(),
             control: Notify::new(),
         }
     }
@@ -148,9 +157,10 @@ impl Hub {
 
     /// Records facts that no decision of the scheduler made (a ticked box, a note).
     pub(super) fn record(&self, kinds: Vec<EventKind>) {
-        let at = self.clock.now();
+        let now = self.clock.now();
         let mut core = self.lock();
-        core.record(kinds.into_iter().map(|kind| Event { seq: 0, at, kind }).collect());
+        let events = kinds.into_iter().map(|kind| core.scheduler.stamp(now, kind)).collect();
+        core.record(events);
         self.wake(&mut core, 0);
     }
 
@@ -179,6 +189,31 @@ impl Hub {
         core.unsynced.pop()
     }
 
+    /// Waits so long, or until the run is over: what comes meanwhile is recorded as one group.
+    pub(super) fn rest(&self, at_most: Duration) {
+        let core = self.lock();
+        let resting = self.over.wait_timeout_while(core, at_most, |core| !core.is_over());
+        drop(resting.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whoever read our output is gone: an interruption, not a crash (SPEC 4.4).
+    pub(super) fn reader_left(&self) {
+        self.input(Input::Interrupt { signal: 13, name: "SIGPIPE", how: Stop::Gracefully });
+    }
+
+    /// What the rest of the run may take, if that can be told.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        // A copy is simulated outside the lock, so that no worker waits for a forecast.
+        let scheduler = self.lock().scheduler.clone();
+        let forecast = schedule::forecast(&scheduler, now, schedule::FORECAST_CAP);
+        (!forecast.left.is_zero()).then_some(forecast.left)
+    }
+
+    pub(super) fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.lock().plan)
+    }
+
     pub(super) fn outcome(&self) -> Option<RunOutcome> {
         self.lock().closing.as_ref().map(|(outcome, _)| *outcome)
     }
@@ -196,6 +231,10 @@ impl Hub {
         let mut core = self.lock();
         core.fail(error);
         self.wake(&mut core, 0);
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.lock().broken.is_some()
     }
 
     pub(super) fn take_failure(&self) -> Option<io::Error> {
@@ -237,6 +276,7 @@ impl Hub {
         let over = core.is_over();
         if over {
             self.work.notify_all();
+            self.over.notify_all();
         } else {
             (0..ready.min(core.idle_workers as usize)).for_each(|_| self.work.notify_one());
         }
@@ -260,7 +300,7 @@ impl Core {
 
     fn take_job(&mut self) -> Option<Job> {
         let Running { task, attempt, stop } = self.queue.pop_front()?;
-        let is_last = self.scheduler.is_last_attempt(task, attempt);
+        let is_last = self.scheduler.is_last_attempt(task);
         Some(Job { task, attempt, is_last, plan: Arc::clone(&self.plan), stop })
     }
 

@@ -5,7 +5,7 @@
 
 use super::hub::{Hub, Job};
 use crate::event::{AttemptOutcome, AttemptReport, FailureClass};
-use crate::exec::{Executor, OutputObserver};
+use crate::exec::{Attempt, Executor, OutputObserver};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -44,6 +44,10 @@ impl Pool {
         Ok(())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.threads.is_empty()
+    }
+
     /// Waits until every thread has left; they do once the run is over.
     pub(super) fn join(self) {
         for thread in self.threads {
@@ -63,8 +67,10 @@ fn work(hub: &Hub, executor: &Executor, observer: &dyn OutputObserver) {
 
 /// A panic in an executor is our bug: the task fails with it, the run goes on, the panic hook has said where.
 fn run(executor: &Executor, job: &Job, observer: &dyn OutputObserver) -> AttemptReport {
-    let attempt = || executor.run(job.plan.task(job.task), job.task, job.attempt, job.is_last, &job.stop, observer);
-    catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| AttemptReport {
+    let attempt =
+        Attempt { ix: job.task, task: job.plan.task(job.task), number: job.attempt, last: job.is_last };
+    let run = || executor.run(&attempt, &job.stop, observer);
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| AttemptReport {
         outcome: AttemptOutcome::StartFailed("internal error in the executor".to_owned()),
         class: Some(FailureClass::Permanent),
         rule: Some("a bug of specter; see its message above".to_owned()),

@@ -3,10 +3,12 @@
 //! One thread. Order is the promise: fdatasync first, everything visible after it. The hub appends in order, so a
 //! group is never durable without what came before it; no task waits for the disk.
 
-use super::boxes::BoxTicker;
 use super::files::StateFiles;
 use super::hub::{Batch, Hub};
+use super::screen::Screen;
+use super::ticker::BoxTicker;
 use crate::event::{Event, EventKind, NoteLevel};
+use crate::fs;
 use crate::journal::Syncer;
 use crate::plan::Plan;
 use crate::sink::Sink;
@@ -23,13 +25,16 @@ pub(super) struct Recorder {
     pub(super) hub: Arc<Hub>,
     pub(super) syncer: Syncer,
     pub(super) sinks: Vec<Box<dyn Sink>>,
+    pub(super) screen: Arc<Screen>,
     pub(super) ticker: BoxTicker,
     pub(super) files: StateFiles,
+    /// What could not be written at the very end, when nothing more is recorded.
+    pub(super) problems: Vec<String>,
 }
 
 impl Recorder {
     /// Until the closing event is on disk and shown, or the record broke. Returns what was folded on the way.
-    pub(super) fn run(mut self) -> StateFiles {
+    pub(super) fn run(mut self) -> Recorder {
         loop {
             let batch = self.hub.next_batch(IDLE);
             let started = Instant::now();
@@ -45,7 +50,7 @@ impl Recorder {
                 self.hub.rest(GROUP.saturating_sub(started.elapsed()));
             }
         }
-        self.files
+        self
     }
 
     /// Syncs and shows one group; false when the record broke.
@@ -54,7 +59,7 @@ impl Recorder {
             return !self.hub.is_broken();
         }
         if let Err(error) = self.syncer.sync() {
-            self.hub.fail(error);
+            self.hub.fail(io_error(error));
         }
         if self.hub.is_broken() {
             // What is not durable is not shown; the attempts still running must end first.
@@ -71,7 +76,8 @@ impl Recorder {
         }
         let mut failed = Vec::new();
         self.sinks.retain_mut(|sink| {
-            let shown = events.iter().try_for_each(|event| sink.on_event(plan, event)).and_then(|()| sink.flush());
+            let shown =
+                events.iter().try_for_each(|event| sink.on_event(plan, event)).and_then(|()| sink.flush());
             shown.map_err(|error| failed.push(error)).is_ok()
         });
         for error in failed {
@@ -85,12 +91,19 @@ impl Recorder {
 
     /// Boxes and state files, at their own bounded rates; all of them when the run is over.
     fn settle(&mut self, plan: &Arc<Plan>, all: bool) {
-        let events = self.ticker.tick(plan, all);
-        if !events.is_empty() {
-            self.hub.record(events);
+        let looked = self.ticker.look(plan, all);
+        if !looked.events.is_empty() {
+            self.hub.record(looked.events);
         }
-        for problem in self.files.write(plan, all) {
-            self.note(NoteLevel::Warn, problem);
+        if let Some(plan) = looked.plan.filter(|_| !all) {
+            self.screen.replanned(&plan);
+            self.hub.replan(plan);
+        }
+        if !all {
+            // At the end they are written once, after the closing event.
+            for problem in self.files.write(plan, false) {
+                self.note(NoteLevel::Warn, problem);
+            }
         }
     }
 
@@ -98,14 +111,19 @@ impl Recorder {
     fn close(&mut self, plan: &Arc<Plan>) {
         let Some(event) = self.hub.close() else { return };
         if let Err(error) = self.syncer.sync() {
-            self.hub.fail(error);
+            self.hub.fail(io_error(error));
             return;
         }
         self.show(plan, std::slice::from_ref(&event));
-        self.files.write(plan, true);
+        self.problems = self.files.write(plan, true);
     }
 
     fn note(&self, level: NoteLevel, text: String) {
         self.hub.record(vec![EventKind::Note { level, text }]);
     }
+}
+
+/// What the hub keeps of a failure: the system's kind, with file and operation in words.
+fn io_error(error: fs::Error) -> io::Error {
+    io::Error::new(error.io_kind().unwrap_or(io::ErrorKind::Other), error)
 }

@@ -1,1 +1,91 @@
-//! Stub of the skeleton; written by its owner.
+//! Running one attempt of a task: starting its blocks, watching, ending and accounting for everything they start.
+//!
+//! The interface is blocking: whoever owns the worker threads calls [`Executor::run`] on one of them. Which task runs
+//! when, and what its failure means for others, is not known here.
+
+mod capture;
+mod child;
+mod command;
+mod direct;
+mod environment;
+mod guardian;
+mod log;
+mod mask;
+mod scripted;
+mod shell;
+mod stop;
+mod tree;
+
+pub use environment::{is_secret_name, is_withheld};
+pub use guardian::{Guardian, kill_leftovers};
+pub use mask::{MaskStream, Masker};
+pub use scripted::{Scripted, ScriptedAttempt};
+pub use shell::{ShellConfig, ShellExecutor};
+pub use stop::StopHandle;
+
+use crate::event::AttemptReport;
+use crate::task::{Task, TaskIx};
+
+/// One try at one task.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    pub ix: TaskIx,
+    pub task: &'a Task,
+    /// From 1.
+    pub number: u32,
+    /// No other attempt follows if this one fails: `fallback` blocks are tried.
+    pub last: bool,
+}
+
+/// Who shows live output.
+pub trait OutputObserver: Sync {
+    /// Asked once per piece of output; false costs nothing further.
+    fn is_watching(&self) -> bool {
+        true
+    }
+
+    /// The latest line of output, masked but not made safe to show; at most ten a second for each attempt.
+    fn line(&self, task: TaskIx, line: &str);
+}
+
+/// Nobody watches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoObserver;
+
+impl OutputObserver for NoObserver {
+    fn is_watching(&self) -> bool {
+        false
+    }
+
+    fn line(&self, _task: TaskIx, _line: &str) {}
+}
+
+/// What can run an attempt.
+pub enum Executor {
+    Shell(ShellExecutor),
+    /// Outcome and duration by script, for rehearsals and tests.
+    Scripted(Scripted),
+}
+
+impl Executor {
+    /// As stored in events.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Executor::Shell(_) => "shell",
+            Executor::Scripted(_) => "scripted",
+        }
+    }
+
+    /// Runs the attempt on the calling thread until nothing of it lives any more.
+    pub fn run(
+        &self,
+        attempt: &Attempt<'_>,
+        stop: &StopHandle,
+        observer: &dyn OutputObserver,
+    ) -> AttemptReport {
+        match self {
+            Executor::Shell(shell) => shell.run(attempt, stop, observer),
+            Executor::Scripted(scripted) => scripted.run(attempt, stop),
+        }
+    }
+}

@@ -50,7 +50,7 @@ pub(super) fn encode(
         if n > 0 {
             buffer.push(b',');
         }
-        serde_json::to_writer(&mut *buffer, event)?;
+        event.write_json(buffer)?;
     }
     buffer.push(b']');
     let checksum = crc32fast::hash(buffer);

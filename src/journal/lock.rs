@@ -6,9 +6,9 @@
 //! descriptors, or the lock outlives specter with it.
 
 use crate::fs::{self, Process};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::Read;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ const NAME_WAIT: Duration = Duration::from_millis(5);
 impl Lock {
     /// Takes the lock or says who has it, within a tenth of a second. `command` and `since` are for that message.
     pub fn acquire(path: &Path, command: &str, since: &str) -> Result<Lock, LockError> {
-        let file = open(path)?;
+        let file = fs::open_private(path)?;
         let mut tries = 0;
         loop {
             match file.try_lock() {
@@ -106,18 +106,6 @@ impl Holder {
             process_start: json["start"].as_u64()?,
         })
     }
-}
-
-fn open(path: &Path) -> Result<File, fs::Error> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(fs::PRIVATE_FILE)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
-        .map_err(|error| fs::Error::io("open", path, error))
 }
 
 fn read_holder(path: &Path) -> Option<Holder> {

@@ -6,7 +6,7 @@
 use super::lock::{Lock, LockError};
 use super::reader::{self, JournalError, Loaded};
 use super::writer::Journal;
-use crate::event::{EventKind, RunInfo, RunOutcome};
+use crate::event::{Event, EventKind, RunInfo, RunOutcome};
 use crate::{clock, fs};
 use std::fmt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -240,14 +240,17 @@ impl Store {
     /// The last run of `file`, with its journal, if something is left to do in it.
     pub fn unfinished(&self, file: Option<&str>) -> Result<Option<(RunId, Loaded)>, JournalError> {
         let Some(run) = self.latest(file)? else { return Ok(None) };
+        if is_finished(&reader::last_events(&self.run_dir(&run).join(JOURNAL))?) {
+            return Ok(None);
+        }
         let loaded = self.load(&run)?;
-        Ok((!is_finished(&loaded)).then_some((run, loaded)))
+        Ok((!is_finished(&loaded.events)).then_some((run, loaded)))
     }
 }
 
-/// Whether the run came to its end with everything done.
-fn is_finished(loaded: &Loaded) -> bool {
-    let end = loaded.events.iter().rev().find_map(|event| match &event.kind {
+/// Whether the run came to its end with everything done, as far as its last events tell.
+fn is_finished(events: &[Event]) -> bool {
+    let end = events.iter().rev().find_map(|event| match &event.kind {
         EventKind::RunFinished { outcome, .. } => Some(*outcome == RunOutcome::AllDone),
         EventKind::RunStarted { .. } | EventKind::RunResumed { .. } => Some(false),
         _ => None,

@@ -10,9 +10,8 @@ use super::reader::Loaded;
 use super::{frame, store};
 use crate::event::Event;
 use crate::fs;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -61,7 +60,7 @@ impl Journal {
     /// On return everything `loaded` holds is on disk, so what follows from it may be acted on.
     pub fn resume(run_dir: &Path, loaded: &Loaded, _held: &Lock) -> Result<Journal, fs::Error> {
         let path = run_dir.join(store::JOURNAL);
-        let file = open_append(&path)?;
+        let file = fs::open_append_existing(&path)?;
         let length = file.metadata().map_err(|error| fs::Error::io("inspect", &path, error))?.len();
         if length != loaded.good_len {
             file.set_len(loaded.good_len).map_err(|error| fs::Error::io("cut the end of", &path, error))?;
@@ -111,14 +110,6 @@ impl Journal {
             shared: Arc::clone(&self.shared),
         })
     }
-}
-
-fn open_append(path: &Path) -> Result<File, fs::Error> {
-    OpenOptions::new()
-        .append(true)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)
-        .map_err(|error| fs::Error::io("open", path, error))
 }
 
 /// Makes the way to the journal durable: run directory, `runs`, the state directory, the project. All of them each

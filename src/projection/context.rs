@@ -1,10 +1,11 @@
 //! `.specter/implementation-context.md`: the plan as given: configuration, tasks, state, batches.
 
-use super::markdown::{code, inline};
+use super::markdown::{code, inline, push_inline};
 use super::{progress, write_ids, write_task};
 use crate::plan::{EdgeKind, LaneIx, Mode, Plan, Role};
 use crate::summary::{Summary, TaskState};
 use crate::task::{TaskId, TaskIx};
+use crate::text::count;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -31,7 +32,10 @@ fn configuration(out: &mut String, plan: &Plan, summary: &Summary) {
             if info.selection.is_empty() { "everything".to_owned() } else { code(&info.selection.join(" ")) },
         ),
         ("Options", if info.options.is_empty() { "none".to_owned() } else { code(&info.options.join(" ")) }),
-        ("Graph", format!("{} edges, {needs} of which block on failure", plan.graph.edge_count())),
+        (
+            "Graph",
+            format!("{}, {needs} of which block on failure", count(plan.graph.edge_count() as u64, "edge")),
+        ),
         ("Progress", progress(summary)),
     ] {
         let _ = writeln!(out, "- {name}: {value}");
@@ -53,16 +57,21 @@ fn tasks(out: &mut String, plan: &Plan, summary: &Summary) {
             );
         }
         write_task(out, plan, summary, task, "- ");
-        let _ = writeln!(out, " — {}", state(summary, task));
+        out.push_str(" — ");
+        push_state(out, summary, task);
+        out.push('\n');
         detail(out, plan, task);
     }
 }
 
-fn state(summary: &Summary, task: TaskIx) -> String {
+fn push_state(out: &mut String, summary: &Summary, task: TaskIx) {
     let row = summary.row(task);
     match row.blocked_by.filter(|_| row.state == TaskState::Blocked) {
-        Some(by) => format!("blocked by {}", inline(summary.id(by).as_str())),
-        None => row.state.as_str().to_owned(),
+        Some(by) => {
+            out.push_str("blocked by ");
+            push_inline(out, summary.id(by).as_str());
+        }
+        None => out.push_str(row.state.as_str()),
     }
 }
 
@@ -111,7 +120,12 @@ pub fn batches_of(plan: &Plan) -> Vec<Vec<TaskIx>> {
         places.push(((level, slot(plan, task, level, &mut taken)), task));
     }
     places.sort_unstable();
-    places.chunk_by(|a, b| a.0 == b.0).map(|batch| batch.iter().map(|(_, task)| *task).collect()).collect()
+    let mut batches: Vec<(u32, Vec<TaskIx>)> = places
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|batch| (batch[0].0.0, batch.iter().map(|(_, task)| *task).collect()))
+        .collect();
+    batches.sort_by_key(|(level, tasks)| (*level, tasks.first().copied()));
+    batches.into_iter().map(|(_, tasks)| tasks).collect()
 }
 
 /// Which batch of its level a task joins: the first if it may overlap the others there, else one of its own.

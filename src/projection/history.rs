@@ -4,10 +4,11 @@
 //! passed over, for nothing here is the truth. Only the newest line of a task counts, so the file is compacted when
 //! it holds three times as many lines as tasks.
 
+use super::json::Object;
 use crate::event::{Event, EventKind};
 use crate::plan::{Estimates, Plan};
 use crate::summary::Summary;
-use crate::task::{TaskId, TaskIx};
+use crate::task::TaskId;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -47,28 +48,29 @@ pub enum Outcome {
     Failed,
 }
 
-/// The line that `event` adds, if any. `summary` has folded it.
-pub fn line(plan: &Plan, summary: &Summary, event: &Event) -> Option<String> {
+/// Adds the line of an [`Entry`] to `out` if `event` settles a task. `summary` has folded it.
+pub fn write(plan: &Plan, summary: &Summary, event: &Event, out: &mut String) {
     let (task, outcome) = match &event.kind {
-        EventKind::TaskDone { task, attempts: 1.., .. } => (task, Outcome::Done),
-        EventKind::TaskFailed { task, .. } => (task, Outcome::Failed),
-        _ => return None,
+        EventKind::TaskDone { task, attempts: 1.., .. } => (task, "done"),
+        EventKind::TaskFailed { task, .. } => (task, "failed"),
+        _ => return,
     };
-    let ix: TaskIx = summary.locate(task)?;
+    let Some(ix) = summary.locate(task) else { return };
     let row = summary.row(ix);
+    let mut line = Object::open(out);
+    line.string("file", &summary.info.file);
+    line.string("id", task.id.as_str());
+    line.string("outcome", outcome);
+    line.number("duration_ms", row.busy_ms);
+    line.number("attempt_ms", row.last_ms);
+    line.number("attempts", row.attempts.into());
     let named = plan.tasks.get(ix.ix()).map_or(&[][..], |task| &task.files);
-    Some(super::json::line(&Entry {
-        file: summary.info.file.clone(),
-        id: task.id.as_str().to_owned(),
-        outcome,
-        duration_ms: row.busy_ms,
-        attempt_ms: row.last_ms,
-        attempts: row.attempts,
-        files: named.iter().take(MAX_FILES).map(|file| file.path.clone()).collect(),
-        at: summary.wall(),
-        run: summary.info.run.clone(),
-        seq: event.seq,
-    }))
+    line.strings("files", named.iter().take(MAX_FILES).map(|file| file.path.as_str()));
+    line.number("at", summary.wall());
+    line.string("run", &summary.info.run);
+    line.number("seq", event.seq);
+    line.close();
+    out.push('\n');
 }
 
 /// Every line that can be read, in order.

@@ -4,7 +4,7 @@
 //! after a crash is caught up without a line being written twice.
 
 use super::markdown::{last_line, push_safe};
-use super::time::{Stamps, duration, percent, write_duration};
+use super::time::{Stamps, duration, percent, push_number, write_duration};
 use crate::event::{
     AttemptOutcome, AttemptReport, BlockRef, Event, EventKind, FailureClass, GateVerdict, NoteLevel,
     RunOutcome, SkipReason, Stop, TaskRef, Verdict,
@@ -78,7 +78,7 @@ impl LogLines {
                 log.task("TASK", task, &[" completed: all in it is settled"]);
             }
             EventKind::TaskDone { task, duration: took, .. } => {
-                log.task("TASK", task, &[" completed (", &duration(took.as_millis() as u64), ")"]);
+                log.completed(task, took.as_millis() as u64);
                 log.block(task, "COMPLETED");
             }
             EventKind::TaskFailed { task, attempts, class } => {
@@ -213,13 +213,29 @@ impl Writer<'_> {
     }
 
     fn attempt_started(&mut self, task: &TaskRef, attempt: u32, worker: u32) {
-        let worker = worker.to_string();
+        self.head("TASK");
+        push_safe(self.out, task.id.as_str());
+        self.out.push_str(" started");
         if attempt > 1 {
-            self.task("TASK", task, &[" started, attempt ", &attempt.to_string(), " (worker ", &worker, ")"]);
-        } else {
-            let title = self.summary.locate(task).map_or("", |task| super::title(self.plan, task));
-            self.task("TASK", task, &[" started (worker ", &worker, "): ", title]);
+            self.out.push_str(", attempt ");
+            push_number(self.out, attempt.into());
         }
+        self.out.push_str(" (worker ");
+        push_number(self.out, worker.into());
+        self.out.push(')');
+        if attempt == 1 {
+            self.out.push_str(": ");
+            push_safe(self.out, self.summary.locate(task).map_or("", |task| super::title(self.plan, task)));
+        }
+        self.out.push('\n');
+    }
+
+    fn completed(&mut self, task: &TaskRef, took: u64) {
+        self.head("TASK");
+        push_safe(self.out, task.id.as_str());
+        self.out.push_str(" completed (");
+        write_duration(took, self.out);
+        self.out.push_str(")\n");
     }
 
     fn attempt_finished(&mut self, task: &TaskRef, attempt: u32, report: &AttemptReport) {
@@ -277,7 +293,9 @@ impl Writer<'_> {
         self.out.push_str("  status: ");
         self.out.push_str(status);
         if let Some(verdict) = row.verdict {
-            let _ = write!(self.out, " ({})", verdict_word(verdict));
+            self.out.push_str(" (");
+            self.out.push_str(verdict_word(verdict));
+            self.out.push(')');
         }
         self.out.push_str("\n  duration: ");
         write_duration(row.busy_ms, self.out);
@@ -296,21 +314,22 @@ impl Writer<'_> {
     fn actions(&mut self, task: TaskIx, row: &Row) {
         let written = self.plan.tasks.get(task.ix());
         let runs = written.map_or(0, |task| task.blocks_of(BlockKind::Run).count());
-        self.out.push_str("  actions:");
+        self.out.push_str("  actions: ");
         let attempts = row.detail.iter().flat_map(|detail| &detail.attempts);
+        let mut gap = "";
         for attempt in attempts.filter(|attempt| !attempt.outcome.is_success()) {
-            let _ = write!(self.out, " attempt {}: ", attempt.number);
-            self.out.push_str(&block_words(attempt.block));
+            let _ = write!(self.out, "{gap}attempt {}: {}", attempt.number, block_words(attempt.block));
             push_safe(self.out, &outcome_words(&attempt.outcome));
-            self.out.push(';');
+            gap = "; ";
         }
         if row.class.is_none() {
+            self.out.push_str(gap);
             match (row.by_fallback, runs) {
-                (true, _) => self.out.push_str(" a fallback block succeeded"),
-                (false, 0) => self.out.push_str(" ended well"),
-                (false, 1) => self.out.push_str(" the run block succeeded"),
+                (true, _) => self.out.push_str("a fallback block succeeded"),
+                (false, 0) => self.out.push_str("ended well"),
+                (false, 1) => self.out.push_str("the run block succeeded"),
                 (false, _) => {
-                    let _ = write!(self.out, " all {runs} run blocks succeeded");
+                    let _ = write!(self.out, "all {runs} run blocks succeeded");
                 }
             }
         }

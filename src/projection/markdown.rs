@@ -8,9 +8,31 @@ use std::fmt::Write as _;
 
 /// One line of inline Markdown from untrusted text.
 pub fn inline(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    push_inline(&mut out, text);
+    out
+}
+
+/// Whether every byte is such a one. Looks at all of them, without a branch, so that it is done many at a time.
+pub(super) fn all(text: &str, is_such: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |all, byte| all & is_such(byte))
+}
+
+/// Nothing to escape: most ids and titles.
+#[expect(clippy::needless_bitwise_bool, reason = "without branches it is done many bytes at a time")]
+fn is_plain(byte: u8) -> bool {
+    let special =
+        (byte == b'`') | (byte == b'|') | (byte == b'<') | (byte == b'[') | (byte == b']') | (byte == b'&');
+    matches!(byte, 0x20..0x7f) & !special
+}
+
+pub(super) fn push_inline(out: &mut String, text: &str) {
+    if all(text, is_plain) {
+        out.push_str(text);
+        return;
+    }
     let text = safe(text);
     let paired = text.matches('`').count().is_multiple_of(2) && !text.contains("``");
-    let mut out = String::with_capacity(text.len() + 8);
     let mut in_code = false;
     for c in text.chars() {
         match c {
@@ -21,7 +43,6 @@ pub fn inline(text: &str) -> String {
         }
         out.push(c);
     }
-    out
 }
 
 /// A code span that holds the text whatever backticks are in it.
@@ -54,7 +75,7 @@ pub fn last_line(tail: &str) -> &str {
 
 /// Pushes text that is mostly plain ASCII, as titles and ids are, without looking at each character twice.
 pub(super) fn push_safe(out: &mut String, text: &str) {
-    if text.bytes().all(|b| matches!(b, 0x20..0x7f)) {
+    if all(text, |b| matches!(b, 0x20..0x7f)) {
         out.push_str(text);
     } else {
         let _ = write!(out, "{}", Untrusted(text));

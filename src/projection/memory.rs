@@ -4,7 +4,7 @@
 //! one section per key, and puts a new section after what is there.
 
 use super::markdown::inline;
-use super::time::{duration, percent, rfc3339};
+use super::time::{Stamps, duration, percent, rfc3339, write_duration};
 use super::{ids_in, log::verdict_word, progress, still_open, stopped_words, write_ids, write_task};
 use crate::event::NoteLevel;
 use crate::plan::Plan;
@@ -85,11 +85,11 @@ fn marker_key(key: &str) -> String {
 
 /// `001-auth`, or `001-auth@<run>` for what each run adds.
 pub fn key(summary: &Summary) -> String {
-    super::feature(&summary.info.file).to_owned()
+    super::feature(&summary.info.file).trim_start_matches('=').to_owned()
 }
 
 pub fn run_key(summary: &Summary) -> String {
-    format!("{}@{}", super::feature(&summary.info.file), summary.info.run)
+    format!("{}@{}", key(summary), summary.info.run)
 }
 
 fn heading(out: &mut String, summary: &Summary, what: &str) {
@@ -103,14 +103,19 @@ pub fn completed(plan: &Plan, summary: &Summary) -> Option<String> {
         return None;
     }
     let started = summary.sessions.first().map_or(0, |session| session.started);
-    let mut out = String::new();
+    let (mut out, mut stamps) = (String::new(), Stamps::default());
     heading(&mut out, summary, &format!(": run of {}", rfc3339(started)));
     for task in done {
         let row = summary.row(task);
         write_task(&mut out, plan, summary, task, "- [x] ");
-        let when = row.ended.map(|stamp| rfc3339(summary.wall_of(stamp))).unwrap_or_default();
-        let verdict = row.verdict.map_or("", verdict_word);
-        let _ = write!(out, " ({when}, {}, {verdict}", duration(row.busy_ms));
+        out.push_str(" (");
+        if let Some(stamp) = row.ended {
+            stamps.write(summary.wall_of(stamp), &mut out);
+            out.push_str(", ");
+        }
+        write_duration(row.busy_ms, &mut out);
+        out.push_str(", ");
+        out.push_str(row.verdict.map_or("believed", verdict_word));
         if row.attempts > 1 {
             let _ = write!(out, ", {} attempts", row.attempts);
         }

@@ -1,12 +1,12 @@
 //! `.specter/implementation-metrics.json` (SPEC 12.1). The doc comments are the definitions: they become the
 //! descriptions of the published schema. What is not known is `null`; nothing is estimated here.
 
-use super::json::{Seconds, rounded};
+use super::json::{Object, Seconds, rounded};
 use super::log::verdict_word;
-use super::time::rfc3339;
+use super::time::{Stamps, rfc3339};
 use crate::event::RunOutcome;
 use crate::plan::Plan;
-use crate::summary::{Numbers, Row, Summary};
+use crate::summary::{Gates, Numbers, Row, Summary};
 use crate::task::TaskIx;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -179,57 +179,103 @@ pub struct PhaseRow<'a> {
     pub task_duration: Seconds,
 }
 
-/// One selected task.
+/// One selected task. A field that is absent is null: not known, or nothing to say.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskRow<'a> {
     pub id: &'a str,
     pub title: &'a str,
     /// Heading of its phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stories: Vec<&'a str>,
     /// `open`, `running`, `waiting`, `done`, `failed`, `blocked`, `skipped` or `cancelled`.
     pub state: &'static str,
     /// What the gates found: `verified`, `unverified`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<&'static str>,
     /// Attempts started, all sessions.
     pub attempts: u32,
     /// Time its attempts ran, added up.
     pub duration: Seconds,
     /// Begin of the first attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
     /// End of the last attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
     /// Pool slot of the last attempt, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub worker: Option<u32>,
     /// What ran it: `shell`, or an agent's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub executor: Option<&'a str>,
     /// Class of the failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<&'static str>,
     /// The rule that gave the class.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<&'a str>,
     /// The task that keeps it from running.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<&'a str>,
     /// Tasks that ran beside it, at most eight.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ran_beside: Vec<&'a str>,
     /// How many more.
+    #[serde(skip_serializing_if = "is_zero")]
     pub ran_beside_more: u32,
-    pub gates_passed: u16,
-    pub gates_failed: u16,
-    pub gates_inconclusive: u16,
+    /// Of its last attempt; absent if no gate ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gates: Option<GateCounts>,
     /// A fallback did the work.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub by_fallback: bool,
     /// Processes that outlived it and were ended.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub leaked: &'a [String],
-    pub cpu: Seconds,
-    pub peak_memory_kb: u64,
-    pub disk_read_kb: u64,
-    pub disk_written_kb: u64,
+    /// Absent where the system does not tell, as the three below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Seconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_memory_kb: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_read_kb: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_written_kb: Option<u64>,
 }
 
-/// The file's text.
+/// How many gates ended how.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GateCounts {
+    pub passed: u16,
+    pub failed: u16,
+    pub inconclusive: u16,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// The file's text: the figures one a line, then the rows one a line.
 pub fn render(plan: &Plan, summary: &Summary) -> String {
-    super::json::text(&Metrics::of(plan, summary))
+    let mut text = super::json::text(&Metrics::without_rows(plan, summary));
+    let Some(end) = text.rfind("[]").filter(|_| summary.counts().selected > 0) else { return text };
+    text.truncate(end + 1);
+    let mut stamps = Stamps::default();
+    for (n, (task, row)) in selected(summary).enumerate() {
+        text.push_str(if n == 0 { "\n    " } else { ",\n    " });
+        TaskRow::of(plan, summary, (task, row), &mut stamps).write(&mut text);
+    }
+    text.push_str("\n  ]\n}\n");
+    text
+}
+
+fn selected(summary: &Summary) -> impl Iterator<Item = (TaskIx, &Row)> {
+    summary.rows().filter(|(_, row)| row.state.is_selected())
 }
 
 /// JSON Schema of the file, with each definition.
@@ -238,7 +284,8 @@ pub fn schema() -> String {
 }
 
 impl<'a> Metrics<'a> {
-    pub fn of(plan: &'a Plan, summary: &'a Summary) -> Metrics<'a> {
+    /// `task_rows` stays empty: they are written one by one.
+    fn without_rows(plan: &'a Plan, summary: &'a Summary) -> Metrics<'a> {
         let numbers = summary.numbers();
         let info = &summary.info;
         Metrics {
@@ -266,11 +313,7 @@ impl<'a> Metrics<'a> {
             quality: Quality { lint_findings: None, stub_findings: None },
             sessions: sessions(summary),
             phases: phases(plan, summary),
-            task_rows: summary
-                .rows()
-                .filter(|(_, row)| row.state.is_selected())
-                .map(|(task, row)| TaskRow::of(plan, summary, task, row))
-                .collect(),
+            task_rows: Vec::new(),
         }
     }
 }
@@ -362,11 +405,17 @@ fn phases<'a>(plan: &'a Plan, summary: &Summary) -> Vec<PhaseRow<'a>> {
 }
 
 impl<'a> TaskRow<'a> {
-    fn of(plan: &'a Plan, summary: &'a Summary, task: TaskIx, row: &'a Row) -> TaskRow<'a> {
+    fn of(
+        plan: &'a Plan,
+        summary: &'a Summary,
+        (task, row): (TaskIx, &'a Row),
+        stamps: &mut Stamps,
+    ) -> TaskRow<'a> {
         let written = plan.tasks.get(task.ix());
         let phase = written.and_then(|task| task.phase).and_then(|phase| plan.phases.get(phase.0 as usize));
         let detail = row.detail.as_deref();
         let failed = row.class.is_some();
+        let (known, gates) = (row.knows_resources(), row.gates);
         TaskRow {
             id: summary.id(task).as_str(),
             title: super::title(plan, task),
@@ -377,8 +426,8 @@ impl<'a> TaskRow<'a> {
             verdict: row.verdict.map(verdict_word),
             attempts: row.attempts,
             duration: Seconds(row.busy_ms),
-            start_time: row.started.map(|stamp| rfc3339(summary.wall_of(stamp))),
-            end_time: row.ended.map(|stamp| rfc3339(summary.wall_of(stamp))),
+            start_time: row.started.map(|stamp| stamps.text(summary.wall_of(stamp)).to_owned()),
+            end_time: row.ended.map(|stamp| stamps.text(summary.wall_of(stamp)).to_owned()),
             worker: (row.worker > 0).then_some(row.worker),
             executor: summary.executor(row),
             class: row.class.map(crate::event::FailureClass::as_str),
@@ -386,16 +435,60 @@ impl<'a> TaskRow<'a> {
             blocked_by: row.blocked_by.map(|by| summary.id(by).as_str()),
             ran_beside: row.beside.names().map(|task| summary.id(task).as_str()).collect(),
             ran_beside_more: row.beside.more(),
-            gates_passed: row.gates.passed,
-            gates_failed: row.gates.failed,
-            gates_inconclusive: row.gates.inconclusive,
+            gates: (gates != Gates::default()).then_some(GateCounts {
+                passed: gates.passed,
+                failed: gates.failed,
+                inconclusive: gates.inconclusive,
+            }),
             by_fallback: row.by_fallback,
             leaked: detail.map_or(&[], |detail| &detail.leaked),
-            cpu: Seconds(row.cpu_ms),
-            peak_memory_kb: row.max_rss_kb,
-            disk_read_kb: row.disk_read_kb,
-            disk_written_kb: row.disk_written_kb,
+            cpu: known.then_some(Seconds(row.cpu_ms)),
+            peak_memory_kb: known.then_some(row.max_rss_kb),
+            disk_read_kb: known.then_some(row.disk_read_kb),
+            disk_written_kb: known.then_some(row.disk_written_kb),
         }
+    }
+}
+
+impl TaskRow<'_> {
+    /// As serde would, in a tenth of the time.
+    fn write(&self, out: &mut String) {
+        let mut line = Object::open(out);
+        line.string("id", self.id);
+        line.string("title", self.title);
+        line.maybe("phase", self.phase);
+        line.strings("stories", self.stories.iter().copied());
+        line.string("state", self.state);
+        line.maybe("verdict", self.verdict);
+        line.number("attempts", self.attempts.into());
+        line.seconds("duration", self.duration);
+        line.maybe("startTime", self.start_time.as_deref());
+        line.maybe("endTime", self.end_time.as_deref());
+        line.maybe_number("worker", self.worker.map(u64::from));
+        line.maybe("executor", self.executor);
+        line.maybe("class", self.class);
+        line.maybe("rule", self.rule);
+        line.maybe("blockedBy", self.blocked_by);
+        line.strings("ranBeside", self.ran_beside.iter().copied());
+        line.maybe_number("ranBesideMore", Some(self.ran_beside_more.into()).filter(|more| *more > 0));
+        if let Some(gates) = &self.gates {
+            line.object("gates", |line| {
+                line.number("passed", gates.passed.into());
+                line.number("failed", gates.failed.into());
+                line.number("inconclusive", gates.inconclusive.into());
+            });
+        }
+        if self.by_fallback {
+            line.flag("byFallback");
+        }
+        line.strings("leaked", self.leaked.iter().map(String::as_str));
+        if let Some(cpu) = self.cpu {
+            line.seconds("cpu", cpu);
+        }
+        line.maybe_number("peakMemoryKb", self.peak_memory_kb);
+        line.maybe_number("diskReadKb", self.disk_read_kb);
+        line.maybe_number("diskWrittenKb", self.disk_written_kb);
+        line.close();
     }
 }
 
@@ -405,5 +498,69 @@ fn outcome_name(outcome: RunOutcome) -> &'static str {
         RunOutcome::SomeFailed => "some-failed",
         RunOutcome::Interrupted { .. } => "interrupted",
         RunOutcome::Stopped => "stopped",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_written_as_serde_would() {
+        let leaked = ["node".to_owned()];
+        let full = TaskRow {
+            id: "T001",
+            title: "a \"title\" \u{202e}",
+            phase: Some("Phase 1"),
+            stories: vec!["US1", "US2"],
+            state: "failed",
+            verdict: Some("verified"),
+            attempts: 3,
+            duration: Seconds(12_340),
+            start_time: Some(rfc3339(0)),
+            end_time: Some(rfc3339(1000)),
+            worker: Some(2),
+            executor: Some("shell"),
+            class: Some("transient"),
+            rule: Some("refused"),
+            blocked_by: Some("T000"),
+            ran_beside: vec!["T002"],
+            ran_beside_more: 4,
+            gates: Some(GateCounts { passed: 1, failed: 2, inconclusive: 3 }),
+            by_fallback: true,
+            leaked: &leaked,
+            cpu: Some(Seconds(5)),
+            peak_memory_kb: Some(6),
+            disk_read_kb: Some(7),
+            disk_written_kb: Some(8),
+        };
+        let empty = TaskRow {
+            phase: None,
+            stories: Vec::new(),
+            verdict: None,
+            start_time: None,
+            end_time: None,
+            worker: None,
+            executor: None,
+            class: None,
+            rule: None,
+            blocked_by: None,
+            ran_beside: Vec::new(),
+            ran_beside_more: 0,
+            gates: None,
+            by_fallback: false,
+            leaked: &[],
+            cpu: None,
+            peak_memory_kb: None,
+            disk_read_kb: None,
+            disk_written_kb: None,
+            ..full
+        };
+        for row in [&empty, &full] {
+            let mut text = String::new();
+            row.write(&mut text);
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(value, serde_json::to_value(row).unwrap());
+        }
     }
 }

@@ -26,7 +26,7 @@ use crate::plan::Plan;
 use crate::summary::{Row, Stopped, Summary, TaskState};
 use crate::task::TaskIx;
 use crate::text::{Untrusted, count};
-use markdown::push_safe;
+use markdown::{push_inline, push_safe};
 use std::fmt::Write as _;
 
 /// Ids in a list within a line, and tasks in a list of a file that is rewritten while the run goes on.
@@ -50,15 +50,19 @@ fn title(plan: &Plan, task: TaskIx) -> &str {
 
 /// `- [x] T001 [P] [US1] Title` with what follows left to the caller.
 fn write_task(out: &mut String, plan: &Plan, summary: &Summary, task: TaskIx, bullet: &str) {
-    let _ = write!(out, "{bullet}{}", markdown::inline(summary.id(task).as_str()));
+    out.push_str(bullet);
+    push_inline(out, summary.id(task).as_str());
     if let Some(written) = plan.tasks.get(task.ix()) {
         if written.parallel {
             out.push_str(" [P]");
         }
         for story in &written.stories {
-            let _ = write!(out, " [{}]", markdown::inline(&story.0));
+            out.push_str(" [");
+            push_inline(out, &story.0);
+            out.push(']');
         }
-        let _ = write!(out, " {}", markdown::inline(&written.title));
+        out.push(' ');
+        push_inline(out, &written.title);
     }
 }
 

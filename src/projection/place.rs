@@ -181,9 +181,7 @@ impl Projections {
     pub fn on_event(&mut self, plan: &Plan, summary: &Summary, event: &Event) {
         self.changed = true;
         self.lines.on_event(plan, summary, event, &mut self.log);
-        if let Some(line) = history::line(plan, summary, event) {
-            self.history.push_str(&line);
-        }
+        history::write(plan, summary, event, &mut self.history);
         self.checkpoints.on_event(plan, summary, event);
         if matches!(event.kind, EventKind::RunStarted { .. } | EventKind::PlanChanged { .. }) {
             self.written.remove(&Place::Context);

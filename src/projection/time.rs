@@ -1,7 +1,5 @@
 //! Instants and durations as text: RFC 3339 in UTC, and `1m 44s`. Knows no clock and no zone.
 
-use std::fmt::Write as _;
-
 const DAY: u64 = 86_400;
 /// 9999-12-31T23:59:59Z: a clock that says more is wrong, and four digits are all the format has.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -11,19 +9,25 @@ pub fn rfc3339(ms: u64) -> String {
     let seconds = (ms / 1000).min(LAST_SECOND);
     let (year, month, day) = civil(seconds / DAY);
     let second = seconds % DAY;
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     let mut text = String::with_capacity(20);
-    for (value, width, end) in
-        [(year, 4, '-'), (month, 2, '-'), (day, 2, 'T'), (hour, 2, ':'), (minute, 2, ':'), (second, 2, 'Z')]
-    {
-        digits(&mut text, value, width);
+    two_digits(&mut text, year / 100);
+    for (value, end) in [
+        (year % 100, '-'),
+        (month, '-'),
+        (day, 'T'),
+        (second / 3600, ':'),
+        (second / 60 % 60, ':'),
+        (second % 60, 'Z'),
+    ] {
+        two_digits(&mut text, value);
         text.push(end);
     }
     text
 }
 
-fn digits(text: &mut String, value: u64, width: u32) {
-    (0..width).rev().for_each(|n| text.push(char::from(b'0' + (value / 10_u64.pow(n) % 10) as u8)));
+fn two_digits(text: &mut String, value: u64) {
+    text.push(char::from(b'0' + (value / 10 % 10) as u8));
+    text.push(char::from(b'0' + (value % 10) as u8));
 }
 
 /// Year, month, day of a day since 1970-01-01, in the proleptic Gregorian calendar, counted in eras of 400 years
@@ -48,11 +52,15 @@ pub(super) struct Stamps {
 
 impl Stamps {
     pub(super) fn write(&mut self, ms: u64, out: &mut String) {
+        out.push_str(self.text(ms));
+    }
+
+    pub(super) fn text(&mut self, ms: u64) -> &str {
         if self.second != Some(ms / 1000) {
             self.second = Some(ms / 1000);
             self.text = rfc3339(ms);
         }
-        out.push_str(&self.text);
+        &self.text
     }
 }
 
@@ -65,14 +73,32 @@ pub fn duration(ms: u64) -> String {
 
 pub(super) fn write_duration(ms: u64, out: &mut String) {
     let seconds = ms / 1000;
-    // Writing to a String cannot fail.
-    let _ = match ms {
-        0..1000 => write!(out, "{ms}ms"),
-        1000..60_000 if ms % 1000 < 100 => write!(out, "{seconds}s"),
-        1000..60_000 => write!(out, "{seconds}.{}s", ms % 1000 / 100),
-        60_000..3_600_000 => write!(out, "{}m {}s", seconds / 60, seconds % 60),
-        _ => write!(out, "{}h {}m", seconds / 3600, seconds / 60 % 60),
+    let parts = match ms {
+        0..1000 => [(ms, "ms"), (0, "")],
+        1000..60_000 if ms % 1000 < 100 => [(seconds, "s"), (0, "")],
+        1000..60_000 => [(seconds, "."), (ms % 1000 / 100, "s")],
+        60_000..3_600_000 => [(seconds / 60, "m "), (seconds % 60, "s")],
+        _ => [(seconds / 3600, "h "), (seconds / 60 % 60, "m")],
     };
+    for (value, unit) in parts.into_iter().filter(|(_, unit)| !unit.is_empty()) {
+        push_number(out, value);
+        out.push_str(unit);
+    }
+}
+
+/// Decimal digits, without the formatting machinery: a log has several numbers per task.
+pub(super) fn push_number(out: &mut String, number: u64) {
+    let mut digits = [0u8; 20];
+    let (mut at, mut rest) = (digits.len(), number);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
 }
 
 /// `64%` for 0.64.
@@ -107,6 +133,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn numbers_have_their_digits(number: u64) {
+            let mut text = String::new();
+            push_number(&mut text, number);
+            prop_assert_eq!(text, number.to_string());
+        }
+
         #[test]
         fn stamps_agree_with_a_calendar_library(second in 0..=LAST_SECOND - 1) {
             let known = jiff::Timestamp::from_second(second as i64);

@@ -47,6 +47,12 @@ fn judge(report: &AttemptReport, slot: &mut TaskSlot, max_no_change: u32) -> Jud
 }
 
 impl Scheduler {
+    /// Whether `task` fails for good if the attempt that runs now costs its share of the budget and fails.
+    pub fn is_last_attempt(&self, task: TaskIx) -> bool {
+        let slot = self.board.get(task);
+        slot.spent + 1 >= slot.max_attempts
+    }
+
     pub(super) fn attempt_finished(&mut self, out: &mut Decision, task: TaskIx, report: AttemptReport) {
         if task.ix() >= self.board.len() {
             return self.removed_finished(out, task, report);
@@ -117,6 +123,7 @@ impl Scheduler {
     ) {
         let named = Duration::from_millis(after_ms.unwrap_or(0));
         let delay = self.limits.retry.delay(turn, &mut self.rng).max(named);
+        let delay = Duration::from_millis(delay.as_millis() as u64); // as it will read from disk
         let attempt = self.board.get(task).attempts + 1;
         self.board.get_mut(task).not_before = self.now + delay;
         self.record(out, EventKind::RetryScheduled { task: task_ref, attempt, delay, class });
@@ -139,13 +146,18 @@ impl Scheduler {
     /// The file no longer has the task: nothing follows from its end but that others may start again.
     fn removed_finished(&mut self, out: &mut Decision, task: TaskIx, report: AttemptReport) {
         let place = task.ix() - self.board.len();
-        let Some(removed) = self.removed.get_mut(place).and_then(Option::take) else { return };
+        let Some(mut removed) = self.removed.get_mut(place).and_then(Option::take) else { return };
         if self.removed.iter().all(Option::is_none) {
             self.removed.clear();
         }
-        self.slots.give_back(removed.worker);
+        if let Some(worker) = removed.slot.worker() {
+            self.slots.give_back(worker);
+        }
+        let attempt = removed.slot.attempts;
+        judge(&report, &mut removed.slot, u32::MAX); // counted, should the task come back
+        self.dropped.insert(removed.id.clone(), removed.slot.staged(Stage::Waiting));
         let task = TaskRef { ix: TaskRef::UNRESOLVED, id: removed.id };
-        let (attempt, report) = (removed.attempt, Box::new(report));
+        let report = Box::new(report);
         self.record(out, EventKind::AttemptFinished { task: task.clone(), attempt, report });
         self.record(out, EventKind::TaskSkipped { task, why: SkipReason::Removed });
     }

@@ -29,41 +29,51 @@ pub(super) fn from_history(plan: &Plan, history: &History) -> Vec<TaskSlot> {
         .map(|task| {
             let known =
                 if history.is_empty() { TaskHistory::default() } else { history.task(&plan.task(task).id) };
-            slot(plan, task, &known)
+            known_slot(plan.task(task), plan.planned(task).role, &known)
         })
         .collect()
 }
 
-fn slot(plan: &Plan, task: TaskIx, known: &TaskHistory) -> TaskSlot {
-    let role = plan.planned(task).role;
+/// A task nothing is known of.
+pub(super) fn new_slot(task: &Task, role: Role) -> TaskSlot {
+    known_slot(task, role, &TaskHistory::default())
+}
+
+fn known_slot(task: &Task, role: Role, known: &TaskHistory) -> TaskSlot {
     let mut slot = TaskSlot::new(role);
-    slot.ticked = role == Role::Done || plan.task(task).state == State::Done;
-    slot.before_run = role == Role::Done && !known.is_done();
+    slot.ticked = role == Role::Done || task.state == State::Done;
+    slot.before_run = role == Role::Done && *known == TaskHistory::default();
     slot.attempts = known.attempts;
     slot.failed_before = known.settled == Some(Settled::Failed);
-    slot.edit = edit(role, known);
+    slot.edit = edit(task, role, known);
     if !slot.failed_before && slot.edit.is_none() {
         (slot.spent, slot.limited, slot.no_change) = (known.spent(), known.limited, known.no_change);
     }
     slot.told = slot.edit.is_none() && matches!(known.settled, Some(Settled::Skipped | Settled::Done));
-    let stage = first_stage(role, known);
+    let stage = first_stage(role, known, slot.edit == Some(Edit::Cleared));
     slot.staged(stage)
 }
 
-fn edit(role: Role, known: &TaskHistory) -> Option<Edit> {
+fn edit(task: &Task, role: Role, known: &TaskHistory) -> Option<Edit> {
     match role {
-        Role::Run | Role::Group if known.is_done() && known.ticked => Some(Edit::Cleared),
-        Role::Done if !known.is_done() && *known != TaskHistory::default() => Some(Edit::Ticked),
+        Role::Run | Role::Group | Role::LeftOut(_)
+            if known.is_done() && known.ticked && task.state != State::Done =>
+        {
+            Some(Edit::Cleared)
+        }
+        Role::Done if !(known.is_done() && known.ticked) && *known != TaskHistory::default() => {
+            Some(Edit::Ticked)
+        }
         _ => None,
     }
 }
 
-fn first_stage(role: Role, known: &TaskHistory) -> Stage {
+fn first_stage(role: Role, known: &TaskHistory, is_cleared: bool) -> Stage {
     match role {
         Role::Done => Stage::Settled(TaskOutcome::Done),
+        // Also if its box is still to be ticked: what is done never runs again, unless a person cleared it.
+        Role::Run | Role::LeftOut(_) if known.is_done() && !is_cleared => Stage::Settled(TaskOutcome::Done),
         Role::LeftOut(left_out) => Stage::Settled(left_out.into()),
-        // Done, and its box still to be ticked: never again. Done and ticked, and open now: a person cleared it.
-        Role::Run if known.is_done() && !known.ticked => Stage::Settled(TaskOutcome::Done),
         Role::Run | Role::Group => Stage::Waiting,
     }
 }
@@ -105,7 +115,9 @@ fn max_attempts(task: &Task, policy: u32) -> u32 {
 
 /// A group waits for its children, but not for those that were left aside on purpose.
 fn count_children(plan: &Plan, slots: &mut [TaskSlot]) {
-    slots.iter_mut().for_each(|slot| slot.children = 0);
+    for slot in slots.iter_mut() {
+        slot.children = 0;
+    }
     for (child, task) in plan.tasks.iter().enumerate() {
         let aside = matches!(slots[child].role, Role::LeftOut(LeftOut::Optional | LeftOut::Dropped));
         if let Some(group) = task.group

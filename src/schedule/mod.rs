@@ -13,14 +13,20 @@
 //! starts next and where), `stop` (budgets, interrupts, the end), `replan`, `explain`, `forecast`, `check`.
 
 mod attempt;
+mod check;
+mod explain;
+mod forecast;
 mod layout;
 mod overlap;
 mod ready;
+mod replan;
 mod settle;
 mod slots;
 mod state;
 mod stop;
 
+pub use explain::{Explanation, Obstacle};
+pub use forecast::{FORECAST_CAP, Forecast, forecast};
 pub use state::{TaskOutcome, TaskState};
 pub use stop::Halt;
 
@@ -33,9 +39,9 @@ use layout::Node;
 use overlap::Overlap;
 use ready::Ready;
 use slots::Slots;
-use state::{Board, Stage};
+use state::{Board, Stage, TaskSlot};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,8 +112,7 @@ pub enum Action {
 #[derive(Clone, Debug)]
 struct Removed {
     id: TaskId,
-    attempt: u32,
-    worker: u32,
+    slot: TaskSlot,
 }
 
 /// What tasks took against what was expected of them, in this session.
@@ -135,6 +140,8 @@ pub struct Scheduler {
     overlap: Overlap,
     slots: Slots,
     removed: Vec<Option<Removed>>,
+    /// What is known of tasks that the file no longer has: an editor may save half a file and then the whole.
+    dropped: HashMap<TaskId, TaskSlot>,
     /// After an edit: the second waits for the first to settle, although the plan's order is the other way round.
     held: Vec<(TaskIx, layout::NodeIx)>,
     /// Nodes to look at; empty between steps.
@@ -163,6 +170,7 @@ impl Scheduler {
             overlap: Overlap::new(&plan),
             slots: Slots::default(),
             removed: Vec::new(),
+            dropped: HashMap::new(),
             held: Vec::new(),
             work: Vec::new(),
             halt: None,
@@ -255,7 +263,7 @@ impl Scheduler {
         }
     }
 
-    /// True at any moment. While attempts run, `selected` is the sum of the other fields and of what runs.
+    /// True at any moment; what runs counts as open.
     pub fn counts(&self) -> Counts {
         self.board.counts()
     }
@@ -339,6 +347,7 @@ impl Scheduler {
         self.dispatches += 1;
         let slot = self.board.get_mut(task);
         slot.attempts += 1;
+        slot.started = self.now;
         let attempt = slot.attempts;
         self.board.set(task, Stage::Running { worker });
         let executor = self.executor(task).to_owned();

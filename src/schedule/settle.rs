@@ -53,7 +53,7 @@ impl Scheduler {
         }
     }
 
-    /// Ends a task that the plan runs and settles all that follows. `told`: its own event is recorded by the caller.
+    /// Ends a task that the plan runs and settles all that follows. Its own event is recorded by the caller.
     pub(super) fn settle(&mut self, out: &mut Decision, task: TaskIx, outcome: TaskOutcome) {
         let stage = Stage::Settled(outcome);
         self.board.set(task, stage);
@@ -88,11 +88,10 @@ impl Scheduler {
     fn block(&mut self, out: &mut Decision, node: NodeIx, by: TaskIx) -> bool {
         let task = self.plan.graph.task(node);
         let passes = match task.map(|task| (self.board.get(task).role, self.board.stage(task))) {
-            None | Some((Role::Group, Stage::Waiting)) => true,
+            None | Some((Role::Group | Role::Run, Stage::Waiting)) => true,
             Some((Role::LeftOut(_), Stage::Settled(outcome))) => {
                 outcome != TaskOutcome::Skipped(SkipReason::Manual) && outcome != TaskOutcome::Done
             }
-            Some((Role::Run, Stage::Waiting | Stage::Settled(TaskOutcome::Blocked { .. }))) => true,
             // Done speaks for itself; what failed or was cancelled passes on its own; what runs has begun.
             Some(_) => false,
         };
@@ -104,6 +103,9 @@ impl Scheduler {
             && self.board.get(task).role == Role::Run
         {
             self.board.set(task, Stage::Settled(TaskOutcome::Blocked { by }));
+            if self.board.get(task).told_blocked {
+                return true;
+            }
             let (task, by) = (self.task_ref(task), self.task_ref(by));
             self.record(out, EventKind::TaskBlocked { task, by });
         }

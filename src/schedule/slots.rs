@@ -44,9 +44,9 @@ impl Slots {
         self.who.iter().enumerate().filter_map(|(n, task)| Some((n as u32 + 1, (*task)?)))
     }
 
-    /// The tasks have new positions.
-    pub(super) fn rename(&mut self, new: impl Fn(TaskIx) -> TaskIx) {
-        self.who.iter_mut().flatten().for_each(|task| *task = new(*task));
+    /// The task in `slot` has a new position.
+    pub(super) fn rename(&mut self, slot: u32, task: TaskIx) {
+        self.who[slot as usize - 1] = Some(task);
     }
 }
 

@@ -90,6 +90,8 @@ pub(super) struct TaskSlot {
     pub(super) no_change: u32,
     /// A retry that waits for others as well does not start before this.
     pub(super) not_before: Elapsed,
+    /// When its last attempt of this session began.
+    pub(super) started: Elapsed,
     /// Of a group: how many in it are not done.
     pub(super) children: u32,
     /// Its box is known to be ticked.
@@ -103,6 +105,10 @@ pub(super) struct TaskSlot {
     /// Failed in an earlier session: taken up first.
     pub(super) failed_before: bool,
     pub(super) edit: Option<Edit>,
+    /// The file no longer has it.
+    pub(super) removed: bool,
+    /// Across an edit: it was known to be blocked.
+    pub(super) told_blocked: bool,
 }
 
 impl TaskSlot {
@@ -117,6 +123,7 @@ impl TaskSlot {
             limited: 0,
             no_change: 0,
             not_before: Elapsed::ZERO,
+            started: Elapsed::ZERO,
             children: 0,
             ticked: false,
             before_run: false,
@@ -124,6 +131,8 @@ impl TaskSlot {
             told: false,
             failed_before: false,
             edit: None,
+            removed: false,
+            told_blocked: false,
         }
     }
 
@@ -137,18 +146,28 @@ impl TaskSlot {
         self.stage
     }
 
+    /// The pool slot it runs in.
+    pub(super) fn worker(&self) -> Option<u32> {
+        match self.stage {
+            Stage::Running { worker } => Some(worker),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_done(&self) -> bool {
         self.stage == Stage::Settled(TaskOutcome::Done)
     }
 
-    /// The field of `Counts` that this task is counted in. Running tasks are in none, groups are not counted.
+    /// The field of `Counts` that this task is counted in; what runs is open. Groups are not counted.
     fn count<'a>(&self, counts: &'a mut Counts) -> Option<&'a mut u32> {
         if self.role == Role::Group {
             return None;
         }
         Some(match self.stage {
-            Stage::Running { .. } | Stage::Settled(TaskOutcome::NotSelected) => return None,
-            Stage::Waiting | Stage::Ready | Stage::BackingOff { .. } => &mut counts.open,
+            Stage::Settled(TaskOutcome::NotSelected) => return None,
+            Stage::Waiting | Stage::Ready | Stage::Running { .. } | Stage::BackingOff { .. } => {
+                &mut counts.open
+            }
             Stage::Settled(TaskOutcome::Done) if self.before_run => &mut counts.done_before,
             Stage::Settled(TaskOutcome::Done) => &mut counts.done,
             Stage::Settled(TaskOutcome::Failed) => &mut counts.failed,
@@ -177,10 +196,13 @@ impl Board {
                 *n += 1;
             }
             board.undone += u32::from(task.role == Role::Run && !task.is_done());
-            let selected = task.role != Role::Group && task.stage != Stage::Settled(TaskOutcome::NotSelected);
-            board.counts.selected += u32::from(selected);
         }
         board
+    }
+
+    /// Leaves it empty.
+    pub(super) fn take(&mut self) -> Vec<TaskSlot> {
+        std::mem::take(self).tasks
     }
 
     pub(super) fn len(&self) -> usize {
@@ -216,7 +238,7 @@ impl Board {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        self.counts
+        Counts { selected: selected(&self.counts), ..self.counts }
     }
 
     /// Whether every task that the plan runs is done.
@@ -227,4 +249,9 @@ impl Board {
     pub(super) fn all(&self) -> impl Iterator<Item = (TaskIx, &TaskSlot)> {
         self.tasks.iter().enumerate().map(|(n, task)| (TaskIx(n as u32), task))
     }
+}
+
+/// The work of this run, settled or not: neither what was ticked before it nor what waits for a person.
+fn selected(counts: &Counts) -> u32 {
+    counts.open + counts.done + counts.failed + counts.blocked + counts.skipped + counts.cancelled
 }

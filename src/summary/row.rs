@@ -198,6 +198,11 @@ impl Row {
         self.started.is_some()
     }
 
+    /// Whether the system told what its attempts used: no process has no resident set.
+    pub fn knows_resources(&self) -> bool {
+        self.cpu_ms > 0 || self.max_rss_kb > 0
+    }
+
     /// A new session begins: what is not done is open again, and what was ticked meanwhile is believed.
     pub(super) fn resume(&mut self, role: Role) {
         match (role, self.state) {

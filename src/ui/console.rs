@@ -84,6 +84,14 @@ impl Console {
         }
     }
 
+    /// Takes a live block away until the next tick.
+    pub fn hide(&mut self) -> io::Result<()> {
+        match self {
+            Console::Live(live) => live.hide(),
+            Console::Plain(_) => Ok(()),
+        }
+    }
+
     pub fn resize(&mut self, columns: u16, rows: u16) {
         if let Console::Live(live) = self {
             live.resize(columns, rows);

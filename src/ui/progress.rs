@@ -138,6 +138,12 @@ impl Live {
         self.is_dirty = true;
     }
 
+    /// Takes the block away for a while: the next [`Live::draw`] brings it back.
+    pub fn hide(&mut self) -> io::Result<()> {
+        self.is_dirty = true;
+        if self.last_frame.is_some() { self.frame(&[]) } else { Ok(()) }
+    }
+
     /// Writes what is left and takes the block away. Call it on every way out; dropping does it too.
     pub fn finish(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.is_finished, true) {

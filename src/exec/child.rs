@@ -1,0 +1,316 @@
+//! One process from start to end: read what it prints, watch the clock and the stop handle, end its whole tree when
+//! asked to, reap it, and leave nothing of it behind.
+//!
+//! Common case, in system calls: pipe, spawn, close, poll, close, wait4, kill (is the group empty?), pread (are there
+//! orphans?). Everything else happens only to processes that print, linger, or leave something behind.
+
+use super::capture::Capture;
+use super::command::Command;
+use super::stop::{Armed, StopHandle};
+use super::tree::{Owner, Trees};
+use crate::event::Stop;
+use crate::sys::{self, Ended, How, Launcher, Pid, PidFd, Strings};
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// Until then the end of a process is expected to show as the end of its output alone.
+const SHORT: Duration = Duration::from_millis(50);
+/// How long output is read on after the process itself has ended: someone else holds the pipe.
+const DRAIN: Duration = Duration::from_millis(200);
+/// How often an ending tree is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long a killed process may take to be gone.
+const KILLED: Duration = Duration::from_secs(5);
+const BUFFER: usize = 64 * 1024;
+/// Whoever prints this much gets a larger pipe.
+const MUCH: u64 = 1 << 20;
+
+/// What a process is run with.
+pub(super) struct Setting<'a> {
+    pub(super) launcher: &'a Launcher,
+    pub(super) trees: &'a Trees,
+    pub(super) stop: &'a StopHandle,
+    pub(super) armed: &'a Armed<'a>,
+    pub(super) environment: [&'a Strings; 2],
+    pub(super) dir: Option<&'a CStr>,
+    /// Value of the token in the environment.
+    pub(super) token: &'a [u8],
+    pub(super) limit: Option<Duration>,
+    pub(super) grace: Duration,
+}
+
+/// Why a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Itself,
+    TimedOut(Duration),
+    Stopped,
+}
+
+pub(super) struct End {
+    pub(super) ended: Ended,
+    pub(super) cause: Cause,
+    pub(super) leaked: Vec<String>,
+}
+
+/// Starts `command` and returns when nothing of it lives any more. An error means that it could not be started.
+pub(super) fn run(command: &Command, setting: &Setting<'_>, capture: &mut Capture<'_>) -> io::Result<End> {
+    let started = Instant::now();
+    let (out, into) = sys::pipe()?;
+    let launcher = setting.launcher;
+    let pid = launcher.start(
+        &command.program,
+        &command.arguments,
+        setting.environment,
+        setting.dir,
+        into.as_fd(),
+    )?;
+    setting.trees.live().add(pid);
+    setting.stop.enter(pid);
+    drop(into);
+    let owner = Owner { leader: pid, token: setting.token };
+    let mut child = Child {
+        pid,
+        owner,
+        setting,
+        capture,
+        started,
+        out: Some(out),
+        pidfd: None,
+        exited: None,
+        reaped: None,
+    };
+    let cause = child.watch();
+    child.finish(cause)
+}
+
+struct Child<'a, 'b> {
+    pid: Pid,
+    owner: Owner<'a>,
+    setting: &'a Setting<'a>,
+    capture: &'a mut Capture<'b>,
+    started: Instant,
+    /// `None` after the end of output.
+    out: Option<OwnedFd>,
+    /// Opened when the process does not end soon.
+    pidfd: Option<PidFd>,
+    /// When `pidfd` said that it has ended.
+    exited: Option<Instant>,
+    reaped: Option<Ended>,
+}
+
+impl Child<'_, '_> {
+    /// Until the process has ended and its output too (or nearly), or it must be ended.
+    fn watch(&mut self) -> Cause {
+        loop {
+            if self.out.is_none() && (self.exited.is_some() || self.try_reap()) {
+                return Cause::Itself;
+            }
+            if self.setting.stop.requested().is_some() {
+                return Cause::Stopped;
+            }
+            let wait = match self.time_left() {
+                Left::Forever => None,
+                Left::Some(wait) => Some(wait),
+                Left::Drained => return Cause::Itself,
+                Left::TimedOut(limit) => return Cause::TimedOut(limit),
+            };
+            self.turn(wait);
+        }
+    }
+
+    /// How long the next wait may be.
+    fn time_left(&mut self) -> Left {
+        // The first wait needs no clock: it begins where the process began.
+        let fresh = self.pidfd.is_none();
+        if fresh && self.setting.limit.is_none_or(|limit| limit >= SHORT) && self.out.is_some() {
+            let spent = self.started.elapsed();
+            if spent < SHORT {
+                return Left::Some(SHORT.saturating_sub(spent));
+            }
+        }
+        if fresh {
+            // Without it (no descriptor left) the end of output has to do.
+            self.pidfd = PidFd::open(self.pid).ok();
+        }
+        let now = Instant::now();
+        if let Some(at) = self.exited {
+            return match (at + DRAIN).checked_duration_since(now) {
+                Some(left) if !left.is_zero() => Left::Some(left),
+                _ => Left::Drained,
+            };
+        }
+        let slow_look = self.pidfd.is_none().then_some(SHORT);
+        let Some(limit) = self.setting.limit else { return slow_look.map_or(Left::Forever, Left::Some) };
+        let spent = self.spent(now);
+        if spent >= limit {
+            return Left::TimedOut(limit);
+        }
+        let left = limit - spent;
+        Left::Some(slow_look.map_or(left, |look| look.min(left)))
+    }
+
+    /// Since the start, without the time paused.
+    fn spent(&self, now: Instant) -> Duration {
+        let all = now.saturating_duration_since(self.started);
+        all.saturating_sub(self.setting.stop.paused(now))
+    }
+
+    /// Waits for one thing to happen and takes what was printed.
+    fn turn(&mut self, wait: Option<Duration>) {
+        let out = self.out.as_ref().map(OwnedFd::as_fd);
+        // Once it has ended it would end every further wait at once.
+        let ended = self.pidfd.as_ref().filter(|_| self.exited.is_none()).map(PidFd::as_fd);
+        let wake = self.setting.armed.wake.as_fd();
+        let Ok([out, wake, ended]) = sys::poll([out, Some(wake), ended], wait) else {
+            // Polling only fails for want of memory: look again soon.
+            std::thread::sleep(LOOK);
+            return;
+        };
+        if wake.any() {
+            self.setting.armed.wake.clear();
+        }
+        if out.readable {
+            self.take();
+        } else if out.hung_up {
+            self.out = None;
+        }
+        if ended.any() {
+            self.exited = Some(Instant::now());
+        }
+    }
+
+    /// Reads once.
+    fn take(&mut self) {
+        thread_local! { static PIECE: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]); }
+        let Some(out) = &self.out else { return };
+        let before = self.capture.bytes;
+        let more = PIECE.with_borrow_mut(|piece| match sys::read(out.as_fd(), piece) {
+            Ok(n) if n > 0 => {
+                self.capture.push(&piece[..n]);
+                true
+            }
+            _ => false,
+        });
+        if before < MUCH && self.capture.bytes >= MUCH {
+            sys::grow_pipe(out.as_fd(), MUCH as u32);
+        }
+        if !more {
+            self.out = None;
+        }
+    }
+
+    /// Output ends a moment before the process does; a few looks nearly always bridge that.
+    fn try_reap(&mut self) -> bool {
+        let looks = if self.pidfd.is_some() { 1 } else { 4 };
+        for look in 0..looks {
+            if look > 0 {
+                std::thread::yield_now();
+            }
+            if self.reap() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn reap(&mut self) -> bool {
+        if self.reaped.is_none() {
+            let pid = self.pid;
+            self.reaped = self.setting.stop.leave(|| match sys::try_wait(pid) {
+                Ok(ended) => ended,
+                // Not ours any more: whoever took it took its figures too.
+                Err(_) => Some(unknown_end()),
+            });
+            if self.reaped.is_some() {
+                self.setting.trees.live().remove(pid);
+            }
+        }
+        self.reaped.is_some()
+    }
+
+    fn finish(mut self, cause: Cause) -> io::Result<End> {
+        let mut leaked = Vec::new();
+        if cause != Cause::Itself {
+            let is_over = self.end_tree();
+            if !is_over {
+                let left = self.setting.trees.members(self.owner);
+                leaked.extend(left.iter().map(|p| format!("{} cannot be killed", p.describe())));
+            }
+        }
+        self.await_reap();
+        leaked.extend(self.setting.trees.clear(self.owner));
+        self.drain();
+        self.capture.end_of_stream();
+        Ok(End { ended: self.reaped.unwrap_or_else(unknown_end), cause, leaked })
+    }
+
+    /// TERM to all, the grace period, KILL to what is left. False if something could not be killed.
+    fn end_tree(&mut self) -> bool {
+        let trees = self.setting.trees;
+        if self.setting.stop.requested() != Some(Stop::Now) {
+            trees.ask(&trees.members(self.owner));
+            self.await_tree();
+        }
+        trees.kill(self.owner)
+    }
+
+    /// Reads on while the tree ends, until the grace is over or the caller wants it gone now.
+    fn await_tree(&mut self) {
+        let limit = Instant::now() + self.setting.grace;
+        let mut look = Duration::from_millis(1);
+        if self.pidfd.is_none() {
+            self.pidfd = PidFd::open(self.pid).ok();
+        }
+        while Instant::now() < limit && self.setting.stop.requested() != Some(Stop::Now) {
+            if self.setting.trees.members(self.owner).is_empty() {
+                return;
+            }
+            self.turn(Some(look));
+            look = (look * 2).min(LOOK * 5);
+        }
+    }
+
+    /// The process has ended or was killed; it is gone in a moment.
+    fn await_reap(&mut self) {
+        let limit = Instant::now() + KILLED;
+        while !self.reap() && Instant::now() < limit {
+            if self.pidfd.is_none() {
+                self.pidfd = PidFd::open(self.pid).ok();
+            }
+            let ended = self.pidfd.as_ref().map(PidFd::as_fd);
+            let _looked = sys::poll([ended], Some(LOOK));
+        }
+        if self.reaped.is_none() {
+            self.setting.stop.leave(|| Some(()));
+            self.setting.trees.live().remove(self.pid);
+        }
+    }
+
+    /// What is still in the pipe, without waiting for more.
+    fn drain(&mut self) {
+        let limit = Instant::now() + DRAIN;
+        while let Some(out) = &self.out {
+            match sys::poll([Some(out.as_fd())], Some(Duration::ZERO)) {
+                Ok([ready]) if ready.readable && Instant::now() < limit => self.take(),
+                _ => self.out = None,
+            }
+        }
+    }
+}
+
+/// How long to wait next.
+enum Left {
+    Forever,
+    Some(Duration),
+    /// The process has ended and its output was read on for long enough.
+    Drained,
+    TimedOut(Duration),
+}
+
+fn unknown_end() -> Ended {
+    Ended { how: How::Signal(sys::SIGKILL), cpu: Duration::ZERO, max_rss_kb: 0, read_kb: 0, written_kb: 0 }
+}

@@ -1,0 +1,78 @@
+//! What remains when specter is killed without a chance to clean up: a small copy of it that ends every process of
+//! the run (PDEATHSIG and process groups alone leave most styles of children alive).
+
+use super::tree::{Proc, exterminate, families};
+use crate::sys::{self, GuardHandle, LivePids, Pid};
+use std::io;
+
+/// The running guard of this process. Dropped at the end of a run: it says goodbye, and the guard goes at once.
+#[derive(Debug)]
+pub struct Guardian {
+    handle: GuardHandle,
+    live: LivePids,
+}
+
+impl Guardian {
+    /// Starts the guard. `run` is the token every child carries (see `ShellConfig::run`). To be called while the
+    /// process has one thread.
+    pub fn start(run: &str) -> io::Result<Guardian> {
+        let live = LivePids::new()?;
+        let table = live.clone();
+        let run = run.to_owned();
+        let handle = sys::fork_guard(c"specter-guard", move || {
+            let sessions = table.all();
+            end_run(&run, &sessions, &[]);
+        })?;
+        Ok(Guardian { handle, live })
+    }
+
+    pub fn pid(&self) -> Pid {
+        self.handle.pid()
+    }
+
+    /// The table of running sessions, for `ShellConfig::live`.
+    pub fn live(&self) -> LivePids {
+        self.live.clone()
+    }
+
+    /// The run is over and nothing of it is left.
+    pub fn finish(self) {
+        drop(self);
+    }
+}
+
+/// Ends what an earlier, killed session of `run` may have left behind; how many processes that were. Never touches
+/// this process or one it descends from.
+pub fn kill_leftovers(run: &str) -> usize {
+    end_run(run, &[], &ancestors())
+}
+
+fn end_run(run: &str, sessions: &[Pid], spare: &[Pid]) -> usize {
+    let own = std::process::id() as Pid;
+    let prefix = format!("{run}/");
+    let never: Vec<Pid> = spare.iter().copied().chain([own]).collect();
+    let mut ended = std::collections::HashSet::new();
+    let find = || {
+        families(&never, |process| {
+            process.in_sessions(sessions)
+                || process.token().is_some_and(|token| token.starts_with(prefix.as_bytes()))
+        })
+    };
+    let find_and_count = || {
+        let found = find();
+        ended.extend(found.iter().map(|process: &Proc| process.pid));
+        found
+    };
+    exterminate(find_and_count, || {});
+    ended.len()
+}
+
+fn ancestors() -> Vec<Pid> {
+    let mut chain = Vec::new();
+    let mut pid = std::process::id() as Pid;
+    while let Some(process) = Proc::read(pid) {
+        chain.push(pid);
+        pid = process.parent;
+    }
+    chain
+}

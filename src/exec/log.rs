@@ -1,0 +1,139 @@
+//! The log of one attempt: private, made with the first byte, bounded: the first and the last 8 MB, and between
+//! them how much was dropped. A disk that does not take it costs the log, never the task.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+const HEAD: u64 = 8 << 20;
+const TAIL: u64 = 8 << 20;
+
+pub(super) struct AttemptLog {
+    path: PathBuf,
+    file: Option<File>,
+    /// All bytes given so far, kept or not.
+    given: u64,
+    /// Bytes that could not be written.
+    lost: u64,
+    head: u64,
+    tail: u64,
+}
+
+impl AttemptLog {
+    pub(super) fn new(path: PathBuf) -> AttemptLog {
+        AttemptLog::bounded(path, HEAD, TAIL)
+    }
+
+    fn bounded(path: PathBuf, head: u64, tail: u64) -> AttemptLog {
+        AttemptLog { path, file: None, given: 0, lost: 0, head, tail }
+    }
+
+    pub(super) fn write(&mut self, mut bytes: &[u8]) {
+        if self.given == 0 && !bytes.is_empty() {
+            match create(&self.path) {
+                Ok(file) => self.file = Some(file),
+                Err(_) => self.file = None,
+            }
+        }
+        while !bytes.is_empty() {
+            let (at, room) = self.place();
+            let n = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+            let (now, later) = bytes.split_at(n);
+            if self.file.as_ref().is_none_or(|file| file.write_all_at(now, at).is_err()) {
+                self.lost += n as u64;
+                // What is there stays; a log with holes would be worse than one that ends early.
+                self.file = None;
+            }
+            self.given += n as u64;
+            bytes = later;
+        }
+    }
+
+    /// Where the next byte goes and how many fit there: the last part is a ring in the file.
+    fn place(&self) -> (u64, u64) {
+        if self.given < self.head {
+            return (self.given, self.head - self.given);
+        }
+        let in_ring = (self.given - self.head) % self.tail;
+        (self.head + in_ring, self.tail - in_ring)
+    }
+
+    /// Straightens the ring. Gives the number of bytes that are not in the log because the disk refused them.
+    pub(super) fn finish(&mut self) -> u64 {
+        let dropped = self.given.saturating_sub(self.head + self.tail);
+        if dropped > 0 && self.file.is_some() && self.straighten(dropped).is_err() {
+            self.lost += self.tail;
+        }
+        self.file = None;
+        self.lost
+    }
+
+    fn straighten(&self, dropped: u64) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut ring = vec![0; self.tail as usize];
+        file.read_exact_at(&mut ring, self.head)?;
+        let (at, _) = self.place();
+        ring.rotate_left((at - self.head) as usize);
+        let note = format!("\n[specter: {dropped} bytes dropped]\n");
+        file.write_all_at(note.as_bytes(), self.head)?;
+        file.write_all_at(&ring, self.head + note.len() as u64)
+    }
+}
+
+fn create(path: &PathBuf) -> io::Result<File> {
+    if let Some(dir) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    }
+    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn logged(pieces: &[&[u8]]) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tasks/T1/attempt-1.log");
+        let mut log = AttemptLog::bounded(path.clone(), 8, 4);
+        pieces.iter().for_each(|piece| log.write(piece));
+        assert_eq!(log.finish(), 0);
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn what_fits_is_kept_whole() {
+        assert_eq!(logged(&[b"0123", b"456789ab"]), "0123456789ab");
+    }
+
+    #[test]
+    fn of_too_much_the_beginning_and_the_end_are_kept() {
+        let expected = "01234567\n[specter: 5 bytes dropped]\ndefg";
+        assert_eq!(logged(&[b"0123456789abcdefg"]), expected);
+        let single: Vec<&[u8]> = b"0123456789abcdefg".chunks(1).collect();
+        assert_eq!(logged(&single), expected);
+    }
+
+    #[test]
+    fn nothing_is_created_without_output_and_only_the_owner_may_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b.log");
+        let mut log = AttemptLog::new(path.clone());
+        log.write(b"");
+        assert!(!path.exists());
+        log.write(b"x");
+        log.finish();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(path.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_refusing_disk_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a"), "a file").unwrap();
+        let mut log = AttemptLog::new(dir.path().join("a/b.log"));
+        log.write(b"12345");
+        assert_eq!(log.finish(), 5);
+    }
+}

@@ -1,0 +1,485 @@
+//! The shell executor: the blocks of a task in order, and what they led to as one report (SPEC 2.2, 4.3, 5.3).
+
+use super::capture::{Capture, report_tail};
+use super::child::{self, Cause, End, Setting};
+use super::command::{Command, Commands};
+use super::environment::Environment;
+use super::mask::Masker;
+use super::stop::{Armed, StopHandle};
+use super::tree::{TOKEN_NAME, Trees};
+use super::{Attempt, OutputObserver};
+use crate::classify::{self, Classified, Facts, Rules};
+use crate::event::{AttemptOutcome, AttemptReport, BlockRef, FailureClass};
+use crate::sys::{self, How, Launcher, LivePids, Pid, Strings};
+use crate::task::{Block, BlockKind};
+use std::ffi::{CString, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// What all attempts of a run share.
+#[derive(Clone, Debug)]
+pub struct ShellConfig {
+    /// Where blocks run; absolute.
+    pub project: PathBuf,
+    /// The run's id: part of the token by which its processes are found.
+    pub run: String,
+    /// The run's directory: logs go to `tasks/<id>/attempt-<n>.log` in it.
+    pub run_dir: PathBuf,
+    /// specter's own environment.
+    pub vars: Vec<(OsString, OsString)>,
+    /// Variables that children get although their names look secret, from the user's own configuration.
+    pub env_pass: Vec<String>,
+    /// What `sh` means.
+    pub shell: PathBuf,
+    /// Start every block by its shell, also where none is needed.
+    pub force_shell: bool,
+    /// Between TERM and KILL.
+    pub grace: Duration,
+    /// For an attempt; a block's own `timeout` counts instead for that block.
+    pub timeout: Option<Duration>,
+    pub rules: Rules,
+    /// Try `npm ci` for a failed `npm install`, and the like.
+    pub try_alternatives: bool,
+    /// The guardian's pid and table, if there is one.
+    pub guard: Option<(Pid, LivePids)>,
+}
+
+impl ShellConfig {
+    /// With the defaults of SPEC 4 and 5 and the environment of this process.
+    pub fn new(project: PathBuf, run: String, run_dir: PathBuf) -> ShellConfig {
+        ShellConfig {
+            project,
+            run,
+            run_dir,
+            vars: std::env::vars_os().collect(),
+            env_pass: Vec::new(),
+            shell: PathBuf::from("/bin/sh"),
+            force_shell: false,
+            grace: Duration::from_secs(10),
+            timeout: None,
+            rules: Rules::default(),
+            try_alternatives: false,
+            guard: None,
+        }
+    }
+}
+
+/// Runs attempts whose work stands in the task's own blocks. Shared by all workers of a run.
+pub struct ShellExecutor {
+    project: PathBuf,
+    run: String,
+    run_dir: PathBuf,
+    environment: Environment,
+    commands: Commands,
+    launcher: Launcher,
+    trees: Trees,
+    masker: Arc<Masker>,
+    rules: Rules,
+    grace: Duration,
+    timeout: Option<Duration>,
+    try_alternatives: bool,
+    lost_log_bytes: AtomicU64,
+}
+
+impl ShellExecutor {
+    /// Makes this process the adopter of its orphaned descendants, and keeps what it has open from its children.
+    pub fn new(config: ShellConfig) -> io::Result<ShellExecutor> {
+        sys::adopt_orphans()?;
+        sys::close_all_on_exec();
+        let ShellConfig { project, run, run_dir, vars, env_pass, shell, force_shell, .. } = config;
+        let environment = Environment::new(&vars, &env_pass, &project, &run);
+        let shell = path_string(&shell)?;
+        let commands = Commands::new(&environment, shell, force_shell, run_dir.join("scripts"));
+        let is_here = std::env::current_dir().is_ok_and(|here| here == project);
+        let launcher = Launcher::new(if is_here { None } else { Some(path_string(&project)?) })?;
+        let (guard, live) = match config.guard {
+            Some((pid, live)) => (Some(pid), live),
+            None => (None, LivePids::new()?),
+        };
+        Ok(ShellExecutor {
+            masker: Arc::new(Masker::of_environment(&vars)),
+            project,
+            run,
+            run_dir,
+            environment,
+            commands,
+            launcher,
+            trees: Trees::new(live, guard),
+            rules: config.rules,
+            grace: config.grace,
+            timeout: config.timeout,
+            try_alternatives: config.try_alternatives,
+            lost_log_bytes: AtomicU64::new(0),
+        })
+    }
+
+    /// For everything else that writes or shows what tasks printed.
+    pub fn masker(&self) -> Arc<Masker> {
+        Arc::clone(&self.masker)
+    }
+
+    /// Bytes of output that the disk refused, over all attempts.
+    pub fn lost_log_bytes(&self) -> u64 {
+        self.lost_log_bytes.load(Ordering::Relaxed)
+    }
+
+    /// For the end of a run, when no attempt runs any more: ends daemons that could not be traced to one attempt.
+    pub fn clear_orphans(&self) -> Vec<String> {
+        self.trees.clear_orphans()
+    }
+
+    /// Runs one attempt on the calling thread: `run` blocks until one fails; where that failure is for good, the
+    /// `fallback` blocks until one succeeds; then the `verify` blocks. Returns when nothing of it lives any more.
+    pub fn run(
+        &self,
+        attempt: &Attempt<'_>,
+        stop: &StopHandle,
+        observer: &dyn OutputObserver,
+    ) -> AttemptReport {
+        let started = Instant::now();
+        let mut report = match stop.arm() {
+            Ok(armed) => self.run_armed(attempt, stop, &armed, observer, started),
+            Err(error) => self.not_started(None, &error.to_string()),
+        };
+        let now = Instant::now();
+        report.duration = (now - started).saturating_sub(stop.paused(now));
+        report
+    }
+
+    fn run_armed(
+        &self,
+        attempt: &Attempt<'_>,
+        stop: &StopHandle,
+        armed: &Armed<'_>,
+        observer: &dyn OutputObserver,
+        started: Instant,
+    ) -> AttemptReport {
+        let number = attempt.number.to_string();
+        let id = attempt.task.id.as_str().as_bytes();
+        let token = [self.run.as_bytes(), b"/", id, b"/", number.as_bytes()].concat();
+        let mut own = Strings::new();
+        own.push(&[TOKEN_NAME.as_bytes(), b"=", &token]);
+        own.push(&[b"SPECTER_TASK_ID=", id]);
+        own.push(&[b"SPECTER_TASK_TITLE=", attempt.task.title.as_bytes()]);
+        let capture = Capture::new(&self.masker, observer, attempt, &self.run_dir);
+        let mut running = Running {
+            shell: self,
+            attempt,
+            stop,
+            armed,
+            capture,
+            own,
+            token,
+            started,
+            report: AttemptReport::default(),
+        };
+        running.blocks();
+        running.finish()
+    }
+
+    fn not_started(&self, block: Option<BlockRef>, why: &str) -> AttemptReport {
+        let outcome = AttemptOutcome::StartFailed(why.to_owned());
+        let mut report = AttemptReport { outcome, block, ..AttemptReport::default() };
+        let kind = block.map(|block| block.kind);
+        let classified = classify::classify(&Facts { outcome: &report.outcome, kind, tail: "" }, &self.rules);
+        apply(&mut report, classified);
+        report
+    }
+}
+
+fn path_string(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+fn apply(report: &mut AttemptReport, classified: Classified) {
+    report.class = Some(classified.class);
+    report.rule = Some(classified.rule);
+    report.retry_after_ms = classified.retry_after.map(|wait| wait.as_millis() as u64);
+}
+
+/// An attempt under way.
+struct Running<'a> {
+    shell: &'a ShellExecutor,
+    attempt: &'a Attempt<'a>,
+    stop: &'a StopHandle,
+    armed: &'a Armed<'a>,
+    capture: Capture<'a>,
+    /// The part of the environment that is this attempt's.
+    own: Strings,
+    token: Vec<u8>,
+    started: Instant,
+    report: AttemptReport,
+}
+
+/// Whether a block did what it should; the report says what happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Passed,
+    Failed,
+}
+
+impl<'a> Running<'a> {
+    fn blocks(&mut self) {
+        if self.work() == Step::Failed {
+            return;
+        }
+        let task = self.attempt.task;
+        for (number, block) in (1..).zip(task.blocks_of(BlockKind::Verify)) {
+            if self.block(block, number, &block.code) == Step::Failed {
+                return;
+            }
+            self.report.verified = true;
+        }
+    }
+
+    fn work(&mut self) -> Step {
+        let task = self.attempt.task;
+        for (number, block) in (1..).zip(task.blocks_of(BlockKind::Run)) {
+            if self.block(block, number, &block.code) == Step::Passed {
+                continue;
+            }
+            if !self.has_failed_for_good() {
+                return Step::Failed;
+            }
+            if self.fallbacks() == Step::Passed {
+                return Step::Passed;
+            }
+            if self.alternatives(block, number) == Step::Failed {
+                return Step::Failed;
+            }
+        }
+        Step::Passed
+    }
+
+    /// Whether nobody will try again.
+    fn has_failed_for_good(&self) -> bool {
+        match self.report.class {
+            Some(FailureClass::Cancelled) => false,
+            Some(FailureClass::Permanent) => true,
+            _ => self.attempt.last,
+        }
+    }
+
+    fn fallbacks(&mut self) -> Step {
+        let task = self.attempt.task;
+        for (number, block) in (1..).zip(task.blocks_of(BlockKind::Fallback)) {
+            match self.block(block, number, &block.code) {
+                Step::Passed => {
+                    self.report.by_fallback = true;
+                    self.report.rule = Some("`run` failed, a `fallback` block succeeded".to_owned());
+                    return Step::Passed;
+                }
+                Step::Failed if self.stop.requested().is_some() => break,
+                Step::Failed => {}
+            }
+        }
+        Step::Failed
+    }
+
+    fn alternatives(&mut self, block: &Block, number: u32) -> Step {
+        if !self.shell.try_alternatives || self.report.class == Some(FailureClass::Cancelled) {
+            return Step::Failed;
+        }
+        let failed = block.code.trim();
+        for instead in classify::alternatives(failed) {
+            match self.block(block, number, instead) {
+                Step::Passed => {
+                    self.report.by_fallback = true;
+                    self.report.rule = Some(format!("`{failed}` failed, `{instead}` succeeded"));
+                    return Step::Passed;
+                }
+                Step::Failed if self.stop.requested().is_some() => break,
+                Step::Failed => {}
+            }
+        }
+        Step::Failed
+    }
+
+    fn block(&mut self, block: &Block, number: u32, code: &str) -> Step {
+        let place = BlockRef { kind: block.kind, number, line: block.line };
+        self.report.block = Some(place);
+        if self.stop.requested().is_some() {
+            return self.settle(AttemptOutcome::Cancelled);
+        }
+        self.capture.next_block();
+        match self.start(block, code) {
+            Ok(end) => {
+                let outcome = outcome(&end);
+                self.account(end);
+                self.settle(outcome)
+            }
+            Err(why) => self.settle(AttemptOutcome::StartFailed(why)),
+        }
+    }
+
+    fn start(&mut self, block: &Block, code: &str) -> Result<End, String> {
+        let commands = &self.shell.commands;
+        let command = commands.of(block, code, true).map_err(|trouble| trouble.to_string())?;
+        match self.child(block, &command) {
+            Err(_) if command.is_direct => {
+                if let Some(first) = command.arguments.iter().next() {
+                    commands.programs.forget(&String::from_utf8_lossy(first));
+                }
+                let command = commands.of(block, code, false).map_err(|trouble| trouble.to_string())?;
+                self.child(block, &command).map_err(|error| self.explain(block, &command, &error))
+            }
+            Err(error) => Err(self.explain(block, &command, &error)),
+            Ok(end) => Ok(end),
+        }
+    }
+
+    fn child(&mut self, block: &Block, command: &Command) -> io::Result<End> {
+        let dir = block.dir.as_ref().map(|dir| self.shell.project.join(dir));
+        let dir_string = dir.as_deref().map(path_string).transpose()?;
+        let whole;
+        let nothing = Strings::new();
+        let environment = if block.env.is_empty() && dir.is_none() {
+            [&self.shell.environment.base, &self.own]
+        } else {
+            whole = self.shell.environment.with(&self.own, &block.env, dir.as_deref());
+            [&whole, &nothing]
+        };
+        let setting = Setting {
+            launcher: &self.shell.launcher,
+            trees: &self.shell.trees,
+            stop: self.stop,
+            armed: self.armed,
+            environment,
+            dir: dir_string.as_deref(),
+            token: &self.token,
+            limit: self.limit(block),
+            grace: self.shell.grace,
+        };
+        child::run(command, &setting, &mut self.capture)
+    }
+
+    /// A block's own limit, or what is left of the attempt's.
+    fn limit(&self, block: &Block) -> Option<Duration> {
+        if block.timeout.is_some() {
+            return block.timeout;
+        }
+        let all = self.shell.timeout?;
+        let now = Instant::now();
+        let spent = (now - self.started).saturating_sub(self.stop.paused(now));
+        Some(all.saturating_sub(spent).max(Duration::from_millis(1)))
+    }
+
+    /// The system's words, and which of the things named is missing: it reports them all alike.
+    fn explain(&self, block: &Block, command: &Command, error: &io::Error) -> String {
+        let dir =
+            block.dir.as_ref().map_or_else(|| self.shell.project.clone(), |dir| self.shell.project.join(dir));
+        if !dir.is_dir() {
+            let shown = block.dir.as_deref().map_or_else(|| dir.display().to_string(), str::to_owned);
+            return format!("the directory `{shown}` does not exist");
+        }
+        format!("`{}`: {error}", command.program.to_string_lossy())
+    }
+
+    fn account(&mut self, end: End) {
+        let report = &mut self.report;
+        report.cpu_ms += end.ended.cpu.as_millis() as u64;
+        report.max_rss_kb = report.max_rss_kb.max(end.ended.max_rss_kb);
+        report.disk_read_kb += end.ended.read_kb;
+        report.disk_written_kb += end.ended.written_kb;
+        report.leaked.extend(end.leaked);
+    }
+
+    fn settle(&mut self, outcome: AttemptOutcome) -> Step {
+        self.report.outcome = outcome;
+        if self.report.outcome.is_success() {
+            self.report.class = None;
+            return Step::Passed;
+        }
+        let tail = self.capture.tail();
+        let kind = self.report.block.map(|block| block.kind);
+        let facts = Facts { outcome: &self.report.outcome, kind, tail: &tail };
+        let classified = classify::classify(&facts, &self.shell.rules);
+        self.report.tail = report_tail(&tail);
+        apply(&mut self.report, classified);
+        Step::Failed
+    }
+
+    fn finish(mut self) -> AttemptReport {
+        let lost = self.capture.finish();
+        if lost > 0 {
+            self.shell.lost_log_bytes.fetch_add(lost, Ordering::Relaxed);
+        }
+        let mut report = self.report;
+        report.output_bytes = self.capture.bytes;
+        report.log = self.capture.log_name();
+        if report.outcome.is_success() {
+            report.tail = String::new();
+            report.retry_after_ms = None;
+            if !report.by_fallback {
+                report.rule = None;
+            }
+        } else {
+            report.verified = false;
+        }
+        report
+    }
+}
+
+fn outcome(end: &End) -> AttemptOutcome {
+    match (end.cause, end.ended.how) {
+        (Cause::Stopped, _) => AttemptOutcome::Cancelled,
+        (Cause::TimedOut(limit), _) => AttemptOutcome::TimedOut(limit.as_millis() as u64),
+        (Cause::Itself, How::Exit(0)) => AttemptOutcome::Success,
+        (Cause::Itself, How::Exit(code)) => AttemptOutcome::ExitCode(code),
+        (Cause::Itself, How::Signal(signal)) => AttemptOutcome::Signalled(signal),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::source::Span;
+    use crate::task::{State, Task, TaskId};
+
+    pub(in crate::exec) fn block(kind: BlockKind, interpreter: &str, code: &str) -> Block {
+        Block {
+            kind,
+            interpreter: interpreter.into(),
+            code: code.into(),
+            timeout: None,
+            dir: None,
+            retries: None,
+            env: Vec::new(),
+            line: 1,
+            span: Span { start: 0, end: 0 },
+        }
+    }
+
+    pub(in crate::exec) fn task(blocks: &[Block]) -> Task {
+        let span = Span { start: 0, end: 0 };
+        Task {
+            id: TaskId::new("T001"),
+            synthetic: false,
+            aliases: Vec::new(),
+            line: 1,
+            span,
+            id_span: span,
+            title: "try it".into(),
+            checkbox: None,
+            state: State::Open,
+            parallel: false,
+            stories: Vec::new(),
+            all_stories: false,
+            priority: None,
+            layer: None,
+            tags: Vec::new(),
+            phase: None,
+            group: None,
+            is_group: false,
+            checkpoint: false,
+            files: Vec::new(),
+            blocks: blocks.to_vec(),
+            agent: None,
+            body: span,
+        }
+    }
+}

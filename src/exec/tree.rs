@@ -1,0 +1,296 @@
+//! Which processes belong to an attempt, and ending all of them without ever touching another's.
+//!
+//! A process belongs to an attempt if it is in its session or group, carries its token in the environment, is an
+//! adopted orphan that can be nobody else's, or descends from such a one.
+
+use crate::sys::{self, LivePids, Pid};
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+/// How long the processes left over by a finished attempt may take to end themselves.
+const LEFTOVER_GRACE: Duration = Duration::from_millis(200);
+/// How long killing may take before it is given up (a process stuck in the system cannot be ended by anyone).
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// Name of the environment variable that carries the token.
+pub(super) const TOKEN_NAME: &str = "SPECTER_ATTEMPT";
+
+/// One line of `/proc/<pid>/stat`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Proc {
+    pub(super) pid: Pid,
+    pub(super) parent: Pid,
+    group: Pid,
+    session: Pid,
+    /// Ended, waiting to be reaped.
+    pub(super) is_zombie: bool,
+    name: String,
+}
+
+impl Proc {
+    pub(super) fn read(pid: Pid) -> Option<Proc> {
+        let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        Proc::parse(&String::from_utf8_lossy(&bytes))
+    }
+
+    /// `pid (name) state ppid pgrp session …`; the name may hold anything, so its end is the last parenthesis.
+    fn parse(stat: &str) -> Option<Proc> {
+        let (pid, rest) = stat.split_once(" (")?;
+        let (name, rest) = rest.rsplit_once(')')?;
+        let mut fields = rest.split_ascii_whitespace();
+        let state = fields.next()?;
+        let mut number = || fields.next()?.parse::<Pid>().ok();
+        Some(Proc {
+            pid: pid.parse().ok()?,
+            parent: number()?,
+            group: number()?,
+            session: number()?,
+            is_zombie: matches!(state, "Z" | "X"),
+            name: name.to_owned(),
+        })
+    }
+
+    pub(super) fn all() -> Vec<Proc> {
+        let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+        entries
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .filter_map(Proc::read)
+            .collect()
+    }
+
+    /// The value of the token in its environment, if it has one and we may look.
+    pub(super) fn token(&self) -> Option<Vec<u8>> {
+        let mut environ = Vec::new();
+        // The environment of a program may be of any size; the token stands within the system's own limit.
+        File::open(format!("/proc/{}/environ", self.pid))
+            .ok()?
+            .take(8 << 20)
+            .read_to_end(&mut environ)
+            .ok()?;
+        let entries = environ.split(|byte| *byte == 0);
+        let mut values = entries.filter_map(|e| e.strip_prefix(TOKEN_NAME.as_bytes())?.strip_prefix(b"="));
+        values.next().map(<[u8]>::to_vec)
+    }
+
+    pub(super) fn in_sessions(&self, sessions: &[Pid]) -> bool {
+        sessions.contains(&self.session) || sessions.contains(&self.group)
+    }
+
+    pub(super) fn describe(&self) -> String {
+        format!("{} (pid {})", self.name, self.pid)
+    }
+}
+
+/// Living processes that are a root, or descend from one. `never` and what descends only from it stays out.
+pub(super) fn families(never: &[Pid], is_root: impl Fn(&Proc) -> bool) -> Vec<Proc> {
+    let all: Vec<Proc> = Proc::all().into_iter().filter(|p| !never.contains(&p.pid)).collect();
+    let mut children: HashMap<Pid, Vec<usize>> = HashMap::new();
+    for (at, process) in all.iter().enumerate() {
+        children.entry(process.parent).or_default().push(at);
+    }
+    let mut open: Vec<usize> = (0..all.len()).filter(|at| is_root(&all[*at])).collect();
+    let mut seen: HashSet<usize> = HashSet::new();
+    while let Some(at) = open.pop() {
+        if seen.insert(at) {
+            open.extend(children.get(&all[at].pid).into_iter().flatten());
+        }
+    }
+    seen.into_iter().map(|at| all[at].clone()).filter(|p| !p.is_zombie).collect()
+}
+
+/// Freezes and kills what `find` finds until it finds nothing twice. Frozen first, so that nothing can start
+/// another while it is being killed. `bury` is called after each round, to reap.
+pub(super) fn exterminate(mut find: impl FnMut() -> Vec<Proc>, mut bury: impl FnMut()) -> bool {
+    let limit = Instant::now() + KILL_LIMIT;
+    let mut quiet = 0;
+    let mut pause = Duration::from_micros(200);
+    while quiet < 2 {
+        let victims = freeze(&mut find);
+        quiet = if victims.is_empty() { quiet + 1 } else { 0 };
+        for victim in &victims {
+            let _ended_meanwhile = sys::kill(victim.pid, sys::SIGKILL);
+        }
+        if !victims.is_empty() {
+            if Instant::now() > limit {
+                return false;
+            }
+            // A killed process needs a moment to end, and tells nobody but its parent.
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+        bury();
+    }
+    true
+}
+
+fn freeze(find: &mut impl FnMut() -> Vec<Proc>) -> Vec<Proc> {
+    let mut frozen = HashSet::new();
+    // Each round finds only what was started before its parent froze: a few suffice, the rest is for the next walk.
+    for _ in 0..8 {
+        let found = find();
+        let fresh: Vec<&Proc> = found.iter().filter(|p| frozen.insert(p.pid)).collect();
+        if fresh.is_empty() {
+            return found;
+        }
+        for process in fresh {
+            let _ended_meanwhile = sys::kill(process.pid, sys::SIGSTOP);
+        }
+    }
+    find()
+}
+
+/// An attempt, as far as its processes are concerned.
+#[derive(Clone, Copy)]
+pub(super) struct Owner<'a> {
+    /// Its session, group and first process.
+    pub(super) leader: Pid,
+    pub(super) token: &'a [u8],
+}
+
+/// What all attempts of a run share: how to look at the processes of this machine.
+pub(super) struct Trees {
+    own: Pid,
+    own_session: Pid,
+    guard: Option<Pid>,
+    live: LivePids,
+    /// Children of the main thread: orphans are adopted by it, while children of workers are listed elsewhere.
+    adopted: Option<File>,
+    /// The content of `adopted` when there is no orphan.
+    nobody: Vec<u8>,
+}
+
+impl Trees {
+    pub(super) fn new(live: LivePids, guard: Option<Pid>) -> Trees {
+        let own = std::process::id() as Pid;
+        let adopted = File::open(format!("/proc/self/task/{own}/children")).ok();
+        let nobody = guard.map_or_else(Vec::new, |pid| format!("{pid} ").into_bytes());
+        Trees { own, own_session: sys::own_session(), guard, live, adopted, nobody }
+    }
+
+    pub(super) fn live(&self) -> &LivePids {
+        &self.live
+    }
+
+    /// Ends what a finished attempt left behind, and says what that was. The leader is reaped.
+    pub(super) fn clear(&self, owner: Owner<'_>) -> Vec<String> {
+        if !sys::group_exists(owner.leader) && self.has_no_orphans() {
+            return Vec::new();
+        }
+        self.clear_leftovers(owner)
+    }
+
+    /// One `pread`. Without the file (a kernel without it) every attempt is looked after in full.
+    fn has_no_orphans(&self) -> bool {
+        let mut listed = [0; 64];
+        let Some(file) = &self.adopted else { return false };
+        sys::read_at(file, &mut listed).is_ok_and(|n| listed[..n] == *self.nobody)
+    }
+
+    fn clear_leftovers(&self, owner: Owner<'_>) -> Vec<String> {
+        self.bury();
+        let left = self.members(owner);
+        if left.is_empty() {
+            return Vec::new();
+        }
+        self.ask(&left);
+        let limit = Instant::now() + LEFTOVER_GRACE;
+        let mut pause = Duration::from_millis(1);
+        while Instant::now() < limit && !self.members(owner).is_empty() {
+            // Nobody tells when the last of a family has ended.
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+            self.bury();
+        }
+        self.kill(owner);
+        left.iter().map(Proc::describe).collect()
+    }
+
+    /// Asks processes to end.
+    pub(super) fn ask(&self, processes: &[Proc]) {
+        for process in processes {
+            let _ended_meanwhile = sys::kill(process.pid, sys::SIGTERM);
+            // A stopped process would take the request only when it goes on.
+            let _ended_meanwhile = sys::kill(process.pid, sys::SIGCONT);
+        }
+    }
+
+    /// Kills everything of the attempt. False if something could not be ended.
+    pub(super) fn kill(&self, owner: Owner<'_>) -> bool {
+        exterminate(|| self.members(owner), || self.bury())
+    }
+
+    /// What lives of the attempt.
+    pub(super) fn members(&self, owner: Owner<'_>) -> Vec<Proc> {
+        let live = self.live.all();
+        let orphans = self.orphans();
+        // An orphan that names nobody belongs to the only attempt there is; if there are several, to the last one.
+        let alone = live.iter().all(|pid| *pid == owner.leader);
+        let mut never: Vec<Pid> = live.iter().copied().filter(|pid| *pid != owner.leader).collect();
+        never.extend([self.own].into_iter().chain(self.guard));
+        families(&never, |process| {
+            if process.session == self.own_session {
+                return false;
+            }
+            let of_session = process.session == owner.leader || process.group == owner.leader;
+            match process.token() {
+                Some(token) => token == owner.token,
+                None => of_session || (alone && orphans.contains(&process.pid)),
+            }
+        })
+    }
+
+    /// Ends every orphan there is, whoever started it: for the end of a run, when no attempt is left.
+    pub(super) fn clear_orphans(&self) -> Vec<String> {
+        self.bury();
+        let find = || {
+            let orphans = self.orphans();
+            families(&[self.own], |p| orphans.contains(&p.pid) && p.session != self.own_session)
+        };
+        let left = find();
+        if !left.is_empty() {
+            exterminate(find, || self.bury());
+        }
+        left.iter().map(Proc::describe).collect()
+    }
+
+    /// Adopted children that are no attempt's first process.
+    fn orphans(&self) -> HashSet<Pid> {
+        let known: HashSet<Pid> = self.live.all().into_iter().chain(self.guard).collect();
+        let Ok(list) = fs::read_to_string(format!("/proc/self/task/{}/children", self.own)) else {
+            return HashSet::new();
+        };
+        list.split_ascii_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .filter(|pid| !known.contains(pid))
+            .collect()
+    }
+
+    /// Reaps adopted processes that have ended.
+    fn bury(&self) {
+        for pid in self.orphans() {
+            let is_foreign = |p: Proc| p.is_zombie && p.session != self.own_session;
+            if Proc::read(pid).is_some_and(is_foreign) {
+                sys::reap(pid);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_parentheses_and_spaces() {
+        let process = Proc::parse("42 (a) (b) S 7 40 39 0 -1").unwrap();
+        assert_eq!((process.pid, process.parent, process.group, process.session), (42, 7, 40, 39));
+        assert_eq!(process.describe(), "a) (b (pid 42)");
+    }
+
+    #[test]
+    fn this_process_finds_itself() {
+        let own = std::process::id() as Pid;
+        assert!(Proc::all().iter().any(|p| p.pid == own && !p.is_zombie));
+    }
+}

@@ -1,0 +1,77 @@
+//! The fork behind the guardian: a copy of this process that outlives it and notices when it is gone.
+
+use super::{Pid, check, pipe, process};
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// The parent's hold on its guard. Dropping it says goodbye.
+#[derive(Debug)]
+pub struct GuardHandle {
+    pid: Pid,
+    line: Option<OwnedFd>,
+}
+
+impl GuardHandle {
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+}
+
+impl Drop for GuardHandle {
+    fn drop(&mut self) {
+        let Some(line) = self.line.take() else { return };
+        // SAFETY: one byte is read from a constant.
+        let said = unsafe { libc::write(line.as_raw_fd(), b"x".as_ptr().cast(), 1) };
+        drop(line);
+        // Without the byte the guard would act; that is as right, and ends too.
+        let _already_gone = (said, process::wait(self.pid));
+    }
+}
+
+/// Forks a process called `name` that waits until this one ends. If it ended without dropping the handle, the copy
+/// runs `act`; either way it exits then.
+///
+/// To be called while the process has one thread: the copy has only the calling one.
+pub fn fork_guard(name: &CStr, act: impl FnOnce()) -> io::Result<GuardHandle> {
+    let (ours, line) = pipe()?;
+    // SAFETY: the child never returns from this function and uses nothing that another thread could have held
+    // locked (there is no other thread; glibc makes its allocator usable in any case).
+    let pid = check(unsafe { libc::fork() })?;
+    if pid != 0 {
+        return Ok(GuardHandle { pid, line: Some(line) });
+    }
+    drop(line);
+    // A panic must not unwind into the copied stack of the caller.
+    let _ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        stand_apart(name, &ours);
+        let mut byte = [0];
+        if matches!(super::read(ours.as_fd(), &mut byte), Ok(0)) {
+            act();
+        }
+    }));
+    // SAFETY: ends the copy without running the parent's exit handlers.
+    unsafe { libc::_exit(0) }
+}
+
+/// Leaves everything shared with the parent: session, signals, directory, descriptors.
+fn stand_apart(name: &CStr, keep: &OwnedFd) {
+    let keep = keep.as_raw_fd() as libc::c_uint;
+    // SAFETY: no memory but constants is involved. Descriptors that std still believes to own are never used here.
+    unsafe {
+        libc::setsid();
+        for signal in 1..libc::SIGRTMAX() {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+        libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0);
+        libc::chdir(c"/".as_ptr());
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        for standard in 0..3 {
+            libc::dup2(null, standard);
+        }
+        if keep > 3 {
+            libc::close_range(3, keep - 1, 0);
+        }
+        libc::close_range(keep + 1, libc::c_uint::MAX, 0);
+    }
+}

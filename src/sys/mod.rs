@@ -1,0 +1,40 @@
+//! The only place that talks to the system without std: starting, awaiting and signalling processes, polling, shared
+//! memory, the guardian's fork. Linux. Knows nothing of tasks; what it offers is safe to call.
+#![expect(unsafe_code, reason = "system calls that std does not offer; every block says why it is sound")]
+
+mod guard;
+mod poll;
+mod process;
+mod shared;
+mod spawn;
+
+pub use guard::{GuardHandle, fork_guard};
+pub use poll::{Interest, Ready, Wake, close_all_on_exec, grow_pipe, is_closed, pipe, poll, read, read_at, terminal_size};
+pub use process::{
+    Ended, How, PidFd, adopt_orphans, group_exists, kill, kill_group, own_session, reap, stop_myself,
+    try_wait, wait,
+};
+pub use shared::LivePids;
+pub use spawn::{Launcher, Strings};
+
+/// A process id.
+pub type Pid = i32;
+
+pub const SIGHUP: i32 = libc::SIGHUP;
+pub const SIGINT: i32 = libc::SIGINT;
+pub const SIGQUIT: i32 = libc::SIGQUIT;
+pub const SIGILL: i32 = libc::SIGILL;
+pub const SIGABRT: i32 = libc::SIGABRT;
+pub const SIGFPE: i32 = libc::SIGFPE;
+pub const SIGKILL: i32 = libc::SIGKILL;
+pub const SIGSEGV: i32 = libc::SIGSEGV;
+pub const SIGPIPE: i32 = libc::SIGPIPE;
+pub const SIGTERM: i32 = libc::SIGTERM;
+pub const SIGSTOP: i32 = libc::SIGSTOP;
+pub const SIGTSTP: i32 = libc::SIGTSTP;
+pub const SIGCONT: i32 = libc::SIGCONT;
+
+/// The last error of the calling thread, or success.
+fn check(result: libc::c_int) -> std::io::Result<libc::c_int> {
+    if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(result) }
+}

@@ -1,0 +1,131 @@
+//! Pipes, wake-ups and waiting for several of them at once.
+
+use super::check;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+/// A pipe: the end to read, the end to write. Both close on exec.
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [0; 2];
+    // SAFETY: the array is filled on success, and both descriptors are new and ours.
+    unsafe {
+        check(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC))?;
+        Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
+    }
+}
+
+/// Nothing that this process inherited or has open so far reaches its children.
+pub fn close_all_on_exec() {
+    // SAFETY: no memory is involved; descriptors stay open here. A kernel without it leaves them as they are.
+    unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) };
+}
+
+/// Asks for a larger pipe; a refusal (the user's limit) only costs speed.
+pub fn grow_pipe(fd: BorrowedFd<'_>, bytes: u32) {
+    // SAFETY: no memory is involved.
+    unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETPIPE_SZ, bytes as libc::c_int) };
+}
+
+/// One `read`; 0 is the end.
+pub fn read(fd: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        // SAFETY: the buffer is borrowed for the call and its length is given.
+        let got = unsafe { libc::read(fd.as_raw_fd(), into.as_mut_ptr().cast(), into.len()) };
+        match usize::try_from(got) {
+            Ok(got) => return Ok(got),
+            Err(_) => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error => return Err(error),
+            },
+        }
+    }
+}
+
+/// One `pread` from the start of `file`.
+pub fn read_at(file: &File, into: &mut [u8]) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, into, 0)
+}
+
+/// What one descriptor of a [`poll`] is ready for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    pub readable: bool,
+    /// The other side is gone: once nothing is readable any more, this is the end.
+    pub hung_up: bool,
+}
+
+impl Ready {
+    pub fn any(self) -> bool {
+        self.readable || self.hung_up
+    }
+}
+
+/// A descriptor to wait for; `None` is skipped.
+pub type Interest<'a> = Option<BorrowedFd<'a>>;
+
+/// Waits until one of `N` descriptors can be read, for at most `timeout`. An interruption ends the wait early.
+pub fn poll<const N: usize>(fds: [Interest<'_>; N], timeout: Option<Duration>) -> io::Result<[Ready; N]> {
+    let mut polled = fds.map(|fd| libc::pollfd {
+        fd: fd.map_or(-1, |fd| fd.as_raw_fd()),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    // Rounded up, so that a deadline has passed when its wait ends.
+    let millis = timeout.map_or(-1, |t| t.as_nanos().div_ceil(1_000_000).min(60_000_000) as libc::c_int);
+    // SAFETY: the array lives through the call and its length is given.
+    match check(unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, millis) }) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(polled.map(|fd| Ready {
+            readable: fd.revents & libc::POLLIN != 0,
+            hung_up: fd.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0,
+        })),
+    }
+}
+
+/// Whether the other side of a pipe's reading end is gone and nothing is left to read.
+pub fn is_closed(fd: BorrowedFd<'_>) -> bool {
+    matches!(poll([Some(fd)], Some(Duration::ZERO)), Ok([ready]) if ready.hung_up && !ready.readable)
+}
+
+/// Wakes a worker out of [`poll`].
+#[derive(Debug)]
+pub struct Wake(OwnedFd);
+
+impl Wake {
+    pub fn new() -> io::Result<Wake> {
+        // SAFETY: on success the descriptor is new and ours.
+        unsafe {
+            let fd = check(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?;
+            Ok(Wake(OwnedFd::from_raw_fd(fd)))
+        }
+    }
+
+    pub fn ring(&self) {
+        let one = 1u64;
+        // SAFETY: eight bytes are read from `one`. A full counter is as good as a ring.
+        unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), 8) };
+    }
+
+    /// Forgets the rings so far.
+    pub fn clear(&self) {
+        let mut count = [0; 8];
+        let _none_if_silent = read(self.0.as_fd(), &mut count);
+    }
+}
+
+impl AsFd for Wake {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Columns and rows of the terminal behind standard error or standard output, if there is one and it knows.
+pub fn terminal_size(is_stderr: bool) -> Option<(u16, u16)> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    let fd = if is_stderr { libc::STDERR_FILENO } else { libc::STDOUT_FILENO };
+    // SAFETY: the call fills in the struct it is given.
+    let result = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) };
+    (result == 0 && size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}

@@ -1,0 +1,138 @@
+//! Waiting for, signalling and adopting processes.
+
+use super::{Pid, check};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    Exit(i32),
+    Signal(i32),
+}
+
+/// A reaped process: how it ended and what it used, its reaped descendants included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub how: How,
+    pub cpu: Duration,
+    pub max_rss_kb: u64,
+    pub read_kb: u64,
+    pub written_kb: u64,
+}
+
+/// Reaps `pid`, a child of ours, if it has ended.
+pub fn try_wait(pid: Pid) -> io::Result<Option<Ended>> {
+    wait4(pid, libc::WNOHANG)
+}
+
+/// Waits until `pid`, a child of ours, has ended.
+pub fn wait(pid: Pid) -> io::Result<Ended> {
+    loop {
+        if let Some(ended) = wait4(pid, 0)? {
+            return Ok(ended);
+        }
+    }
+}
+
+/// Removes an adopted process that has ended; false if it has not, or is no child of ours.
+pub fn reap(pid: Pid) -> bool {
+    matches!(try_wait(pid), Ok(Some(_)))
+}
+
+fn wait4(pid: Pid, flags: libc::c_int) -> io::Result<Option<Ended>> {
+    let mut status = 0;
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    loop {
+        // SAFETY: both results are owned by this frame; a zeroed rusage is valid.
+        let (reaped, usage) = unsafe {
+            (libc::wait4(pid, &raw mut status, flags, usage.as_mut_ptr()), usage.assume_init_ref())
+        };
+        match check(reaped) {
+            Ok(0) => return Ok(None),
+            Ok(_) => return Ok(Some(ended(status, usage))),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn ended(status: libc::c_int, usage: &libc::rusage) -> Ended {
+    let how = if libc::WIFSIGNALED(status) {
+        How::Signal(libc::WTERMSIG(status))
+    } else {
+        How::Exit(libc::WEXITSTATUS(status))
+    };
+    let time = |t: libc::timeval| Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
+    // Block counts are in units of 512 bytes.
+    Ended {
+        how,
+        cpu: time(usage.ru_utime) + time(usage.ru_stime),
+        max_rss_kb: usage.ru_maxrss as u64,
+        read_kb: usage.ru_inblock as u64 / 2,
+        written_kb: usage.ru_oublock as u64 / 2,
+    }
+}
+
+/// Sends `signal` to one process. Never to a group, to all, or to init.
+pub fn kill(pid: Pid, signal: i32) -> io::Result<()> {
+    if pid <= 1 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// Stops this process until somebody continues it.
+pub fn stop_myself() -> io::Result<()> {
+    kill(std::process::id() as Pid, libc::SIGSTOP)
+}
+
+/// Sends `signal` to the process group `group`.
+pub fn kill_group(group: Pid, signal: i32) -> io::Result<()> {
+    if group <= 1 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::kill(-group, signal) }).map(drop)
+}
+
+/// Whether any process, ended but not reaped ones included, is left in the group.
+pub fn group_exists(group: Pid) -> bool {
+    // SAFETY: no memory is involved.
+    group > 1 && unsafe { libc::kill(-group, 0) } == 0
+}
+
+/// From now on descendants whose parents have ended become children of this process.
+pub fn adopt_orphans() -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
+}
+
+/// The session this process is in.
+pub fn own_session() -> Pid {
+    // SAFETY: cannot fail for the calling process.
+    unsafe { libc::getsid(0) }
+}
+
+/// Becomes readable when the process has ended.
+#[derive(Debug)]
+pub struct PidFd(OwnedFd);
+
+impl PidFd {
+    pub fn open(pid: Pid) -> io::Result<PidFd> {
+        // SAFETY: on success the descriptor is new and ours; it is close-on-exec by definition.
+        unsafe {
+            let fd = check(libc::syscall(libc::SYS_pidfd_open, pid, 0) as libc::c_int)?;
+            Ok(PidFd(OwnedFd::from_raw_fd(fd)))
+        }
+    }
+}
+
+impl AsFd for PidFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

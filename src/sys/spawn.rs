@@ -1,0 +1,238 @@
+//! `posix_spawn`: a child in its own session, without copying specter's address space.
+//!
+//! glibc's file actions cost a system call each to make, so they are made once per worker and output descriptor and
+//! kept. Nothing here decides what is run.
+
+use super::Pid;
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char};
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// NUL-terminated strings in one buffer: an argument vector or an environment.
+#[derive(Clone, Debug, Default)]
+pub struct Strings {
+    bytes: Vec<u8>,
+    starts: Vec<u32>,
+}
+
+impl Strings {
+    pub fn new() -> Strings {
+        Strings::default()
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.starts.clear();
+    }
+
+    /// Appends one string made of `parts`. A NUL cannot stand in it and becomes a space.
+    pub fn push(&mut self, parts: &[&[u8]]) {
+        self.starts.push(self.bytes.len() as u32);
+        for part in parts {
+            let from = self.bytes.len();
+            self.bytes.extend_from_slice(part);
+            if part.contains(&0) {
+                self.bytes[from..].iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
+            }
+        }
+        self.bytes.push(0);
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let ends = self.starts.iter().skip(1).copied().chain([self.bytes.len() as u32]);
+        self.starts.iter().zip(ends).map(|(start, end)| &self.bytes[*start as usize..end as usize - 1])
+    }
+
+    fn pointers(&self, into: &mut Vec<*mut c_char>) {
+        let base = self.bytes.as_ptr();
+        into.extend(
+            self.starts.iter().map(|start| base.wrapping_add(*start as usize).cast_mut().cast::<c_char>()),
+        );
+    }
+}
+
+/// Starts children that share a working directory.
+pub struct Launcher {
+    attributes: Attributes,
+    null: File,
+    dir: Option<CString>,
+    id: u32,
+}
+
+impl Launcher {
+    /// `dir` is where children start; `None` for where specter itself is.
+    pub fn new(dir: Option<CString>) -> io::Result<Launcher> {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let null = File::open("/dev/null")?;
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Launcher { attributes: Attributes::new()?, null, dir, id })
+    }
+
+    /// Starts `program` in a session of its own: input from nowhere, output and errors to `out`, default signals.
+    pub fn start(
+        &self,
+        program: &CStr,
+        arguments: &Strings,
+        environment: [&Strings; 2],
+        dir: Option<&CStr>,
+        out: BorrowedFd<'_>,
+    ) -> io::Result<Pid> {
+        thread_local! { static SCRATCH: RefCell<Scratch> = RefCell::default(); }
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.point(arguments, environment);
+            match dir {
+                Some(dir) => {
+                    let actions = Actions::new(self.null.as_raw_fd(), out.as_raw_fd(), Some(dir))?;
+                    self.spawn(program, &actions, scratch)
+                }
+                None => {
+                    let at = scratch.actions(self, out.as_raw_fd())?;
+                    self.spawn(program, &scratch.actions[at].2, scratch)
+                }
+            }
+        })
+    }
+
+    fn spawn(&self, program: &CStr, actions: &Actions, scratch: &Scratch) -> io::Result<Pid> {
+        let mut pid: Pid = 0;
+        // SAFETY: all pointers live until the call returns; both vectors end in null and point into `Strings` that
+        // the caller borrows.
+        let error = unsafe {
+            libc::posix_spawn(
+                &raw mut pid,
+                program.as_ptr(),
+                &raw const actions.0,
+                &raw const self.attributes.0,
+                scratch.arguments.as_ptr(),
+                scratch.environment.as_ptr(),
+            )
+        };
+        if error == 0 { Ok(pid) } else { Err(io::Error::from_raw_os_error(error)) }
+    }
+}
+
+/// What a worker keeps between starts.
+#[derive(Default)]
+struct Scratch {
+    arguments: Vec<*mut c_char>,
+    environment: Vec<*mut c_char>,
+    /// By launcher and output descriptor.
+    actions: Vec<(u32, RawFd, Actions)>,
+}
+
+impl Scratch {
+    fn point(&mut self, arguments: &Strings, environment: [&Strings; 2]) {
+        self.arguments.clear();
+        self.environment.clear();
+        arguments.pointers(&mut self.arguments);
+        environment.iter().for_each(|strings| strings.pointers(&mut self.environment));
+        self.arguments.push(ptr::null_mut());
+        self.environment.push(ptr::null_mut());
+    }
+
+    fn actions(&mut self, launcher: &Launcher, out: RawFd) -> io::Result<usize> {
+        let known = self.actions.iter().position(|(id, fd, _)| (*id, *fd) == (launcher.id, out));
+        if let Some(at) = known {
+            return Ok(at);
+        }
+        // Descriptors of a worker move within a small set; more than this is a leak of something else.
+        if self.actions.len() >= 16 {
+            self.actions.clear();
+        }
+        let actions = Actions::new(launcher.null.as_raw_fd(), out, launcher.dir.as_deref())?;
+        self.actions.push((launcher.id, out, actions));
+        Ok(self.actions.len() - 1)
+    }
+}
+
+struct Attributes(libc::posix_spawnattr_t);
+
+// SAFETY: never changed once made; `posix_spawn` only reads it.
+unsafe impl Send for Attributes {}
+// SAFETY: as above.
+unsafe impl Sync for Attributes {}
+
+impl Attributes {
+    fn new() -> io::Result<Attributes> {
+        let mut raw = MaybeUninit::<libc::posix_spawnattr_t>::uninit();
+        let mut none = MaybeUninit::<libc::sigset_t>::uninit();
+        let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+        let flags = libc::c_int::from(libc::POSIX_SPAWN_SETSID)
+            | libc::POSIX_SPAWN_SETSIGMASK
+            | libc::POSIX_SPAWN_SETSIGDEF;
+        // SAFETY: each object is initialised by its init function before it is used.
+        unsafe {
+            verdict(libc::posix_spawnattr_init(raw.as_mut_ptr()))?;
+            libc::sigemptyset(none.as_mut_ptr());
+            libc::sigfillset(all.as_mut_ptr());
+            libc::sigdelset(all.as_mut_ptr(), libc::SIGKILL);
+            libc::sigdelset(all.as_mut_ptr(), libc::SIGSTOP);
+            verdict(libc::posix_spawnattr_setflags(raw.as_mut_ptr(), flags as libc::c_short))?;
+            verdict(libc::posix_spawnattr_setsigmask(raw.as_mut_ptr(), none.as_ptr()))?;
+            verdict(libc::posix_spawnattr_setsigdefault(raw.as_mut_ptr(), all.as_ptr()))?;
+            Ok(Attributes(raw.assume_init()))
+        }
+    }
+}
+
+impl Drop for Attributes {
+    fn drop(&mut self) {
+        // SAFETY: initialised in `new`, destroyed once.
+        unsafe { libc::posix_spawnattr_destroy(&raw mut self.0) };
+    }
+}
+
+struct Actions(libc::posix_spawn_file_actions_t);
+
+impl Actions {
+    fn new(null: RawFd, out: RawFd, dir: Option<&CStr>) -> io::Result<Actions> {
+        let mut raw = MaybeUninit::<libc::posix_spawn_file_actions_t>::uninit();
+        // SAFETY: initialised first; from then on `Actions` owns it and destroys it also when a step fails.
+        let mut actions = unsafe {
+            verdict(libc::posix_spawn_file_actions_init(raw.as_mut_ptr()))?;
+            Actions(raw.assume_init())
+        };
+        let raw = &raw mut actions.0;
+        // SAFETY: `raw` is initialised; the path is copied by the call.
+        unsafe {
+            if let Some(dir) = dir {
+                verdict(libc::posix_spawn_file_actions_addchdir_np(raw, dir.as_ptr()))?;
+            }
+            for (from, to) in [(null, 0), (out, 1), (out, 2)] {
+                verdict(libc::posix_spawn_file_actions_adddup2(raw, from, to))?;
+            }
+        }
+        Ok(actions)
+    }
+}
+
+impl Drop for Actions {
+    fn drop(&mut self) {
+        // SAFETY: initialised in `new`, destroyed once.
+        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.0) };
+    }
+}
+
+/// The `posix_spawn` family returns its error instead of setting `errno`.
+fn verdict(error: libc::c_int) -> io::Result<()> {
+    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_kept_apart_and_hold_no_nul() {
+        let mut strings = Strings::new();
+        strings.push(&[b"A=", b"1"]);
+        strings.push(&[b"B=x\0y"]);
+        let all: Vec<&[u8]> = strings.iter().collect();
+        assert_eq!(all, [b"A=1".as_slice(), b"B=x y"]);
+    }
+}
