@@ -73,24 +73,21 @@ fn bar(screen: &Screen, view: &View) -> String {
 
 /// What stands behind the bar, the most telling first.
 fn parts(view: &View) -> Vec<(Label, String)> {
-    let counted = [
-        (Label::Failed, u64::from(view.failed), "failed"),
-        (Label::Warning, u64::from(view.blocked), "blocked"),
-        (Label::Running, view.running_count() as u64, "running"),
-        (Label::Waiting, view.waiting_count() as u64, "to retry"),
-        (Label::Dim, u64::from(view.queued()), "queued"),
-        (Label::Warning, u64::from(view.manual), "for a person"),
-    ];
-    let mut parts: Vec<(Label, String)> = Vec::new();
-    if view.is_stopping {
-        parts.push((Label::Warning, "stopping".to_owned()));
-    }
-    let counted = counted.into_iter().filter(|(_, n, _)| *n > 0);
-    parts.extend(counted.map(|(label, n, what)| (label, format!("{} {what}", thousands(n)))));
-    if let Some(left) = view.time_left.filter(|_| !view.is_stopping) {
-        parts.insert(parts.len().min(3), (Label::Dim, format!("~{} left", duration(left))));
-    }
-    parts
+    let counted = |label, n: u64, what: &str| (n > 0).then(|| (label, format!("{} {what}", thousands(n))));
+    let left = view.time_left.filter(|_| !view.is_stopping);
+    [
+        view.is_stopping.then(|| (Label::Warning, "stopping".to_owned())),
+        counted(Label::Failed, view.failed.into(), "failed"),
+        counted(Label::Running, view.running_count() as u64, "running"),
+        left.map(|left| (Label::Dim, format!("~{} left", duration(left)))),
+        counted(Label::Warning, view.blocked.into(), "blocked"),
+        counted(Label::Waiting, view.waiting_count() as u64, "to retry"),
+        counted(Label::Dim, view.queued().into(), "queued"),
+        counted(Label::Warning, view.manual.into(), "for a person"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// `  T005  15s Write user tests · compiling foo`

@@ -4,7 +4,7 @@
 //! when many come at once. Reads no clock: the driver calls [`Plain::tick`].
 
 use super::lines::{Blocked, Told, tell};
-use super::text::{duration, elide, plural};
+use super::text::{duration, elide, output_line, plural};
 use super::theme::{Label, Screen, Sign};
 use super::view::View;
 use crate::event::{Elapsed, Event, EventKind};
@@ -63,7 +63,7 @@ impl Plain {
             return Ok(());
         }
         let bar = self.screen.sign(Sign::Bar);
-        self.push(&format!("{} {bar} {}", safe(task.as_str()), safe(line.trim_end())));
+        self.push(&format!("{} {bar} {}", safe(task.as_str()), safe(&output_line(line))));
         self.write_if(BUFFER)
     }
 
@@ -98,7 +98,7 @@ impl Plain {
         self.view.apply(plan, event);
         let before = self.buffer.len();
         if let EventKind::TaskBlocked { task, by } = &event.kind {
-            if let Some(line) = self.blocked.add(&self.screen, task, by) {
+            if let Some(line) = self.blocked.add(&self.screen, plan, task, by) {
                 self.push(&line);
             }
         } else {

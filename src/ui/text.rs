@@ -4,6 +4,7 @@
 //! they follow: a line that fits by ours fits by theirs.
 
 use crate::text::Untrusted;
+use anstream::adapter::strip_str;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -53,7 +54,8 @@ fn fitting(text: &str, limit: usize) -> &str {
     let (mut end, mut used) = (0, 0);
     for (cluster, width) in clusters(text) {
         used += width;
-        if used > limit {
+        // What has no width of its own sits on something: nothing is left to sit on.
+        if used > limit || limit == 0 {
             break;
         }
         end += cluster.len();
@@ -98,6 +100,15 @@ pub fn elide_middle(text: &str, limit: usize, ellipsis: &str) -> String {
     let head = fitting(&text, room / 2);
     let tail = fitting_end(&text, room - width(head));
     format!("{head}{ellipsis}{tail}")
+}
+
+/// What is left to see of a line that a program wrote for a terminal: no styles, and of what it wrote over itself only
+/// the last. Still to be made safe.
+pub fn output_line(line: &str) -> String {
+    let end = line.floor_char_boundary(4096);
+    let plain = strip_str(&line[..end]).to_string();
+    let last = plain.trim_end().rsplit('\r').next().unwrap_or_default();
+    last.to_owned()
 }
 
 /// Safe text, without looking at more of a megabyte than can be shown.
@@ -239,6 +250,13 @@ mod tests {
     fn what_is_cut_is_also_made_safe() {
         assert_eq!(elide("a\x1b[31m", 20, "…"), "a\\e[31m");
         assert_eq!(elide_middle("a\u{202e}b", 20, "…"), "a\\u{202e}b");
+    }
+
+    #[test]
+    fn output_is_shown_without_styles_and_without_what_it_overwrote() {
+        assert_eq!(output_line(" 10%\r 50%\r\x1b[32m100%\x1b[0m done\r"), "100% done");
+        assert_eq!(output_line("\x1b]0;title\x07text \n"), "text");
+        assert_eq!(output_line(&"x".repeat(1 << 20)).len(), 4096);
     }
 
     #[test]

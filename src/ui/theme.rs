@@ -62,7 +62,7 @@ impl Sign {
         match self {
             Sign::Done => ("✓", "ok"),
             Sign::Failed => ("✗", "FAIL"),
-            Sign::Blocked => ("⊘", "blocked"),
+            Sign::Blocked => ("⊘", "!"),
             Sign::Retry => ("↻", "retry"),
             Sign::Skipped => ("–", "-"),
             Sign::Open => ("○", "o"),

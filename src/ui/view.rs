@@ -3,6 +3,7 @@
 //! One event costs O(1) (a changed plan: one pass). Time is the events' own; the view reads no clock. Tasks are known
 //! by id, so that a plan made anew while running, with other positions, changes nothing here.
 
+use super::text::output_line;
 use crate::event::{
     AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome, SkipReason, TaskRef,
 };
@@ -23,7 +24,7 @@ pub struct Running {
     pub attempt: u32,
     pub worker: u32,
     pub since: Elapsed,
-    /// The last line it printed, as it came; empty if none.
+    /// The last line it printed, without styles; empty if none.
     pub last_line: String,
 }
 
@@ -137,9 +138,10 @@ impl View {
         }
     }
 
-    /// A line of output of a running task. It is shown as it came, made safe when drawn.
+    /// A line of output of a running task. Its styles are dropped; it is made safe when drawn.
     pub fn output(&mut self, task: &TaskId, line: &str) {
         let Some(running) = self.running.get_mut(task) else { return };
+        let line = output_line(line);
         let line = line.trim();
         if !line.is_empty() {
             running.last_line.clear();
