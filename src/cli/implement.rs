@@ -17,7 +17,7 @@ use crate::exec::ShellConfig;
 use crate::history::History;
 use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail};
 use crate::plan::{self, Mode, Plan, Role};
-use crate::schedule::Limits;
+use crate::schedule::{self, Limits, Scheduler};
 use crate::sink::Sink;
 use crate::task::State;
 use crate::text::{count, safe};
@@ -29,6 +29,9 @@ use std::sync::Arc;
 
 /// Runs the open tasks of the target.
 pub(super) fn implement(global: &Global, given: &Implement) -> Result<Exit, Error> {
+    if given.run.dry_run {
+        return super::plan::dry_run(global, given);
+    }
     let target = Target::find(given.target.as_deref(), global)?;
     let session = Session::open(global, given, target)?;
     session.run()
@@ -205,7 +208,7 @@ impl<'a> Session<'a> {
         let screen = stage::screen(self.global, config, stage::Stream::Err);
         let manner = header::Manner {
             run: run.to_string(),
-            mode: mode_name(config.mode).to_owned(),
+            mode: plan::export::mode_name(config.mode).to_owned(),
             jobs,
             selection: self.args.select.to_options(),
             executors: vec!["shell".to_owned()],
@@ -221,7 +224,7 @@ impl<'a> Session<'a> {
             info: RunInfo {
                 run: run.to_string(),
                 file: self.target.name.clone(),
-                mode: mode_name(config.mode).to_owned(),
+                mode: plan::export::mode_name(config.mode).to_owned(),
                 jobs,
                 seed,
                 selection: self.args.select.to_options(),
@@ -266,7 +269,7 @@ fn repair(target: &Target, loaded: &Loaded) {
     }
 }
 
-fn jobs(config: &Config) -> u32 {
+pub(super) fn jobs(config: &Config) -> u32 {
     match (config.mode, config.jobs) {
         (Mode::Sequential, _) => 1,
         (_, config::Jobs::Count(jobs)) => jobs.get(),
@@ -276,13 +279,18 @@ fn jobs(config: &Config) -> u32 {
     }
 }
 
-fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Sequential => "sequential",
-        Mode::Parallel => "parallel",
-        Mode::Stories => "stories",
-        Mode::Graph => "graph",
-    }
+/// How long a new run of `plan` should take: it is played through with what is known of durations.
+pub(super) fn expected(plan: &Plan, config: &Config) -> Option<std::time::Duration> {
+    let limits = Limits {
+        jobs: jobs(config),
+        retry: config.retry.clone(),
+        failure: config.failure,
+        budgets: config.budgets,
+    };
+    let history = History::default();
+    let scheduler = Scheduler::new(Arc::new(plan.clone()), limits, &history, schedule::Session::default());
+    let forecast = schedule::forecast(&scheduler, std::time::Duration::ZERO, schedule::FORECAST_CAP);
+    (!forecast.at_least && !forecast.left.is_zero()).then_some(forecast.left)
 }
 
 fn shell(config: &Config, project: &Path, run: &RunId, run_dir: &Path) -> ShellConfig {

@@ -5,6 +5,10 @@ mod consent;
 pub mod error;
 pub mod exit;
 mod implement;
+mod check;
+mod look;
+mod out;
+mod plan;
 mod report;
 mod stage;
 mod target;
@@ -21,6 +25,11 @@ pub fn main() -> ExitCode {
             given.run.resume = true;
             implement::implement(&cli.global, &given)
         }
+        args::Command::Plan(given) => plan::plan(&cli.global, given),
+        args::Command::Check(given) => check::check(&cli.global, given),
+        args::Command::Why(given) => look::why(&cli.global, given),
+        args::Command::Status(given) => look::status(&cli.global, given),
+        args::Command::Log(given) => look::log(&cli.global, given),
         _ => Err(error::Error::usage("not there yet")),
     };
     match result {

@@ -126,6 +126,20 @@ pub(super) fn planned(
     strict: bool,
     screen: &Screen,
 ) -> Result<Option<(Plan, Vec<Diagnostic>)>, Error> {
+    match plan_with_findings(file, options) {
+        (Some(plan), findings) if !(strict && !findings.is_empty()) => Ok(Some((plan, findings))),
+        (plan, findings) => {
+            print_findings(screen, &file.source, &findings);
+            if plan.is_some() {
+                write_err("warnings are errors here (`--strict`)\n");
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// The plan, if there is one, and everything there is to say of the file.
+pub(super) fn plan_with_findings(file: &TaskFile, options: &plan::Options) -> (Option<Plan>, Vec<Diagnostic>) {
     let mut findings = file.diagnostics.clone();
     let plan = if findings.iter().any(Diagnostic::is_error) {
         None
@@ -141,19 +155,7 @@ pub(super) fn planned(
             }
         }
     };
-    match plan {
-        Some(mut plan) if !(strict && !findings.is_empty()) => {
-            file.source.name().clone_into(&mut plan.file);
-            Ok(Some((plan, findings)))
-        }
-        plan => {
-            print_findings(screen, &file.source, &findings);
-            if plan.is_some() {
-                write_err("warnings are errors here (`--strict`)\n");
-            }
-            Ok(None)
-        }
-    }
+    (plan, findings)
 }
 
 /// On stderr; quiet screens are told errors only.

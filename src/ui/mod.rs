@@ -14,6 +14,7 @@ pub mod edges;
 pub mod header;
 pub mod jsonl;
 pub mod lines;
+pub mod obstacles;
 pub mod plain;
 pub mod plan;
 pub mod progress;
