@@ -197,7 +197,8 @@ pub(super) fn log(global: &Global, given: &Log) -> Result<Exit, Error> {
 
 fn json_line(event: &crate::event::Event) -> String {
     let mut bytes = Vec::new();
-    event.write_json(&mut bytes);
+    // Into memory: this cannot fail.
+    let _ = event.write_json(&mut bytes);
     bytes.push(b'\n');
     String::from_utf8_lossy(&bytes).into_owned()
 }

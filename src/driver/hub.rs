@@ -241,11 +241,6 @@ impl Hub {
         self.lock().broken.take()
     }
 
-    pub(super) fn with_scheduler<T>(&self, read: impl FnOnce(&Scheduler, &Arc<Plan>) -> T) -> T {
-        let core = self.lock();
-        read(&core.scheduler, &core.plan)
-    }
-
     /// The file was edited: goes on with the plan as it reads now.
     pub(super) fn replan(&self, plan: Arc<Plan>) {
         let now = self.clock.now();
