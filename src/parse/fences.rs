@@ -129,7 +129,7 @@ fn attribute(block: &mut Block, key: &str, value: &str) -> Result<(), &'static s
     }
     match key {
         "timeout" => {
-            block.timeout = Some(duration(value).ok_or("is no duration such as `30s`, `5m` or `1h30m`")?)
+            block.timeout = Some(duration(value).ok_or("is no duration such as `30s`, `5m` or `1h30m`")?);
         }
         "retries" => block.retries = Some(value.parse().map_err(|_| "is no whole number")?),
         "dir" => {
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(findings, []);
         assert_eq!((block.kind, block.interpreter.as_str()), (BlockKind::Run, "bash"));
         assert_eq!(block.code, "one\n  two\n\nthree\n");
-        assert_eq!(block.timeout, Some(Duration::from_secs(5400)));
+        assert_eq!(block.timeout, Some(Duration::from_mins(90)));
         assert_eq!((block.dir.as_deref(), block.retries), (Some("web"), Some(0)));
         assert_eq!(block.env, [("K".to_owned(), "a b".to_owned())]);
     }

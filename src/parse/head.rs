@@ -347,15 +347,15 @@ mod tests {
             }
         }
         for story in &m.stories {
-            text += &format!(" {}", story.0);
+            text = format!("{text} {}", story.0);
         }
         for (name, value) in [("p", m.priority), ("l", m.layer)] {
             if let Some(value) = value {
-                text += &format!(" {name}{value}");
+                text = format!("{text} {name}{value}");
             }
         }
         for tag in &m.tags {
-            text += &format!(" #{tag}");
+            text = format!("{text} #{tag}");
         }
         format!("{text} | {}", &line[head.title.0..head.title.1])
     }

@@ -46,7 +46,7 @@ pub(super) fn listed(text: &str, at: usize, numbers: bool) -> Option<Token> {
     }
     if numbers {
         let mut end = at + digits_and_dots(&text[at..]);
-        let tail = text[end..].as_bytes();
+        let tail = &text.as_bytes()[end..];
         if text[at..end].contains('.')
             && tail.first().is_some_and(u8::is_ascii_lowercase)
             && !tail.get(1).is_some_and(u8::is_ascii_alphanumeric)
@@ -147,7 +147,7 @@ fn word(line: &str, at: usize) -> Option<(usize, usize)> {
 fn number(line: &str, at: usize) -> Option<usize> {
     let mut len = digits_and_dots(&line[at..]);
     let whole = !line[at..at + len].contains('.');
-    let tail = line[at + len..].as_bytes();
+    let tail = &line.as_bytes()[at + len..];
     // `1.2a`
     if !whole
         && tail.first().is_some_and(u8::is_ascii_lowercase)
@@ -201,10 +201,11 @@ fn terminator(line: &str, end: usize, kind: Kind) -> Option<usize> {
         '.' | ')' | '、' if open || kind == Kind::Number && after.is_some_and(|c| c.is_ascii_uppercase()) => {
             Some(next)
         }
-        '*' | '`' | '[' | ']' | '(' | '（' | ',' | ';' | '/' | '+' | '=' => Some(end),
+        '*' | '`' | '[' | ']' | '(' | '（' | ',' | ';' | '/' | '+' | '=' | '—' | '–' | '→' => {
+            Some(end)
+        }
         '~' if rest.starts_with("~~") || kind == Kind::Tee => Some(end),
         '_' => (kind != Kind::Tee || after.is_none_or(|c| !c.is_alphanumeric())).then_some(end),
-        '—' | '–' | '→' => Some(end),
         '-' if line[next..].starts_with('T')
             || after.is_none_or(|c| c.is_whitespace() || c.is_ascii_digit()) =>
         {

@@ -222,6 +222,23 @@ const ROOTS: &[&str] = &[
     "mobile",
 ];
 
+/// Roots that are words of prose as well.
+const VAGUE: &[&str] = &[
+    "test",
+    "spec",
+    "doc",
+    "tools",
+    "resources",
+    "api",
+    "web",
+    "types",
+    "client",
+    "server",
+    "db",
+    "models",
+    "services",
+];
+
 /// Adds every path of `text` (which stands at `base`) to `found`; a path already there is not added again.
 /// In a list (`Files:` field) plain words with an extension count even without a `/`, as they do in titles.
 pub(super) fn find(text: &str, base: usize, found: &mut Vec<NamedPath>) {
@@ -284,7 +301,8 @@ fn word(rest: &str) -> usize {
                 open.push(c);
             }
             ']' | ')' | '}' => {
-                if open.pop().is_none() {
+                let opened = open.pop();
+                if opened.is_none() {
                     return at;
                 }
             }
@@ -496,6 +514,10 @@ fn is_slashed(text: &str, quoted: bool) -> bool {
     if ["application", "text", "image", "origin", "http:", "https:", "refs"].contains(&first) && !known {
         return false;
     }
+    let domain = [".com", ".org", ".io", ".dev", ".net", ".ai"].iter().any(|end| first.ends_with(end));
+    if domain {
+        return false;
+    }
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
     // `T036/T037`, `US1/US2`, `1/2`, `FR-001/FR-002`
     let ids = parts.iter().all(|part| {
@@ -521,16 +543,10 @@ fn is_slashed(text: &str, quoted: bool) -> bool {
     if !wordly {
         return false;
     }
-    text.ends_with('/')
-        || rooted && parts.len() > 1
-        || parts.iter().any(|p| NAMES.contains(p))
-        || quoted && parts.len() > 2 && lower_parts(&parts)
-}
-
-/// `internal/auth`, as opposed to `GET/POST`, `Loading/Error`.
-fn lower_parts(parts: &[&str]) -> bool {
-    parts.iter().all(|part| !part.starts_with(|c: char| c.is_ascii_uppercase()))
-        && parts.iter().map(|p| p.len()).sum::<usize>() > 6
+    // `spec/plan`, `tools/list`: words more often than directories.
+    let vague =
+        parts.len() == 2 && VAGUE.contains(&first) && (!quoted || matches!(first, "tools" | "resources"));
+    text.ends_with('/') || rooted && parts.len() > 1 && !vague || parts.iter().any(|p| NAMES.contains(p))
 }
 
 fn has_glob(text: &str) -> bool {

@@ -123,7 +123,7 @@ pub(super) fn is_manual(title: &str) -> bool {
     let verb = checks.iter().any(|verb| lower.starts_with(verb));
     verb && lower
         .match_indices("manually")
-        .any(|(at, _)| !lower[..at].ends_with("be ") && !lower[..at].ends_with("-"))
+        .any(|(at, _)| !lower[..at].ends_with("be ") && !lower[..at].ends_with('-'))
 }
 
 /// Whether any word that could ask for a person begins somewhere; spares most titles the closer look.

@@ -249,6 +249,7 @@ impl<'s, 'c> Walk<'s, 'c> {
         self.ignore(line, reason);
         let span = self.source.line_span(line);
         match reason {
+            IgnoredReason::NoId | IgnoredReason::Body if self.checkpoint_box(candidate) => {}
             IgnoredReason::NoId => make::missing_id(self.source, candidate, &mut self.findings),
             IgnoredReason::TooDeep if !self.deep => {
                 self.deep = true;
@@ -283,10 +284,22 @@ impl<'s, 'c> Walk<'s, 'c> {
         self.lazy = owner;
     }
 
+    /// `- [ ] Checkpoint: …` without an id among tasks with ids is a checkpoint line.
+    fn checkpoint_box(&mut self, candidate: &Candidate) -> bool {
+        let text = self.source.line_text(candidate.line);
+        let title = &text[candidate.head.title.0..candidate.head.title.1];
+        if !self.stack.is_empty() || !state::is_checkpoint(title) {
+            return false;
+        }
+        let rest = title.split_once([':', '：', '—', '–']).map_or(title, |(_, rest)| rest).trim();
+        self.checkpoint(rest.to_owned(), candidate.line);
+        true
+    }
+
     /// Whether this is the first box of its section that is ignored.
     fn new_section(&mut self) -> bool {
         let heading = self.headings.last().map_or(0, |h| h.line);
-        std::mem::replace(&mut self.said_section, Some(heading)) != Some(heading)
+        self.said_section.replace(heading) != Some(heading)
     }
 
     /// Where a task stands: its phase, the stories it inherits, its parent.
@@ -552,7 +565,9 @@ impl<'s, 'c> Walk<'s, 'c> {
             if let Some(block) = fences::block(self.source, fence, &mut found) {
                 self.document.tasks[owner.ix()].blocks.push(block);
             }
-            found.into_iter().for_each(|d| self.findings.push(d));
+            for diagnostic in found {
+                self.findings.push(diagnostic);
+            }
         } else if self.document.waves.is_none() && fence.last > fence.first + 1 {
             let start = self.source.line_span(fence.first + 1).start;
             let end = self.source.line_span(if fence.closed { fence.last - 1 } else { fence.last }).end;

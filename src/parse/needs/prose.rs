@@ -149,7 +149,7 @@ pub(in super::super) fn in_section(line: &str, base: usize, numbers: bool) -> Ve
             '.' | ';' | '。' | '；'
                 if !line[at + c.len_utf8()..].starts_with(|c: char| c.is_ascii_digit()) =>
             {
-                state.end(&mut told)
+                state.end(&mut told);
             }
             ',' | '/' | '&' | '+' | '‖' | '|' | '、' => state.joined = true,
             '`' | '*' | '_' | ' ' | '[' | ']' => {}

@@ -243,6 +243,7 @@ fn odd_boxes_and_marks() {
         - [ ] no id here
         - [ ] Т018 Cyrillic
         - [ ] T001 again
+        - [ ] - [X] T019 two boxes
     "}));
 }
 
@@ -310,7 +311,7 @@ fn dependencies_that_cannot_be_read_are_said() {
 
 #[test]
 fn too_deep_lists_belong_to_the_body() {
-    let text: String = (0..100).map(|n| format!("{}- [ ] T{n} n\n", "  ".repeat(n))).collect();
+    let text: String = (0..100).flat_map(|n| ["  ".repeat(n), format!("- [ ] T{n} n\n")]).collect();
     let source = SourceText::new("t", text);
     let (document, diagnostics) = parse(&source);
     assert_eq!((document.tasks.len(), document.ignored.len(), diagnostics.len()), (64, 36, 1));
