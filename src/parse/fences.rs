@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The info string of a fence and its place.
 pub(super) fn info<'s>(source: &'s SourceText, fence: &Fence) -> (&'s str, Span) {
     let line = source.line_text(fence.first);
-    let at = line.find("```").or_else(|| line.find("~~~")).unwrap_or(line.len());
+    let at = line.find(['`', '~']).unwrap_or(line.len());
     let rest = line[at..].trim_start_matches(['`', '~']);
     let start = source.line_span(fence.first).start as usize + line.len() - rest.len();
     let trimmed = rest.trim();

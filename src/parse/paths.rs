@@ -7,144 +7,144 @@ use crate::task::NamedPath;
 const LIMIT: usize = 200;
 const LONGEST: usize = 300;
 
-/// Extensions that make a single word without `/` a file name.
+/// Extensions that make a single word without `/` a file name; sorted, because every path asks.
 const EXTENSIONS: &[&str] = &[
-    "rs",
-    "ts",
-    "tsx",
-    "js",
-    "jsx",
-    "mjs",
+    "adoc",
+    "astro",
+    "axaml",
+    "bash",
+    "bat",
+    "c",
+    "cabal",
+    "cc",
+    "cfg",
     "cjs",
-    "mts",
-    "py",
-    "pyi",
-    "go",
-    "java",
-    "kt",
-    "kts",
-    "swift",
-    "rb",
-    "php",
+    "clj",
+    "cmake",
+    "cmd",
+    "conf",
+    "cpp",
     "cs",
+    "cshtml",
     "csproj",
-    "sln",
+    "css",
+    "csv",
+    "dart",
+    "dockerfile",
+    "dtsi",
+    "ejs",
+    "el",
+    "env",
+    "erl",
+    "ex",
+    "example",
+    "exs",
+    "fish",
     "fs",
     "fsi",
     "fsproj",
     "fsx",
-    "vb",
-    "c",
-    "h",
-    "cc",
-    "cpp",
-    "hpp",
-    "m",
-    "mm",
-    "scala",
-    "clj",
-    "ex",
-    "exs",
-    "erl",
-    "hs",
-    "cabal",
-    "nix",
-    "ml",
-    "dart",
-    "lua",
-    "pl",
-    "r",
-    "jl",
-    "sh",
-    "bash",
-    "zsh",
-    "fish",
-    "ps1",
-    "psm1",
-    "psd1",
-    "bat",
-    "cmd",
-    "sql",
-    "prisma",
+    "gd",
+    "glsl",
+    "go",
+    "gradle",
     "graphql",
-    "proto",
+    "h",
+    "hbs",
+    "hcl",
+    "hlsl",
+    "hpp",
+    "hs",
+    "htm",
+    "html",
+    "http",
+    "ico",
+    "ini",
+    "ipynb",
+    "j2",
+    "java",
+    "jl",
+    "jpg",
+    "js",
+    "json",
+    "json5",
+    "jsonc",
+    "jsonl",
+    "jsx",
+    "kt",
+    "kts",
+    "less",
+    "lock",
+    "lua",
+    "m",
     "md",
     "mdx",
-    "rst",
-    "txt",
-    "adoc",
-    "json",
-    "jsonc",
-    "json5",
+    "mjs",
+    "mk",
+    "ml",
+    "mm",
+    "mts",
     "ndjson",
-    "jsonl",
-    "yaml",
-    "yml",
-    "toml",
-    "ini",
-    "cfg",
-    "conf",
-    "env",
-    "lock",
-    "xml",
-    "html",
-    "htm",
-    "css",
-    "scss",
-    "sass",
-    "less",
-    "svg",
+    "nix",
+    "php",
+    "pl",
+    "plist",
     "png",
-    "jpg",
-    "ico",
-    "vue",
-    "svelte",
-    "astro",
-    "razor",
-    "cshtml",
-    "resx",
-    "xaml",
-    "axaml",
-    "gradle",
+    "prisma",
     "properties",
+    "props",
+    "proto",
+    "ps1",
+    "psd1",
+    "psm1",
+    "py",
+    "pyi",
+    "r",
+    "razor",
+    "rb",
+    "resx",
+    "rs",
+    "rst",
+    "sample",
+    "sass",
+    "scala",
+    "scss",
+    "service",
+    "sh",
+    "shader",
+    "sln",
+    "snap",
+    "sol",
+    "sql",
+    "storyboard",
+    "svelte",
+    "svg",
+    "swift",
+    "targets",
     "tf",
     "tfvars",
-    "hcl",
-    "dockerfile",
-    "csv",
-    "tsv",
     "tmpl",
+    "toml",
     "tpl",
-    "hbs",
-    "ejs",
-    "j2",
-    "el",
-    "vim",
-    "wasm",
-    "zig",
-    "sol",
-    "cmake",
-    "mk",
-    "props",
-    "targets",
-    "snap",
-    "example",
-    "sample",
-    "gd",
-    "tscn",
     "tres",
+    "ts",
+    "tscn",
+    "tsv",
+    "tsx",
+    "txt",
     "unity",
-    "uxml",
     "uss",
-    "shader",
-    "hlsl",
-    "glsl",
-    "service",
-    "plist",
-    "storyboard",
-    "http",
-    "ipynb",
-    "dtsi",
+    "uxml",
+    "vb",
+    "vim",
+    "vue",
+    "wasm",
+    "xaml",
+    "xml",
+    "yaml",
+    "yml",
+    "zig",
+    "zsh",
 ];
 const NAMES: &[&str] = &[
     "Dockerfile",
@@ -364,7 +364,7 @@ fn code(inner: &str, base: usize, found: &mut Vec<NamedPath>) -> bool {
 
 /// `docs/My File.md`: a space is fine when the whole is plainly a path.
 fn quoted_spaces(text: &str) -> bool {
-    let known = extension(text).is_some_and(|e| EXTENSIONS.contains(&e));
+    let known = extension(text).is_some_and(|e| is_known(e));
     known
         && text.contains('/')
         && text.matches(' ').count() <= 2
@@ -398,6 +398,20 @@ fn bare(word: &str, base: usize, found: &mut Vec<NamedPath>) {
 }
 
 fn accept(text: &str, base: usize, found: &mut Vec<NamedPath>, quoted: bool) -> bool {
+    if is_plain(text) {
+        let span = Span::new(base, base + text.len());
+        let known = found.iter().any(|f| f.path == text && f.pattern.is_none());
+        if !known && found.len() < LIMIT {
+            found.push(NamedPath {
+                path: text.to_owned(),
+                is_dir: false,
+                pattern: None,
+                outside: false,
+                span,
+            });
+        }
+        return true;
+    }
     let stripped = without_lines(text);
     if !is_path(stripped, quoted) {
         return false;
@@ -412,8 +426,31 @@ fn accept(text: &str, base: usize, found: &mut Vec<NamedPath>, quoted: bool) -> 
     true
 }
 
+/// `src/models/user.py`: what most paths look like, decided in one look at each byte.
+fn is_plain(text: &str) -> bool {
+    let (mut dots, mut slashes, mut before) = (0, 0, b'/');
+    for byte in text.bytes() {
+        let fine = match byte {
+            b'/' => before != b'/' && dots == 0,
+            b'.' => before.is_ascii_alphanumeric(),
+            _ => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
+        };
+        if !fine {
+            return false;
+        }
+        dots += u32::from(byte == b'.');
+        slashes += u32::from(byte == b'/');
+        before = byte;
+    }
+    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    dots == 1 && slashes > 0 && starts && text.len() <= LONGEST && extension(text).is_some_and(is_known)
+}
+
 /// Takes `:158-169`, `#L10`, `::test_name` off the end.
 fn without_lines(text: &str) -> &str {
+    if !text.bytes().any(|b| matches!(b, b':' | b'#')) {
+        return text;
+    }
     let text = text.find("::").map_or(text, |at| &text[..at]);
     let text = text.find("#L").map_or(text, |at| &text[..at]);
     let text = text.find('#').filter(|at| *at > 0).map_or(text, |at| &text[..at]);
@@ -440,6 +477,13 @@ fn extension(text: &str) -> Option<&str> {
     let name = text.rsplit(['/', '\\']).next()?;
     let (stem, ext) = name.rsplit_once('.')?;
     (!ext.is_empty() && ext.len() <= 12 && (!stem.is_empty() || name.len() > 1)).then_some(ext)
+}
+
+fn is_known(extension: &str) -> bool {
+    if extension.bytes().any(|b| b.is_ascii_uppercase()) {
+        return EXTENSIONS.binary_search(&extension.to_ascii_lowercase().as_str()).is_ok();
+    }
+    EXTENSIONS.binary_search(&extension).is_ok()
 }
 
 fn is_path(text: &str, quoted: bool) -> bool {
@@ -486,7 +530,7 @@ fn is_windows(text: &str) -> bool {
     let plain = body.bytes().all(|b| {
         b.is_ascii_alphanumeric() || matches!(b, b'\\' | b'/' | b'.' | b'_' | b'-' | b' ') || b >= 0x80
     });
-    plain && (drive(text) || extension(text).is_some_and(|e| EXTENSIONS.contains(&e)))
+    plain && (drive(text) || extension(text).is_some_and(|e| is_known(e)))
 }
 
 /// Absolute places that are files and no routes.
@@ -496,7 +540,7 @@ const ABSOLUTE: &[&str] = &[
 ];
 
 fn is_slashed(text: &str, quoted: bool) -> bool {
-    let known = extension(text).is_some_and(|e| EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()));
+    let known = extension(text).is_some_and(|e| is_known(e));
     if text.starts_with('/') {
         return text.len() > 1 && (known || ABSOLUTE.iter().any(|root| text.starts_with(root)));
     }
@@ -513,6 +557,9 @@ fn is_slashed(text: &str, quoted: bool) -> bool {
     let first = text.split('/').next().unwrap_or_default();
     if ["application", "text", "image", "origin", "http:", "https:", "refs"].contains(&first) && !known {
         return false;
+    }
+    if known && text.is_ascii() && !first.contains('.') && !text.contains('{') {
+        return true;
     }
     let domain = [".com", ".org", ".io", ".dev", ".net", ".ai"].iter().any(|end| first.ends_with(end));
     if domain {
@@ -558,7 +605,7 @@ fn is_name(text: &str, quoted: bool) -> bool {
         return true;
     }
     let Some(ext) = extension(text) else { return false };
-    let known = EXTENSIONS.contains(&ext.to_ascii_lowercase().as_str());
+    let known = is_known(ext);
     let stem = &text[..text.len() - ext.len() - 1];
     if text.starts_with('.') {
         // `.gitignore`, `.env.example`; not `.map` or `.length`.
@@ -645,7 +692,9 @@ fn expand(text: &str) -> Vec<String> {
 
 /// `loader.py/evaluator.py` names two files: no part but the last of a real path has an extension.
 fn alternatives(path: &str) -> Vec<&str> {
-    let files = path.split('/').all(|part| extension(part).is_some_and(|e| EXTENSIONS.contains(&e)));
+    let first = path.split('/').next().unwrap_or_default();
+    let files =
+        first.contains('.') && path.split('/').all(|part| extension(part).is_some_and(|e| is_known(e)));
     if files && path.contains('/') { path.split('/').collect() } else { vec![path] }
 }
 
