@@ -66,14 +66,13 @@ fn boxed(text: &str, line: u32) -> Option<Candidate> {
     Some(Candidate { line, item: Some(item), bracket: Some(bracket), head })
 }
 
-/// Of `- [ ] - [X] T002` the box beside the id counts; if both say different things, neither is believed.
+/// Of `- [ ] - [X] T002` the box beside the id counts: it is the one that will be ticked.
 fn inner(text: &str, outer: Item) -> Option<(Item, Bracket)> {
     let bracket = outer.bracket.filter(|b| b.mark != Mark::None)?;
     let second = scan::item(&text[outer.rest..]).and_then(|item| Some((item, item.bracket?)));
     let Some((item, mut second)) = second.filter(|(_, b)| b.mark != Mark::None) else {
         return Some((outer, bracket));
     };
-    second.mark = if second.mark == bracket.mark { second.mark } else { Mark::Unclear };
     second.start += outer.rest;
     second.end += outer.rest;
     Some((Item { rest: item.rest + outer.rest, odd: true, bracket: Some(second), ..outer }, second))

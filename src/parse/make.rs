@@ -179,11 +179,6 @@ fn say_state(walk: &mut Walk<'_, '_>, candidate: &Candidate, state: State, title
     match state {
         State::Unclear => walk.findings.add(Code::UnclearMark, || {
             let mark = safe(walk.source.slice(inner));
-            if matches!(mark.as_str(), " " | "x" | "X") {
-                return Diagnostic::warning(Code::UnclearMark, "two boxes on this line say different things")
-                    .at(inner, "left out: not run, not counted as done")
-                    .help("leave one box");
-            }
             Diagnostic::warning(Code::UnclearMark, format!("`[{mark}]` is neither open nor done"))
                 .at(inner, "left out: not run, not counted as done")
                 .help(format!("write `[ ]` or `[x]`, or say what it means with `--treat '{mark}=open'`"))

@@ -16,6 +16,7 @@ mod id;
 mod loose;
 mod make;
 mod needs;
+mod path_words;
 mod paths;
 mod scan;
 mod state;

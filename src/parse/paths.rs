@@ -1,243 +1,12 @@
 //! Files and directories that a text names (SPEC 2.5). Looks at words; whether the files exist is not known here.
 
+use super::path_words::{ABSOLUTE, NAMES, ROOTS, VAGUE, is_known};
 use crate::source::Span;
 use crate::task::NamedPath;
 
 /// No task names more files than this; more is a listing, not a claim.
 const LIMIT: usize = 200;
 const LONGEST: usize = 300;
-
-/// Extensions that make a single word without `/` a file name; sorted, because every path asks.
-const EXTENSIONS: &[&str] = &[
-    "adoc",
-    "astro",
-    "axaml",
-    "bash",
-    "bat",
-    "c",
-    "cabal",
-    "cc",
-    "cfg",
-    "cjs",
-    "clj",
-    "cmake",
-    "cmd",
-    "conf",
-    "cpp",
-    "cs",
-    "cshtml",
-    "csproj",
-    "css",
-    "csv",
-    "dart",
-    "dockerfile",
-    "dtsi",
-    "ejs",
-    "el",
-    "env",
-    "erl",
-    "ex",
-    "example",
-    "exs",
-    "fish",
-    "fs",
-    "fsi",
-    "fsproj",
-    "fsx",
-    "gd",
-    "glsl",
-    "go",
-    "gradle",
-    "graphql",
-    "h",
-    "hbs",
-    "hcl",
-    "hlsl",
-    "hpp",
-    "hs",
-    "htm",
-    "html",
-    "http",
-    "ico",
-    "ini",
-    "ipynb",
-    "j2",
-    "java",
-    "jl",
-    "jpg",
-    "js",
-    "json",
-    "json5",
-    "jsonc",
-    "jsonl",
-    "jsx",
-    "kt",
-    "kts",
-    "less",
-    "lock",
-    "lua",
-    "m",
-    "md",
-    "mdx",
-    "mjs",
-    "mk",
-    "ml",
-    "mm",
-    "mts",
-    "ndjson",
-    "nix",
-    "php",
-    "pl",
-    "plist",
-    "png",
-    "prisma",
-    "properties",
-    "props",
-    "proto",
-    "ps1",
-    "psd1",
-    "psm1",
-    "py",
-    "pyi",
-    "r",
-    "razor",
-    "rb",
-    "resx",
-    "rs",
-    "rst",
-    "sample",
-    "sass",
-    "scala",
-    "scss",
-    "service",
-    "sh",
-    "shader",
-    "sln",
-    "snap",
-    "sol",
-    "sql",
-    "storyboard",
-    "svelte",
-    "svg",
-    "swift",
-    "targets",
-    "tf",
-    "tfvars",
-    "tmpl",
-    "toml",
-    "tpl",
-    "tres",
-    "ts",
-    "tscn",
-    "tsv",
-    "tsx",
-    "txt",
-    "unity",
-    "uss",
-    "uxml",
-    "vb",
-    "vim",
-    "vue",
-    "wasm",
-    "xaml",
-    "xml",
-    "yaml",
-    "yml",
-    "zig",
-    "zsh",
-];
-const NAMES: &[&str] = &[
-    "Dockerfile",
-    "Makefile",
-    "Justfile",
-    "justfile",
-    "Procfile",
-    "Gemfile",
-    "Rakefile",
-    "Vagrantfile",
-    "Jenkinsfile",
-    "CMakeLists.txt",
-    "LICENSE",
-    "CODEOWNERS",
-    "Pipfile",
-    "Podfile",
-    "Brewfile",
-    "Caddyfile",
-];
-/// First parts that say `a/b` is a path and not an alternative such as `read/write`.
-const ROOTS: &[&str] = &[
-    "src",
-    "app",
-    "apps",
-    "lib",
-    "libs",
-    "test",
-    "tests",
-    "spec",
-    "specs",
-    "docs",
-    "doc",
-    "packages",
-    "backend",
-    "frontend",
-    "server",
-    "client",
-    "api",
-    "web",
-    "scripts",
-    "script",
-    "config",
-    "configs",
-    "public",
-    "assets",
-    "components",
-    "pages",
-    "internal",
-    "cmd",
-    "pkg",
-    "crates",
-    "examples",
-    "migrations",
-    "contracts",
-    "features",
-    "tools",
-    "bin",
-    "infra",
-    "deploy",
-    "templates",
-    "services",
-    "models",
-    "db",
-    "e2e",
-    "styles",
-    "types",
-    "utils",
-    "hooks",
-    "modules",
-    "resources",
-    "benches",
-    "fixtures",
-    "android",
-    "ios",
-    "mobile",
-];
-
-/// Roots that are words of prose as well.
-const VAGUE: &[&str] = &[
-    "test",
-    "spec",
-    "doc",
-    "tools",
-    "resources",
-    "api",
-    "web",
-    "types",
-    "client",
-    "server",
-    "db",
-    "models",
-    "services",
-];
 
 /// Adds every path of `text` (which stands at `base`) to `found`; a path already there is not added again.
 /// In a list (`Files:` field) plain words with an extension count even without a `/`, as they do in titles.
@@ -364,7 +133,7 @@ fn code(inner: &str, base: usize, found: &mut Vec<NamedPath>) -> bool {
 
 /// `docs/My File.md`: a space is fine when the whole is plainly a path.
 fn quoted_spaces(text: &str) -> bool {
-    let known = extension(text).is_some_and(|e| is_known(e));
+    let known = extension(text).is_some_and(is_known);
     known
         && text.contains('/')
         && text.matches(' ').count() <= 2
@@ -479,13 +248,6 @@ fn extension(text: &str) -> Option<&str> {
     (!ext.is_empty() && ext.len() <= 12 && (!stem.is_empty() || name.len() > 1)).then_some(ext)
 }
 
-fn is_known(extension: &str) -> bool {
-    if extension.bytes().any(|b| b.is_ascii_uppercase()) {
-        return EXTENSIONS.binary_search(&extension.to_ascii_lowercase().as_str()).is_ok();
-    }
-    EXTENSIONS.binary_search(&extension).is_ok()
-}
-
 fn is_path(text: &str, quoted: bool) -> bool {
     let sign = |b: u8| {
         matches!(b, b'=' | b'<' | b'>' | b'|' | b';' | b'"' | b'\'' | b'^' | b'!' | b'%' | b'`' | b'&')
@@ -530,17 +292,11 @@ fn is_windows(text: &str) -> bool {
     let plain = body.bytes().all(|b| {
         b.is_ascii_alphanumeric() || matches!(b, b'\\' | b'/' | b'.' | b'_' | b'-' | b' ') || b >= 0x80
     });
-    plain && (drive(text) || extension(text).is_some_and(|e| is_known(e)))
+    plain && (drive(text) || extension(text).is_some_and(is_known))
 }
 
-/// Absolute places that are files and no routes.
-const ABSOLUTE: &[&str] = &[
-    "/etc/", "/usr/", "/opt/", "/home/", "/tmp/", "/var/", "/root/", "/Users/", "/mnt/", "/media/", "/dev/",
-    "/proc/", "/srv/", "/abs/",
-];
-
 fn is_slashed(text: &str, quoted: bool) -> bool {
-    let known = extension(text).is_some_and(|e| is_known(e));
+    let known = extension(text).is_some_and(is_known);
     if text.starts_with('/') {
         return text.len() > 1 && (known || ABSOLUTE.iter().any(|root| text.starts_with(root)));
     }
@@ -693,8 +449,7 @@ fn expand(text: &str) -> Vec<String> {
 /// `loader.py/evaluator.py` names two files: no part but the last of a real path has an extension.
 fn alternatives(path: &str) -> Vec<&str> {
     let first = path.split('/').next().unwrap_or_default();
-    let files =
-        first.contains('.') && path.split('/').all(|part| extension(part).is_some_and(|e| is_known(e)));
+    let files = first.contains('.') && path.split('/').all(|part| extension(part).is_some_and(is_known));
     if files && path.contains('/') { path.split('/').collect() } else { vec![path] }
 }
 

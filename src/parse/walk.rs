@@ -100,6 +100,8 @@ impl<'s, 'c> Walk<'s, 'c> {
     }
 
     pub(super) fn run(&mut self, candidates: Vec<Candidate>) {
+        // Growing by doubling would hold the largest part of the memory twice.
+        self.document.tasks.reserve_exact(candidates.len());
         let mut candidates = candidates.into_iter().peekable();
         let (mut headings, mut fences) =
             (self.blocks.headings.iter().peekable(), self.blocks.fences.iter().peekable());
