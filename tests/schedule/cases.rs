@@ -573,4 +573,5 @@ fn the_history_knows_how_each_task_was_settled() {
     assert_eq!((history.dispatches, history.sessions), (2, 1));
     assert_eq!(history.outcome, Some(RunOutcome::SomeFailed));
     assert!(history.is_unfinished());
+    assert_eq!(history.task(&TaskId::new("T1")).spent(), 0, "who resumes asks for it anew");
 }

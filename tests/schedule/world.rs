@@ -613,6 +613,7 @@ impl World {
             self.check_files();
         }
         self.check_ready(scheduler);
+        self.check_deadline(scheduler);
         self.check_order(scheduler, decision);
         self.check_explanations(scheduler);
     }
@@ -643,10 +644,31 @@ impl World {
                     assert!(!blocked, "{id} is blocked, and waits");
                 }
                 TaskState::Ready { .. } if !self.edited => assert!(self.seen.may_begin(&self.plan, task)),
-                TaskState::BackingOff { until, .. } => assert_eq!(self.not_before.get(id), Some(&until)),
+                TaskState::BackingOff { until, .. } => {
+                    assert_eq!(self.not_before.get(id), Some(&until));
+                    let due = scheduler.next_wakeup();
+                    assert!(
+                        self.is_halted() || due.is_some_and(|due| due <= until),
+                        "{id} is woken too late"
+                    );
+                }
                 _ => {}
             }
         }
+    }
+
+    /// The run is stopped when its time is up, not later.
+    fn check_deadline(&self, scheduler: &Scheduler) {
+        let Some(max) = self.limits.budgets.max_time.filter(|_| self.over.is_none() && !self.is_halted())
+        else {
+            return;
+        };
+        let left = max.saturating_sub(self.before);
+        assert!(self.running.is_empty() || self.now < left, "it goes on after its time");
+        assert!(
+            scheduler.next_wakeup().is_some_and(|due| due <= left),
+            "it is not woken when its time is up"
+        );
     }
 
     /// The best ready task starts, unless it must not; nothing passes it that would delay it.
