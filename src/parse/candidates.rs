@@ -133,7 +133,8 @@ impl<'s> Style<'s> {
                 let prefix = prefix(id);
                 let often = self.prefixes.get(prefix).is_some_and(|n| *n >= 2);
                 let label = REQUIREMENTS.contains(&prefix);
-                let meant = candidate.head.decorated || (id.contains('-') && often) || (often && self.strong == 0);
+                let meant =
+                    candidate.head.decorated || (id.contains('-') && often) || (often && self.strong == 0);
                 meant && !(label && self.strong > 0) && (often || self.strong == 0)
             }
             Some(_) => true,

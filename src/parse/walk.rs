@@ -14,7 +14,8 @@ use super::{fences, loose, state};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceText, Span};
 use crate::task::{
-    Checkpoint, Dependent, Document, Ignored, IgnoredReason, NeedForm, Phase, PhaseIx, PhaseKind, TaskIx, WrittenNeed,
+    Checkpoint, Dependent, Document, Ignored, IgnoredReason, NeedForm, Phase, PhaseIx, PhaseKind, TaskIx,
+    WrittenNeed,
 };
 use std::collections::HashMap;
 
@@ -67,7 +68,12 @@ pub(super) struct Walk<'s, 'c> {
 }
 
 impl<'s, 'c> Walk<'s, 'c> {
-    pub(super) fn new(source: &'s SourceText, blocks: &'c Blocks, style: &'c Style<'s>, only_checklists: bool) -> Self {
+    pub(super) fn new(
+        source: &'s SourceText,
+        blocks: &'c Blocks,
+        style: &'c Style<'s>,
+        only_checklists: bool,
+    ) -> Self {
         Walk {
             source,
             style,
@@ -92,7 +98,8 @@ impl<'s, 'c> Walk<'s, 'c> {
 
     pub(super) fn run(&mut self, candidates: Vec<Candidate>) {
         let mut candidates = candidates.into_iter().peekable();
-        let (mut headings, mut fences) = (self.blocks.headings.iter().peekable(), self.blocks.fences.iter().peekable());
+        let (mut headings, mut fences) =
+            (self.blocks.headings.iter().peekable(), self.blocks.fences.iter().peekable());
         let mut line = 1;
         while line <= self.source.line_count() {
             while headings.next_if(|h| h.line < line).is_some() {}
@@ -178,7 +185,8 @@ impl<'s, 'c> Walk<'s, 'c> {
     }
 
     fn ignore_heading(&mut self, line: u32) {
-        let reason = if self.section() == Section::Example { IgnoredReason::Note } else { IgnoredReason::Mention };
+        let reason =
+            if self.section() == Section::Example { IgnoredReason::Note } else { IgnoredReason::Mention };
         self.ignore_if_loose(line, reason);
     }
 
@@ -242,12 +250,18 @@ impl<'s, 'c> Walk<'s, 'c> {
             IgnoredReason::TooDeep if !self.deep => {
                 self.deep = true;
                 let message = format!("lists are nested deeper than {DEPTH} levels");
-                self.findings.push(Diagnostic::warning(Code::TooDeep, message).at(span, "belongs to the body of the task above"));
+                self.findings.push(
+                    Diagnostic::warning(Code::TooDeep, message)
+                        .at(span, "belongs to the body of the task above"),
+                );
             }
             IgnoredReason::Checklist | IgnoredReason::Note if !self.style.has_ids => {
                 self.findings.add(Code::IgnoredSection, || {
-                    Diagnostic::warning(Code::IgnoredSection, "a checkbox in a checklist or notes section is no task")
-                        .at(span, "not taken as a task")
+                    Diagnostic::warning(
+                        Code::IgnoredSection,
+                        "a checkbox in a checklist or notes section is no task",
+                    )
+                    .at(span, "not taken as a task")
                 });
             }
             _ => {}
@@ -269,7 +283,8 @@ impl<'s, 'c> Walk<'s, 'c> {
     /// Where a task stands: its phase, the stories it inherits, its parent.
     fn place(&mut self, parent: Option<TaskIx>) -> Place {
         let phase = self.phase();
-        let stories = self.headings.iter().rev().filter_map(|h| h.title.as_ref()).find(|t| t.kind == PhaseKind::Story);
+        let stories =
+            self.headings.iter().rev().filter_map(|h| h.title.as_ref()).find(|t| t.kind == PhaseKind::Story);
         Place { phase, parent, stories: stories.map(|t| t.stories.clone()).unwrap_or_default() }
     }
 
@@ -375,7 +390,11 @@ impl<'s, 'c> Walk<'s, 'c> {
             make::near_miss(self.source, line, text, &mut self.findings);
             return;
         }
-        let reason = if self.section() == Section::Example || bracketed { IgnoredReason::Note } else { IgnoredReason::Prose };
+        let reason = if self.section() == Section::Example || bracketed {
+            IgnoredReason::Note
+        } else {
+            IgnoredReason::Prose
+        };
         self.ignore(line, reason);
         make::near_miss(self.source, line, text, &mut self.findings);
     }
@@ -524,7 +543,8 @@ impl<'s, 'c> Walk<'s, 'c> {
             let start = self.source.line_span(fence.first + 1).start;
             let end = self.source.line_span(if fence.closed { fence.last - 1 } else { fence.last }).end;
             let span = Span { start, end };
-            self.document.waves = super::needs::waves::read(self.source.slice(span), start as usize, fence.first);
+            self.document.waves =
+                super::needs::waves::read(self.source.slice(span), start as usize, fence.first);
         }
     }
 }
