@@ -3,7 +3,9 @@
 #![expect(clippy::format_push_string, clippy::needless_for_each, reason = "tests may be plain")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly as tests do")]
 
+mod corpus;
 mod diagnostics;
+mod json;
 mod reports;
 mod sarif;
 mod screen;
