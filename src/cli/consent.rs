@@ -7,7 +7,13 @@ use crate::config::trust::{Commands, State, Store, Trust};
 use crate::config::{Environment, Loaded};
 use crate::plan::Plan;
 
-pub(super) fn agree(_global: &Global, target: &Target, plan: &Plan, loaded: &Loaded, run: &Run) -> Result<Trust, Error> {
+pub(super) fn agree(
+    _global: &Global,
+    target: &Target,
+    plan: &Plan,
+    loaded: &Loaded,
+    run: &Run,
+) -> Result<Trust, Error> {
     let commands = Commands::of(&plan.tasks, &loaded.executes);
     let trust = Trust::of(&commands);
     if run.yes || commands.is_empty() {

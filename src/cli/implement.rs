@@ -57,8 +57,7 @@ impl<'a> Session<'a> {
         let clock = Clock::start();
         let store = Store::find(&target.project, stage::state_dir(global, &loaded.config))?;
         let held = store.map(|store| lock(&store, &clock).map(|lock| (store, lock))).transpose()?;
-        let mut session =
-            Session { global, target, args: given.clone(), loaded, clock, held, resumed: None };
+        let mut session = Session { global, target, args: given.clone(), loaded, clock, held, resumed: None };
         session.look_back()?;
         Ok(session)
     }
@@ -72,16 +71,22 @@ impl<'a> Session<'a> {
         };
         let killed = driver::clear_leftovers(&run);
         if killed > 0 {
-            self.say(&format!("{} of the interrupted run were ended", count(killed as u64, "leftover process").replace("processs", "processes")));
+            self.say(&format!(
+                "{} of the interrupted run were ended",
+                count(killed as u64, "leftover process").replace("processs", "processes")
+            ));
         }
         if let Tail::Torn { bytes: dropped } = loaded.tail {
             self.say(&format!("the last record of run {run} was cut short ({dropped} bytes) and is dropped"));
         }
         repair(&self.target, &loaded);
         if !wants_resume {
-            let is_whole = matches!(loaded.events.last().map(|event| &event.kind), Some(EventKind::RunFinished { .. }));
+            let is_whole =
+                matches!(loaded.events.last().map(|event| &event.kind), Some(EventKind::RunFinished { .. }));
             let what = if is_whole { "left work undone" } else { "did not end" };
-            self.say(&format!("run {run} {what}; starting anew with what is open (`specter resume` goes on with it)"));
+            self.say(&format!(
+                "run {run} {what}; starting anew with what is open (`specter resume` goes on with it)"
+            ));
             return Ok(());
         }
         self.take_up(run, loaded)
@@ -99,8 +104,9 @@ impl<'a> Session<'a> {
         let history = History::from_events(&loaded.events);
         let mut options = history.info.map(|info| info.options).unwrap_or_default();
         options.extend(self.args.to_options());
-        let remembered = Implement::from_options(&options)
-            .map_err(|error| Error::message(Kind::Input, format!("the options of run {run} cannot be read: {error}")))?;
+        let remembered = Implement::from_options(&options).map_err(|error| {
+            Error::message(Kind::Input, format!("the options of run {run} cannot be read: {error}"))
+        })?;
         let (run_flags, format) = (self.args.run.clone(), self.args.format);
         let target = self.args.target.take();
         self.args = remembered;
@@ -121,7 +127,8 @@ impl<'a> Session<'a> {
         let file = stage::read(&self.target)?;
         let options = stage::plan_options(&self.args, &self.loaded.config, &self.target, self.store());
         let screen = stage::screen(self.global, &self.loaded.config, stage::Stream::Err);
-        let Some((plan, findings)) = stage::planned(&file, &options, self.loaded.config.strict, &screen)? else {
+        let Some((plan, findings)) = stage::planned(&file, &options, self.loaded.config.strict, &screen)?
+        else {
             return Ok(Exit::BadInput);
         };
         stage::print_findings(&screen, &file.source, &findings);
@@ -153,13 +160,24 @@ impl<'a> Session<'a> {
         let without: Vec<String> = plan
             .runnable()
             .filter(|task| !plan.task(*task).has_run_block())
-            .map(|task| format!("  line {}: {} {}", plan.task(task).line, safe(plan.task(task).id.as_str()), safe(&plan.task(task).title)))
+            .map(|task| {
+                format!(
+                    "  line {}: {} {}",
+                    plan.task(task).line,
+                    safe(plan.task(task).id.as_str()),
+                    safe(&plan.task(task).title)
+                )
+            })
             .collect();
         if without.is_empty() {
             return Ok(());
         }
         let shown = without.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
-        let more = if without.len() > 20 { format!("\n  … and {} more", without.len() - 20) } else { String::new() };
+        let more = if without.len() > 20 {
+            format!("\n  … and {} more", without.len() - 20)
+        } else {
+            String::new()
+        };
         let what = format!("{} without work:\n{shown}{more}", count(without.len() as u64, "open task"));
         Err(Error::message(Kind::Preflight, what)
             .hint("give each a fenced block whose info string is `sh run`, indented under the task")
@@ -171,11 +189,13 @@ impl<'a> Session<'a> {
         match self.held.take() {
             // Opened again for writing: that also mends the directory's own files.
             Some((_, lock)) => {
-                let store = Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
+                let store =
+                    Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
                 Ok((store, lock))
             }
             None => {
-                let store = Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
+                let store =
+                    Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
                 let lock = lock(&store, &self.clock)?;
                 Ok((store, lock))
             }
@@ -231,7 +251,12 @@ impl<'a> Session<'a> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 options: self.args.to_options(),
             },
-            limits: Limits { jobs, retry: config.retry.clone(), failure: config.failure, budgets: config.budgets },
+            limits: Limits {
+                jobs,
+                retry: config.retry.clone(),
+                failure: config.failure,
+                budgets: config.budgets,
+            },
             shell: shell(config, &self.target.project, &run, &run_dir),
             header: header::header(&screen, &plan, &manner),
             screen,
@@ -248,9 +273,12 @@ impl<'a> Session<'a> {
 }
 
 fn lock(store: &Store, clock: &Clock) -> Result<Lock, Error> {
-    let command = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+    let command =
+        std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
     store.lock(&command, clock.wall_ms()).map_err(|error| match error {
-        error @ LockError::Held { .. } => Error::new(Kind::Locked, error).hint("wait for it, or end it; its lock goes with it"),
+        error @ LockError::Held { .. } => {
+            Error::new(Kind::Locked, error).hint("wait for it, or end it; its lock goes with it")
+        }
         error => Error::new(Kind::Io, error),
     })
 }
@@ -273,9 +301,7 @@ pub(super) fn jobs(config: &Config) -> u32 {
     match (config.mode, config.jobs) {
         (Mode::Sequential, _) => 1,
         (_, config::Jobs::Count(jobs)) => jobs.get(),
-        (_, config::Jobs::Auto) => {
-            std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32)
-        }
+        (_, config::Jobs::Auto) => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
     }
 }
 
@@ -341,4 +367,3 @@ fn replan(options: plan::Options, trust: config::trust::Trust) -> driver::Replan
         }
     })
 }
-

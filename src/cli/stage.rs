@@ -34,12 +34,8 @@ pub(super) fn configuration(
     let mut all = global.overrides();
     all.extend_from_slice(overrides);
     let env = Environment::of_process();
-    let sources = Sources {
-        env: &env,
-        root: Some(&target.project),
-        config: global.config.as_deref(),
-        overrides: &all,
-    };
+    let sources =
+        Sources { env: &env, root: Some(&target.project), config: global.config.as_deref(), overrides: &all };
     config::load(&sources).map_err(|invalid| invalid_configuration(global, invalid))
 }
 
@@ -52,7 +48,8 @@ fn invalid_configuration(global: &Global, invalid: Invalid) -> Error {
     for finding in findings {
         print_findings(&screen, &finding.source, std::slice::from_ref(&finding.diagnostic));
     }
-    Error::message(Kind::Config, "the configuration is invalid").hint("`specter config` shows every setting and its origin")
+    Error::message(Kind::Config, "the configuration is invalid")
+        .hint("`specter config` shows every setting and its origin")
 }
 
 /// `--state-dir` as typed, else as configured.
@@ -67,7 +64,8 @@ pub(super) fn read(target: &Target) -> Result<TaskFile, Error> {
 /// Reads and parses. That a file cannot be read is an error; that it makes no sense is a finding.
 pub(super) fn read_path(path: &Path, name: &str) -> Result<TaskFile, Error> {
     let contents = fs::read(path, MAX_BYTES as u64).map_err(|error| unreadable(&error))?;
-    let source = SourceText::from_bytes(name, contents.bytes.clone()).map_err(|error| not_text(name, &error))?;
+    let source =
+        SourceText::from_bytes(name, contents.bytes.clone()).map_err(|error| not_text(name, &error))?;
     let (document, diagnostics) = crate::parse::parse(&source);
     Ok(TaskFile { contents, source, document, diagnostics })
 }
@@ -98,7 +96,12 @@ fn not_text(name: &str, error: &NotText) -> Error {
 }
 
 /// Everything besides the document that decides a plan.
-pub(super) fn plan_options(args: &Implement, config: &Config, target: &Target, store: Option<&Store>) -> plan::Options {
+pub(super) fn plan_options(
+    args: &Implement,
+    config: &Config,
+    target: &Target,
+    store: Option<&Store>,
+) -> plan::Options {
     plan::Options {
         file: target.name.clone(),
         selection: args.select.selection(),
@@ -114,9 +117,10 @@ pub(super) fn plan_options(args: &Implement, config: &Config, target: &Target, s
 /// What earlier runs measured; none if that cannot be read: an estimate is never worth an error.
 fn estimates(store: &Store, file: &str) -> Estimates {
     let read = fs::read(&store.dir().join("history.ndjson"), 256 << 20);
-    read.map_or_else(|_| Estimates::default(), |contents| {
-        history::estimates(&String::from_utf8_lossy(&contents.bytes), file)
-    })
+    read.map_or_else(
+        |_| Estimates::default(),
+        |contents| history::estimates(&String::from_utf8_lossy(&contents.bytes), file),
+    )
 }
 
 /// A plan with all warnings; with an error anywhere, the findings are printed and there is none.

@@ -22,7 +22,11 @@ impl Target {
         let file = file.canonicalize().map_err(|error| Error::new(Kind::Input, error))?;
         let dir = file.parent().unwrap_or(&here).to_owned();
         let marks = [".specter", "specter.toml", ".specify", ".git"];
-        let project = dir.ancestors().find(|dir| marks.iter().any(|mark| dir.join(mark).exists())).unwrap_or(&dir).to_owned();
+        let project = dir
+            .ancestors()
+            .find(|dir| marks.iter().any(|mark| dir.join(mark).exists()))
+            .unwrap_or(&dir)
+            .to_owned();
         let name = file.strip_prefix(&project).unwrap_or(&file).to_string_lossy().into_owned();
         Ok(Target { typed: name.clone(), project, file, name })
     }

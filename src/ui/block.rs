@@ -4,6 +4,7 @@ use super::text::{duration, elide, thousands, width};
 use super::theme::{Label, Screen, Sign};
 use super::view::{BackingOff, Running, View};
 use crate::event::Elapsed;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// A task must have run this long to be worth a line: shorter ones only flicker.
@@ -50,7 +51,7 @@ fn bar(screen: &Screen, view: &View) -> String {
     let mut line = String::new();
     let mut used = width(&count);
     let bar_width = (screen.width / 3).min(BAR_WIDTH);
-    if bar_width >= 5 && used + bar_width + 1 <= screen.width {
+    if bar_width >= 5 && used + bar_width < screen.width {
         let full = bar_width * view.percent() as usize / 100;
         line = format!(
             "{}{} ",
@@ -66,7 +67,7 @@ fn bar(screen: &Screen, view: &View) -> String {
         if used > screen.width {
             break;
         }
-        line += &format!("{}{}", screen.paint(Label::Dim, &separator), screen.paint(label, part));
+        let _ = write!(line, "{}{}", screen.paint(Label::Dim, &separator), screen.paint(label, part));
     }
     line
 }
@@ -100,7 +101,7 @@ fn running_line(screen: &Screen, task: &Running, now: Elapsed, id_width: usize) 
     );
     let mut rest = format!(" {:>4}", duration(now.saturating_sub(task.since)));
     if task.attempt > 1 {
-        rest += &format!(" (attempt {})", task.attempt);
+        let _ = write!(rest, " (attempt {})", task.attempt);
     }
     let mut room = screen.width.saturating_sub(2 + width(&id));
     let rest = elide(&rest, room, "");
@@ -111,7 +112,7 @@ fn running_line(screen: &Screen, task: &Running, now: Elapsed, id_width: usize) 
     }
     let (title, last) = share(&task.title, &task.last_line, room, ellipsis);
     if !title.is_empty() {
-        line += &format!(" {title}");
+        let _ = write!(line, " {title}");
     }
     if !last.is_empty() {
         line += &screen.paint(Label::Dim, format!(" {} {last}", screen.sign(Sign::Dot))).to_string();

@@ -8,6 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::source::SourceText;
 use crate::task::{Document, IgnoredReason};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// What was recognised and what was not: the two add up to everything that looks like a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl Account {
     pub fn line(&self) -> String {
         let mut words = plural(self.tasks, "task");
         if self.groups > 0 {
-            words.push_str(&format!(", {}", plural(self.groups, "group")));
+            let _ = write!(words, ", {}", plural(self.groups, "group"));
         }
         if self.ignored.is_empty() {
             return words;
@@ -73,7 +74,7 @@ pub fn check(screen: &Screen, source: &SourceText, account: &Account, found: &[D
         return out;
     }
     if found.is_empty() {
-        out.push_str(&format!("{} no findings\n", screen.mark(Sign::Done)));
+        let _ = writeln!(out, "{} no findings", screen.mark(Sign::Done));
     }
     for line in super::text::wrap(&account.line(), screen.width.max(20)) {
         out.push_str(&line);

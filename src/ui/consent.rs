@@ -66,7 +66,9 @@ fn listing(sheet: &mut Sheet<'_>, project: &str, commands: &[Command], trusted: 
         sheet.blank();
         sheet.line(format!("{} allowed before, unchanged", plural(old.len(), "command")));
         if screen.verbose > 0 {
-            old.iter().for_each(|command| show(sheet, command, screen.sign(Sign::Bar), Label::Dim));
+            for command in old {
+                show(sheet, command, screen.sign(Sign::Bar), Label::Dim);
+            }
         }
     }
 }

@@ -41,6 +41,7 @@ pub enum Weight {
 }
 
 impl Told {
+    #[expect(clippy::unnecessary_wraps, reason = "every caller gives an option: most events say nothing")]
     fn one(weight: Weight, line: String) -> Option<Told> {
         Some(Told { lines: vec![line], weight })
     }
@@ -152,8 +153,11 @@ impl Line<'_> {
     }
 
     fn retry(&self, task: &TaskRef, attempt: u32, delay: Duration) -> String {
-        let why =
-            self.view.failure(&task.id).map(|report| format!(": {}", reason(report))).unwrap_or_default();
+        let why = self
+            .view
+            .failure(&task.id)
+            .map(|report| format!(": {}", short_reason(report)))
+            .unwrap_or_default();
         self.ended(task, Sign::Retry, &format!("attempt {attempt} in {}{why}", duration(delay)))
     }
 

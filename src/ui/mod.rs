@@ -12,6 +12,7 @@ pub mod console;
 pub mod diagnostics;
 pub mod edges;
 pub mod header;
+pub mod json;
 pub mod jsonl;
 pub mod lines;
 pub mod obstacles;

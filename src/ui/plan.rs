@@ -10,6 +10,7 @@ use crate::plan::{EdgeKind, LeftOut, Plan, Role};
 use crate::task::{PhaseIx, TaskIx};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Ids of predecessors named in a row.
@@ -20,7 +21,9 @@ const MAX_PATH: usize = 12;
 /// The whole text. `expected` is the simulated duration of the run, if known.
 pub fn plan_text(screen: &Screen, plan: &Plan, manner: &Manner, expected: Option<Duration>) -> String {
     let mut sheet = Sheet::new(screen);
-    header(screen, plan, manner).iter().for_each(|line| sheet.line(line));
+    for line in header(screen, plan, manner) {
+        sheet.line(line);
+    }
     let order = order(plan);
     if order.is_empty() {
         sheet.section("Nothing to run");
@@ -137,7 +140,7 @@ fn row(sheet: &mut Sheet<'_>, plan: &Plan, step: Step, (step_width, id_width): (
             behind = format!("  {}", elide(&marks, limit / 2, ellipsis));
         }
         if !waits.is_empty() {
-            behind.push_str(&format!("  {}", elide(&waits, limit, ellipsis)));
+            let _ = write!(behind, "  {}", elide(&waits, limit, ellipsis));
         }
         room = room.saturating_sub(width(&behind));
     }
@@ -209,7 +212,9 @@ fn shape(sheet: &mut Sheet<'_>, plan: &Plan, order: &[Step], expected: Option<Du
     sheet.section("Shape");
     let steps = order.iter().map(|step| step.step).max().unwrap_or(0) as usize;
     let mut widths = vec![0usize; steps + 1];
-    order.iter().for_each(|step| widths[step.step as usize] += 1);
+    for step in order {
+        widths[step.step as usize] += 1;
+    }
     let widest = widths.iter().max().copied().unwrap_or(0);
     sheet
         .row("steps", &format!("{}, up to {} side by side", thousands(steps as u64), plural(widest, "task")));

@@ -19,6 +19,7 @@ use crate::text::safe;
 use anstream::adapter::strip_str;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use std::fmt;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -355,9 +356,14 @@ impl Pen {
 }
 
 impl Ink {
+    /// Moves the cursor `n` places.
+    fn moves(&mut self, n: usize, direction: &str) {
+        let _ = write!(self.buffer, "\x1b[{n}{direction}");
+    }
+
     fn up(&mut self, lines: usize) {
         if lines > 0 {
-            self.buffer.push_str(&format!("\x1b[{lines}A"));
+            self.moves(lines, "A");
         }
     }
 
@@ -400,21 +406,21 @@ impl TermLike for Pen {
 
     fn move_cursor_down(&self, n: usize) -> io::Result<()> {
         if n > 0 {
-            self.ink().buffer.push_str(&format!("\x1b[{n}B"));
+            self.ink().moves(n, "B");
         }
         Ok(())
     }
 
     fn move_cursor_right(&self, n: usize) -> io::Result<()> {
         if n > 0 {
-            self.ink().buffer.push_str(&format!("\x1b[{n}C"));
+            self.ink().moves(n, "C");
         }
         Ok(())
     }
 
     fn move_cursor_left(&self, n: usize) -> io::Result<()> {
         if n > 0 {
-            self.ink().buffer.push_str(&format!("\x1b[{n}D"));
+            self.ink().moves(n, "D");
         }
         Ok(())
     }

@@ -99,7 +99,9 @@ pub fn log(screen: &Screen, plan: &Plan, events: &[Event]) -> String {
             lines.extend(session_line(&event.kind));
             lines.extend(tell(&inner, &view, plan, event).into_iter().flat_map(|told| told.lines));
         }
-        lines.iter().for_each(|line| sheet.line(format!("{time} {line}")));
+        for line in lines {
+            sheet.line(format!("{time} {line}"));
+        }
     }
     if let Some(line) = blocked.take(&inner) {
         sheet.line(format!("{} {line}", " ".repeat(TIME)));

@@ -8,6 +8,7 @@ use crate::event::{Counts, RunOutcome};
 use crate::plan::Plan;
 use crate::summary::{Row, Stopped, Summary, TaskState};
 use crate::task::TaskIx;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Rows per state that are shown without `-v`.
@@ -87,7 +88,7 @@ fn progress(counts: Counts) -> String {
         (counts.done_before, "done before"),
     ];
     for (n, what) in others.into_iter().filter(|(n, _)| *n > 0) {
-        words.push_str(&format!(", {n} {what}"));
+        let _ = write!(words, ", {n} {what}");
     }
     words
 }

@@ -12,6 +12,7 @@ use crate::summary::{Detail, PhaseFigures, RemarkKind, Row, Stopped, Summary, Ta
 use crate::task::TaskIx;
 use crate::text::safe;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Failed tasks told in full; further ones by id.
@@ -180,7 +181,7 @@ fn tasks(counts: Counts) -> String {
     let mut words =
         format!("{} of {} done", thousands(counts.done.into()), thousands(counts.selected.into()));
     for (n, what) in others.into_iter().filter(|(n, _)| *n > 0) {
-        words.push_str(&format!(", {} {what}", thousands(n.into())));
+        let _ = write!(words, ", {} {what}", thousands(n.into()));
     }
     words
 }
@@ -210,7 +211,7 @@ fn phases(sheet: &mut Sheet<'_>, ending: &Ending<'_>) {
         let mut words = format!("{}/{} in {}", figures.done, figures.tasks, ms(figures.worked_ms));
         for (n, what) in [(figures.failed, "failed"), (figures.blocked, "blocked")] {
             if n > 0 {
-                words.push_str(&format!(", {n} {what}"));
+                let _ = write!(words, ", {n} {what}");
             }
         }
         sheet.pair(&name(figures), &words, column);

@@ -156,7 +156,7 @@ impl View {
     /// Settled over selected, rounded down: 100 means all.
     pub fn percent(&self) -> u32 {
         let (settled, selected) = (u64::from(self.settled()), u64::from(self.selected));
-        if selected == 0 { 100 } else { (settled * 100 / selected).min(100) as u32 }
+        (settled * 100).checked_div(selected).map_or(100, |percent| percent.min(100) as u32)
     }
 
     /// Neither settled, running nor backing off.

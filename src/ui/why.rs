@@ -3,9 +3,12 @@
 use super::edges::{self, Link, explain};
 use super::lines::{outcome_words, tail, verdict_words};
 use super::sheet::Sheet;
-use super::text::{duration, plural};
+use super::text::{duration, plural, some_of};
 use super::theme::{Label, Screen, Sign};
+use crate::event::Elapsed;
 use crate::plan::{EdgeKind, LeftOut, Plan, Role};
+use crate::schedule::Halt;
+use crate::schedule::Obstacle;
 use crate::summary::{Row, Summary, TaskState};
 use crate::task::{State, TaskId, TaskIx};
 use crate::text::safe;
@@ -220,5 +223,42 @@ fn sign(record: &Record<'_>, plan: &Plan, task: TaskIx) -> Sign {
             State::Dropped | State::Optional => Sign::Skipped,
             State::Open => Sign::Open,
         },
+    }
+}
+
+/// An obstacle in words, for [`Known::obstacles`]. `now` is the run's own time.
+pub fn obstacle_words(plan: &Plan, task: TaskIx, obstacle: &Obstacle, now: Elapsed) -> String {
+    let id = |task: &TaskIx| plan.task(*task).id.to_string();
+    match obstacle {
+        Obstacle::Waits { on, edge } => {
+            format!("waits for {}: {}", id(on), explain(plan, *on, task, edge.reason, edge.line))
+        }
+        Obstacle::BlockedBy(by) => format!("blocked by {}", id(by)),
+        Obstacle::Held { by } => {
+            format!("the file was edited: {} comes after it now but already runs", id(by))
+        }
+        Obstacle::Overlap { with } => {
+            let ids: Vec<String> = with.iter().map(id).collect();
+            format!("the mode does not let it run beside {}", some_of(&ids, 5))
+        }
+        Obstacle::GivesWay { to } => format!("gives way to {}, which must run alone", id(to)),
+        Obstacle::NoFreeWorker { jobs, ahead } => {
+            let busy = if *jobs == 1 {
+                "the only worker is busy".to_owned()
+            } else {
+                format!("all {jobs} workers are busy")
+            };
+            match ahead {
+                0 => busy,
+                n => format!("{busy}; {} ahead of it", plural(*n as usize, "ready task")),
+            }
+        }
+        Obstacle::RemovedTaskRuns => "a task that was removed from the file still runs".to_owned(),
+        Obstacle::BackingOff { until } => {
+            format!("waits {} for its next attempt", duration(until.saturating_sub(now)))
+        }
+        Obstacle::Halted(Halt::FailFast) => "a task failed and `--fail-fast` was given".to_owned(),
+        Obstacle::Halted(Halt::Budget(_)) => "a budget is used up: nothing more is started".to_owned(),
+        Obstacle::Halted(Halt::Interrupted { .. }) => "the run is being stopped".to_owned(),
     }
 }

@@ -5,9 +5,8 @@ use super::sandbox::{Sandbox, scale};
 #[test]
 fn thousands_of_tasks_run_to_the_end_and_every_box_is_ticked() {
     let n = scale("SPECTER_TASKS", 2_000);
-    let tasks: String = (1..=n)
-        .map(|n| format!("- [ ] T{n:05} [P] Do nothing\n\n  ```sh run\n  true\n  ```\n"))
-        .collect();
+    let tasks: String =
+        (1..=n).map(|n| format!("- [ ] T{n:05} [P] Do nothing\n\n  ```sh run\n  true\n  ```\n")).collect();
     let sandbox = Sandbox::new(&tasks);
     sandbox.run(["implement", "--parallel", "-j8", "--yes", "-q"]).expect(0);
     assert_eq!(sandbox.ticked().len() as u64, n);

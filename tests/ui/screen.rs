@@ -277,7 +277,7 @@ fn plain_lines_tell_a_run_from_header_to_end() {
         plain.flush().unwrap();
     }
     plain.output(&TaskId::new("T005"), "compiling \x1b[1mfoo").unwrap();
-    plain.tick(Duration::from_secs(60)).unwrap();
+    plain.tick(Duration::from_mins(1)).unwrap();
     plain.tick(Duration::from_secs(82)).unwrap();
     plain.tick(Duration::from_secs(83)).unwrap();
     plain.finish().unwrap();
@@ -405,7 +405,7 @@ fn a_run_shorter_than_the_first_frame_shows_its_lines_and_no_block() {
     }
     assert_eq!(terminal.1.text(), "");
     drop(live);
-    insta::assert_snapshot!(terminal.0.contents(), @"[1/7] T002 Add linting configuration in .eslintrc.json ✓ 0.1s");
+    insta::assert_snapshot!(terminal.0.contents(), @"[1/7] T002 Add linting configuration in .eslintrc.js… ✓ 0.1s");
 }
 
 #[test]
@@ -497,7 +497,7 @@ fn a_resumed_run_counts_what_earlier_sessions_did() {
     let end = EventKind::RunFinished {
         outcome: RunOutcome::Interrupted { signal: 2 },
         counts: Counts::default(),
-        duration: Duration::from_secs(60),
+        duration: Duration::from_mins(1),
     };
     let resumed =
         EventKind::RunResumed { session: 2, started: 1, jobs: 4, total: 12, selected: 7, done_before: 1 };
