@@ -7,10 +7,11 @@
 use super::capture::Capture;
 use super::command::Command;
 use super::stop::{Armed, StopHandle};
-use super::tree::{Owner, Trees, ask};
+use super::tree::{Owner, Trees};
 use crate::event::Stop;
 use crate::sys::{self, Ended, How, Launcher, Pid, PidFd, Strings};
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -239,8 +240,7 @@ impl Child<'_, '_> {
     fn end_tree(&mut self) -> bool {
         let trees = self.setting.trees;
         if self.setting.stop.requested() != Some(Stop::Now) {
-            ask(&trees.members(self.owner));
-            self.await_tree();
+            self.ask_tree();
         }
         let is_over = trees.kill(self.owner);
         // A process whose first thread has ended looks ended while others of its threads live on. Not reaped yet, so
@@ -249,15 +249,16 @@ impl Child<'_, '_> {
         is_over
     }
 
-    /// Reads on while the tree ends, until the grace is over or the caller wants it gone now.
-    fn await_tree(&mut self) {
+    /// Asks, and reads on while the tree ends, until the grace is over or the caller wants it gone now.
+    fn ask_tree(&mut self) {
         let limit = Instant::now() + self.setting.grace;
         let mut look = Duration::from_millis(1);
+        let mut asked = HashSet::new();
         if self.pidfd.is_none() {
             self.pidfd = PidFd::open(self.pid).ok();
         }
         while Instant::now() < limit && self.setting.stop.requested() != Some(Stop::Now) {
-            if self.setting.trees.members(self.owner).is_empty() {
+            if self.setting.trees.ask_all(self.owner, &mut asked) == 0 {
                 return;
             }
             self.turn(Some(look));

@@ -144,7 +144,7 @@ fn freeze(find: &mut impl FnMut() -> Vec<Proc>) -> Vec<Proc> {
 }
 
 /// Asks processes to end.
-pub(super) fn ask(processes: &[Proc]) {
+fn ask(processes: &[Proc]) {
     for process in processes {
         let _ended_meanwhile = sys::kill(process.pid, sys::SIGTERM);
         // A stopped process would take the request only when it goes on.
@@ -242,6 +242,19 @@ impl Trees {
         }
         self.kill(owner);
         left.iter().map(Proc::describe).collect()
+    }
+
+    /// Asks what the attempt runs to end. A process that was just being started is not told, and if what started it
+    /// has ended meanwhile, nobody waits for it: so `asked` grows by newly adopted ones when this is called again. A
+    /// process started later by one that cleans up after itself is left alone.
+    pub(super) fn ask_all(&self, owner: Owner<'_>, asked: &mut HashSet<Pid>) -> usize {
+        let members = self.members(owner);
+        let is_first = asked.is_empty();
+        let is_due = |p: &&Proc| (is_first || p.parent == self.own) && !asked.contains(&p.pid);
+        let due: Vec<Proc> = members.iter().filter(is_due).cloned().collect();
+        ask(&due);
+        asked.extend(due.iter().map(|process| process.pid));
+        members.len()
     }
 
     /// Kills everything of the attempt. False if something could not be ended.

@@ -36,7 +36,8 @@ impl Bench {
         // Tests of one process share its orphans: the token tells them apart.
         let run = format!("run-{}-{:x}", std::process::id(), fastrand::u64(..));
         let mut config = ShellConfig::new(project.clone(), run, project.join("run"));
-        config.grace = Duration::from_secs(3);
+        // Long, so that what needs it all is noticed.
+        config.grace = Duration::from_secs(30);
         change(&mut config);
         Bench { dir, shell: ShellExecutor::new(config).unwrap(), attempts: AtomicU32::new(1) }
     }

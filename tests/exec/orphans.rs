@@ -42,7 +42,7 @@ fn a_time_out_leaves_nothing() {
         block.timeout = Some(Duration::from_secs(1));
         let report = bench.run(&[block]);
         assert_eq!(report.outcome, AttemptOutcome::TimedOut(1000), "{name}: {report:?}");
-        assert!(report.duration < Duration::from_secs(3), "{name}: {:?}", report.duration);
+        assert!(report.duration < Duration::from_secs(15), "{name}: {:?}", report.duration);
         nothing_is_left(&number, name);
     }
 }
