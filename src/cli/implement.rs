@@ -79,7 +79,7 @@ impl<'a> Session<'a> {
         if let Tail::Torn { bytes: dropped } = loaded.tail {
             self.say(&format!("the last record of run {run} was cut short ({dropped} bytes) and is dropped"));
         }
-        repair(&self.target, &loaded);
+        repair(&self.target, &loaded, self.loaded.config.tick == config::Tick::Unverified);
         if !wants_resume {
             let is_whole =
                 matches!(loaded.events.last().map(|event| &event.kind), Some(EventKind::RunFinished { .. }));
@@ -284,14 +284,11 @@ fn lock(store: &Store, clock: &Clock) -> Result<Lock, Error> {
 }
 
 /// Ticks what a killed run recorded as done, before the file is planned: a finished task never runs again.
-fn repair(target: &Target, loaded: &Loaded) {
-    let history = History::from_events(&loaded.events);
+fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
     let Ok(file) = stage::read(target) else { return };
-    let lost = |task: &&crate::task::Task| {
-        let known = history.task(&task.id);
-        known.is_done() && !known.ticked && task.state != State::Done
-    };
-    let ticks: Vec<Tick> = file.document.tasks.iter().filter(lost).map(Tick::of).collect();
+    let lost = driver::unticked(&loaded.events, tick_unverified);
+    let lost = file.document.tasks.iter().filter(|task| task.state != State::Done && lost.contains(&task.id));
+    let ticks: Vec<Tick> = lost.map(Tick::of).collect();
     if !ticks.is_empty() {
         Boxes::new(&target.file).tick(&ticks);
     }

@@ -180,11 +180,14 @@ impl Hub {
         }
     }
 
-    /// Appends the closing event: everything that belongs to the run is now on disk.
-    pub(super) fn close(&self) -> Option<Event> {
+    /// Appends the closing event: everything that belongs to the run is now on disk, but for `pending` boxes.
+    pub(super) fn close(&self, pending: u32) -> Option<Event> {
         let mut core = self.lock();
         let (_, mut event) = core.closing.clone()?;
         event.at = self.clock.now();
+        if let EventKind::RunFinished { unticked, .. } = &mut event.kind {
+            *unticked = pending;
+        }
         core.record(vec![event]);
         core.unsynced.pop()
     }

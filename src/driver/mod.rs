@@ -14,16 +14,16 @@ mod ticker;
 
 use crate::boxes::{Boxes, Edited};
 use crate::clock::Clock;
-use crate::event::{Event, RunInfo, RunOutcome};
+use crate::event::{Event, EventKind, RunInfo, RunOutcome, Verdict};
 use crate::exec::{Executor, Guardian, ShellConfig, ShellExecutor, kill_leftovers};
 use crate::history::History;
 use crate::journal::{Journal, Loaded, RunId, Store};
-use crate::plan::{Plan, Role};
+use crate::plan::Plan;
 use crate::projection::Projections;
 use crate::schedule::{Limits, Scheduler, Session};
 use crate::sink::Sink;
 use crate::summary::Summary;
-use crate::task::TaskId;
+use crate::task::{State, TaskId};
 use crate::ui::theme;
 use crate::ui::view::View;
 use crate::writeback::Tick;
@@ -33,6 +33,7 @@ use hub::Hub;
 use pool::Pool;
 use recorder::Recorder;
 use screen::{Screen, ScreenSink};
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -130,7 +131,9 @@ impl Parts {
         info.run = request.run.as_str().to_owned();
         let seed = info.seed;
         let jobs = limits.jobs as usize;
-        let unticked = unticked(&plan, &history);
+        let lost = unticked(&earlier, request.tick_unverified);
+        let open = plan.tasks.iter().filter(|task| task.state != State::Done && lost.contains(&task.id));
+        let unticked = open.map(Tick::of).collect();
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         drop(earlier);
         let session = Session::after(&history, info, clock.wall_ms(), seed);
@@ -193,12 +196,22 @@ fn ended(recorder: Recorder, outcome: RunOutcome, plan: Arc<Plan>) -> Ended {
     Ended { outcome, plan, files: recorder.files.names(), summary: recorder.files.summary, problems }
 }
 
-/// Tasks that earlier sessions recorded as done and whose boxes are still open, through no wish of a person.
-fn unticked(plan: &Plan, history: &History) -> Vec<Tick> {
-    let is_lost = |id: &TaskId| {
-        let known = history.task(id);
-        known.is_done() && !known.ticked
-    };
-    let open = plan.task_ixs().filter(|task| matches!(plan.planned(*task).role, Role::Run | Role::Group));
-    open.filter(|task| is_lost(&plan.task(*task).id)).map(|task| Tick::of(plan.task(task))).collect()
+/// Tasks that a run recorded as done, whose boxes it had not ticked when it ended, and that are to be ticked.
+pub fn unticked(events: &[Event], tick_unverified: bool) -> HashSet<TaskId> {
+    let mut lost = HashSet::new();
+    for event in events {
+        match &event.kind {
+            EventKind::TaskDone { task, verdict, attempts, .. }
+                if tick_unverified || *verdict == Verdict::Verified || *attempts == 0 =>
+            {
+                lost.insert(task.id.clone());
+            }
+            // Ticked; or cleared by a person since, and run again.
+            EventKind::BoxTicked { task, .. } | EventKind::AttemptStarted { task, .. } => {
+                lost.remove(&task.id);
+            }
+            _ => {}
+        }
+    }
+    lost
 }

@@ -256,7 +256,9 @@ impl Store {
 /// Whether the run came to its end with everything done, as far as its last events tell.
 fn is_finished(events: &[Event]) -> bool {
     let end = events.iter().rev().find_map(|event| match &event.kind {
-        EventKind::RunFinished { outcome, .. } => Some(*outcome == RunOutcome::AllDone),
+        EventKind::RunFinished { outcome, unticked, .. } => {
+            Some(*outcome == RunOutcome::AllDone && *unticked == 0)
+        }
         EventKind::RunStarted { .. } | EventKind::RunResumed { .. } => Some(false),
         _ => None,
     });

@@ -122,7 +122,7 @@ fn session_line(kind: &EventKind) -> Option<String> {
         EventKind::RunResumed { session, started, .. } => {
             Some(format!("resumed {}, session {session}", stamp(*started)))
         }
-        EventKind::RunFinished { outcome, counts, duration: took } => {
+        EventKind::RunFinished { outcome, counts, duration: took, .. } => {
             let how = match outcome {
                 RunOutcome::AllDone => "all done".to_owned(),
                 RunOutcome::SomeFailed => format!("{} failed, {} blocked", counts.failed, counts.blocked),

@@ -33,7 +33,7 @@ impl Project {
         journal.append(&[started(file, &run)]).unwrap();
         if let Some(outcome) = end {
             let counts = Counts::default();
-            let kind = EventKind::RunFinished { outcome, counts, duration: Duration::ZERO };
+            let kind = EventKind::RunFinished { outcome, counts, duration: Duration::ZERO, unticked: 0 };
             journal.append(&[Event { seq: 2, at: Duration::ZERO, kind }]).unwrap();
         }
         run

@@ -138,7 +138,7 @@ fn the_summary_counts_as_the_scheduler_does() {
             assert_eq!(summary.seq as usize, sim.journal.len(), "seed {seed}");
             if let Some(scheduler) = end {
                 ended += 1;
-                let Some(EventKind::RunFinished { counts, duration, outcome }) =
+                let Some(EventKind::RunFinished { counts, duration, outcome, .. }) =
                     sim.journal.last().map(|event| &event.kind)
                 else {
                     panic!("seed {seed}: a run ends with its last event")

@@ -37,7 +37,7 @@ fn a_task_added_while_running_joins_if_its_commands_were_agreed_to() {
 #[test]
 fn commands_that_nobody_agreed_to_wait_for_a_person() {
     let sandbox = waiting(&task("T002"));
-    let ended = edited(&sandbox, "plan_changed", |text| format!("{text}{}", task("T003")));
+    let ended = edited(&sandbox, "note", |text| format!("{text}{}", task("T003")));
     assert_eq!(sandbox.read("ran"), "T001\nT002\n", "{}", ended.all());
     assert_eq!(sandbox.ticked(), ["T001", "T002"]);
     assert!(ended.all().contains("T003"), "{}", ended.all());

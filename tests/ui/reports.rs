@@ -24,7 +24,7 @@ use std::time::Duration;
 
 fn ended(script: Script, millis: u64, outcome: RunOutcome) -> Script {
     let duration = Duration::from_millis(millis);
-    script.at(millis, EventKind::RunFinished { outcome, counts: Counts::default(), duration })
+    script.at(millis, EventKind::RunFinished { outcome, counts: Counts::default(), duration, unticked: 0 })
 }
 
 /// Six of seven tasks, two side by side, one failed for good with a blocked one behind it.

@@ -498,6 +498,7 @@ fn a_resumed_run_counts_what_earlier_sessions_did() {
         outcome: RunOutcome::Interrupted { signal: 2 },
         counts: Counts::default(),
         duration: Duration::from_mins(1),
+        unticked: 0,
     };
     let resumed =
         EventKind::RunResumed { session: 2, started: 1, jobs: 4, total: 12, selected: 7, done_before: 1 };
