@@ -1,3 +1,5 @@
+//! Failure classes, one table of real messages at a time.
+
 use super::*;
 
 fn judged(outcome: &AttemptOutcome, kind: BlockKind, tail: &str) -> Classified {

@@ -110,7 +110,8 @@ fn obstacles(plan: &Plan, record: Option<&Record>, task: TaskIx) -> Vec<String> 
     };
     let plan = Arc::new(plan.clone());
     let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, Session::default());
-    ui::obstacles::obstacles(&plan, task, &scheduler.explain(task).obstacles)
+    let obstacles = scheduler.explain(task).obstacles;
+    obstacles.iter().map(|it| ui::why::obstacle_words(&plan, task, it, Duration::ZERO)).collect()
 }
 
 fn why_json(planned: &Planned, plan: &Plan, task: TaskIx) -> WhyJson {
