@@ -127,9 +127,9 @@ impl<'a> Session<'a> {
         let file = stage::read(&self.target)?;
         let options = stage::plan_options(&self.args, &self.loaded.config, &self.target, self.store());
         let screen = stage::screen(self.global, &self.loaded.config, stage::Stream::Err);
-        let Some((plan, findings)) = stage::planned(&file, &options, self.loaded.config.strict, &screen)?
-        else {
-            return Ok(Exit::BadInput);
+        let (plan, findings) = match stage::planned(&file, &options, self.loaded.config.strict, &screen) {
+            Ok(planned) => planned,
+            Err(exit) => return Ok(exit),
         };
         stage::print_findings(&screen, &file.source, &findings);
         self.check_work(&plan)?;

@@ -185,7 +185,8 @@ impl Parts {
         }
         match (recorder, hub.outcome()) {
             (Ok(recorder), Some(outcome)) => Ok(ended(recorder, outcome, hub.plan())),
-            _ => Err(DriverError::Record(io::Error::other("the recorder stopped early"))),
+            // The panic hook has said where; the journal is whole up to there.
+            _ => panic!("the recorder stopped before the run was over"),
         }
     }
 }
