@@ -4,6 +4,7 @@ use super::capture::{Capture, report_tail};
 use super::child::{self, Cause, End, Setting};
 use super::command::{Command, Commands};
 use super::environment::Environment;
+use super::guardian::Guardian;
 use super::mask::Masker;
 use super::stop::{Armed, StopHandle};
 use super::tree::{TOKEN_NAME, Trees};
@@ -44,8 +45,10 @@ pub struct ShellConfig {
     pub rules: Rules,
     /// Try `npm ci` for a failed `npm install`, and the like.
     pub try_alternatives: bool,
-    /// The guardian's pid and table, if there is one.
-    pub guard: Option<(Pid, LivePids)>,
+    /// The guardian, if there is one.
+    pub guard: Option<Pid>,
+    /// Where running sessions are noted: the guardian's table. Executors of one process share one.
+    pub live: Option<LivePids>,
 }
 
 impl ShellConfig {
@@ -64,7 +67,13 @@ impl ShellConfig {
             rules: Rules::default(),
             try_alternatives: false,
             guard: None,
+            live: None,
         }
+    }
+
+    /// Under the eyes of `guardian`.
+    pub fn guarded_by(self, guardian: &Guardian) -> ShellConfig {
+        ShellConfig { guard: Some(guardian.pid()), live: Some(guardian.live()), ..self }
     }
 }
 
@@ -96,10 +105,7 @@ impl ShellExecutor {
         let commands = Commands::new(&environment, shell, force_shell, run_dir.join("scripts"));
         let is_here = std::env::current_dir().is_ok_and(|here| here == project);
         let launcher = Launcher::new(if is_here { None } else { Some(path_string(&project)?) })?;
-        let (guard, live) = match config.guard {
-            Some((pid, live)) => (Some(pid), live),
-            None => (None, LivePids::new()?),
-        };
+        let live = config.live.map_or_else(LivePids::new, Ok)?;
         Ok(ShellExecutor {
             masker: Arc::new(Masker::of_environment(&vars)),
             project,
@@ -108,7 +114,7 @@ impl ShellExecutor {
             environment,
             commands,
             launcher,
-            trees: Trees::new(live, guard),
+            trees: Trees::new(live, config.guard),
             rules: config.rules,
             grace: config.grace,
             timeout: config.timeout,
