@@ -100,10 +100,12 @@ codes! {
     BadRange "bad-range" "A range of ids is reversed, too long, or mixes id styles.";
     BadDependency "bad-dependency" "A dependency could not be read: write ids separated by commas, or a range such as `T001-T004`.";
     UnclosedFence "unclosed-fence" "A fenced code block is opened and never closed, so everything after it would be code. Close it with a line of the same backticks.";
+    UnclosedComment "unclosed-comment" "A comment is opened with `<!--` and never closed, so everything after it is hidden. Close it with `-->`.";
     BadAttribute "bad-attribute" "A fence attribute is unknown or its value cannot be read. Known: `timeout=30s`, `dir=web`, `retries=0`, `env.NAME=value`.";
     EmptyBlock "empty-block" "A `run`, `fallback` or `verify` block has no command in it.";
     StrayBlock "stray-block" "A `run`, `fallback` or `verify` block stands outside every task, so nothing would run it. Indent it under its task.";
     UnclearMark "unclear-mark" "The mark in the box means different things to different people, so the task is neither run nor counted as done. `--treat '~=open'` decides.";
+    NoBox "no-box" "A task heading has no box, so nothing in the file can show that it is done; only the journal knows. Write `### [ ] T001: Text`.";
     OddBox "odd-box" "The box is not written as `[ ]` or `[x]`; it was read as best as possible.";
     DroppedTask "dropped-task" "The task is open, but its text says that it is deferred, skipped, removed or struck out. It is skipped unless named with --only.";
     ManualTask "manual-task" "The task asks for a person. specter never runs or ticks it; what needs it waits.";
@@ -129,6 +131,10 @@ codes! {
     GitTask "git-task" "The task commits, pushes or switches branches itself, which collides with running others beside it.";
     HiddenCharacters "hidden-characters" "The text holds invisible or direction-changing characters; they are shown escaped.";
     TooDeep "too-deep" "The list is nested deeper than the limit; deeper items belong to the body of their task.";
+    BadConfig "bad-config" "A configuration file is not valid TOML or JSON.";
+    UnknownKey "unknown-key" "A configuration file has a key that is no setting. `specter config` lists all settings.";
+    BadValue "bad-value" "A setting in a configuration file has a value that cannot be used.";
+    UserOnlyKey "user-only-key" "A project's configuration sets what only the user's own configuration may decide.";
     TooMany "too-many" "There are more findings of one kind than are worth printing.";
 }
 

@@ -3,7 +3,10 @@
 //! An event is a fact that was decided or happened. Live output is not an event. Stored formats only grow:
 //! a new field gets `#[serde(default)]`.
 
+mod json;
+
 use crate::task::{BlockKind, TaskId, TaskIx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
@@ -11,8 +14,10 @@ use std::time::Duration;
 pub type Elapsed = Duration;
 
 /// A task in an event: the id is what is stored, the index is only for this process.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, JsonSchema)]
+#[schemars(transparent, inline)]
 pub struct TaskRef {
+    #[schemars(skip)]
     pub ix: TaskIx,
     pub id: TaskId,
 }
@@ -25,12 +30,6 @@ impl TaskRef {
 impl Serialize for TaskRef {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.id.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for TaskRef {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TaskRef, D::Error> {
-        TaskId::deserialize(deserializer).map(|id| TaskRef { ix: TaskRef::UNRESOLVED, id })
     }
 }
 
@@ -47,19 +46,21 @@ mod millis {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Flat on disk: `{seq, at, kind, task?, attempt?, …}` (SPEC 11.5). [`Event::write_json`] is the fast way to write it.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// Counts up by one over the whole run, resumes included; starts at 1.
     pub seq: u64,
     /// Milliseconds since this session began.
     #[serde(with = "millis")]
+    #[schemars(with = "u64")]
     pub at: Elapsed,
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
 /// What a run is: written once, in its first event.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunInfo {
     pub run: String,
     /// The task file, relative to the project.
@@ -77,7 +78,7 @@ pub struct RunInfo {
     pub options: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EventKind {
     /// First event of a run. `started` is wall time in milliseconds since the epoch.
@@ -123,6 +124,7 @@ pub enum EventKind {
         gate: String,
         verdict: GateVerdict,
         #[serde(with = "millis")]
+        #[schemars(with = "u64")]
         duration: Duration,
     },
     RetryScheduled {
@@ -130,6 +132,7 @@ pub enum EventKind {
         /// The attempt that will follow.
         attempt: u32,
         #[serde(with = "millis")]
+        #[schemars(with = "u64")]
         delay: Duration,
         class: FailureClass,
     },
@@ -139,6 +142,7 @@ pub enum EventKind {
         verdict: Verdict,
         /// Of the attempt that succeeded.
         #[serde(with = "millis")]
+        #[schemars(with = "u64")]
         duration: Duration,
     },
     TaskFailed {
@@ -189,15 +193,20 @@ pub enum EventKind {
         outcome: RunOutcome,
         counts: Counts,
         #[serde(with = "millis")]
+        #[schemars(with = "u64")]
         duration: Duration,
+        /// Boxes of done tasks that could not be ticked; they are at the next start.
+        #[serde(default)]
+        unticked: u32,
     },
 }
 
 /// Facts about one attempt. No judgement but the class, which names the rule that gave it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptReport {
     pub outcome: AttemptOutcome,
     #[serde(with = "millis")]
+    #[schemars(with = "u64")]
     pub duration: Duration,
     /// Which block ended the attempt (the one that failed, or the last one).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,7 +252,7 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BlockRef {
     pub kind: BlockKind,
     /// 1-based among blocks of its kind.
@@ -253,7 +262,7 @@ pub struct BlockRef {
 }
 
 /// How the process ended: facts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptOutcome {
     #[default]
@@ -274,7 +283,7 @@ impl AttemptOutcome {
 }
 
 /// SPEC 5.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureClass {
     Transient,
@@ -305,7 +314,7 @@ impl FailureClass {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GateVerdict {
     Passed,
@@ -314,7 +323,7 @@ pub enum GateVerdict {
 }
 
 /// What the gates found (SPEC 1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     Verified,
@@ -327,7 +336,7 @@ pub enum Verdict {
     Escaped,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
     Manual,
@@ -339,7 +348,7 @@ pub enum SkipReason {
 }
 
 /// How to end what runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stop {
     /// TERM, the grace period, then KILL.
@@ -347,7 +356,7 @@ pub enum Stop {
     Now,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetKind {
     Dispatches,
@@ -356,7 +365,7 @@ pub enum BudgetKind {
     Tokens,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteLevel {
     Info,
@@ -365,7 +374,7 @@ pub enum NoteLevel {
 }
 
 /// Over the selected tasks, groups not counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     pub selected: u32,
     /// Finished in this run, all sessions.
@@ -382,7 +391,7 @@ pub struct Counts {
     pub manual: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
     AllDone,

@@ -1,1 +1,222 @@
-//! Stub of the skeleton; written by its owner.
+//! What the events of a run say so far: a fold, nothing more. It is what a resume knows.
+//!
+//! One look-up per event and one small record per task that ever had an event. Knows ids, not plans: the file may
+//! read differently now. Says what happened; what to do about it is the scheduler's business.
+
+use crate::event::{
+    AttemptOutcome, AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome,
+};
+use crate::task::TaskId;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How a task was last settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// For good, unless its box is cleared.
+    Done,
+    /// Open again on resume, with a fresh retry budget: who resumes asks for it.
+    Failed,
+    /// Open again on resume.
+    Blocked,
+    /// Open again on resume, if the plan then runs it.
+    Skipped,
+    /// Open again on resume, with what is left of its retry budget.
+    Cancelled,
+}
+
+/// What is known of one task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskHistory {
+    /// How it was settled; `None` again as soon as it starts once more.
+    pub settled: Option<Settled>,
+    /// Attempts started: the next one's number is one more, so that no log is overwritten.
+    pub attempts: u32,
+    /// Attempts that ended in failure, or under which the process died, since the task was last asked for.
+    pub failed: u32,
+    /// Waits for a rate or usage limit; they cost no attempt.
+    pub limited: u32,
+    /// Attempts that changed nothing.
+    pub no_change: u32,
+    /// Started, with no end on record: the process died under it. It runs again.
+    pub in_flight: Option<u32>,
+    /// Its box was ticked, by specter or by a person.
+    pub ticked: bool,
+}
+
+impl TaskHistory {
+    pub fn is_done(&self) -> bool {
+        self.settled == Some(Settled::Done)
+    }
+
+    fn start(&mut self, attempt: u32) {
+        if self.settled == Some(Settled::Failed) {
+            self.forget_failures();
+        }
+        self.settled = None;
+        self.attempts = self.attempts.max(attempt);
+        if self.in_flight.replace(attempt).is_some() {
+            self.failed += 1; // the one before has no end on record: the process died under it
+        }
+    }
+
+    fn end(&mut self, report: &AttemptReport) {
+        self.in_flight = None;
+        match cost(report) {
+            Cost::Nothing => {}
+            Cost::Wait => self.limited += 1,
+            Cost::Attempt => self.failed += 1,
+        }
+        if report.class == Some(FailureClass::NoChange) {
+            self.no_change += 1;
+        }
+    }
+
+    fn forget_failures(&mut self) {
+        (self.failed, self.limited, self.no_change) = (0, 0, 0);
+    }
+
+    /// What counts against the retry budget of the next attempt.
+    pub fn spent(&self) -> u32 {
+        match self.settled {
+            Some(Settled::Failed) => 0,
+            _ => self.failed + u32::from(self.in_flight.is_some()),
+        }
+    }
+}
+
+/// What an ended attempt takes from a task's budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cost {
+    Nothing,
+    /// One of the waits for a limit.
+    Wait,
+    Attempt,
+}
+
+pub(crate) fn cost(report: &AttemptReport) -> Cost {
+    match (&report.outcome, report.class) {
+        (AttemptOutcome::Success | AttemptOutcome::Cancelled, _) | (_, Some(FailureClass::Cancelled)) => {
+            Cost::Nothing
+        }
+        (_, Some(FailureClass::RateLimit | FailureClass::UsageLimit)) => Cost::Wait,
+        _ => Cost::Attempt,
+    }
+}
+
+/// The fold. `History::default()` is a run that has not begun.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    pub info: Option<RunInfo>,
+    /// Sessions begun, the first one included.
+    pub sessions: u32,
+    /// Wall time in milliseconds at which the run, and its last session, began.
+    pub started: u64,
+    pub session_started: u64,
+    /// Attempts started in all sessions.
+    pub dispatches: u32,
+    /// Time over all sessions but the last.
+    pub elapsed_before: Duration,
+    /// Time of the last session, as far as its events tell.
+    pub elapsed_session: Elapsed,
+    pub last_seq: u64,
+    /// How the last session ended; `None` while it runs or when it died.
+    pub outcome: Option<RunOutcome>,
+    tasks: HashMap<TaskId, TaskHistory>,
+}
+
+impl History {
+    pub fn from_events<'a>(events: impl IntoIterator<Item = &'a Event>) -> History {
+        let mut history = History::default();
+        events.into_iter().for_each(|event| history.apply(event));
+        history
+    }
+
+    /// Whether there is anything to take up: begun, and not ended with all done.
+    pub fn is_unfinished(&self) -> bool {
+        self.sessions > 0 && self.outcome != Some(RunOutcome::AllDone)
+    }
+
+    /// Time over all sessions.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed_before + self.elapsed_session
+    }
+
+    pub fn task(&self, id: &TaskId) -> TaskHistory {
+        self.tasks.get(id).copied().unwrap_or_default()
+    }
+
+    /// Every task that ever had an event, in no order.
+    pub fn tasks(&self) -> impl Iterator<Item = (&TaskId, &TaskHistory)> {
+        self.tasks.iter()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    pub fn apply(&mut self, event: &Event) {
+        self.last_seq = self.last_seq.max(event.seq);
+        match &event.kind {
+            EventKind::RunStarted { info, started, .. } => {
+                self.info = Some(info.clone());
+                self.started = *started;
+                self.begin_session(1, *started);
+            }
+            EventKind::RunResumed { session, started, .. } => self.begin_session(*session, *started),
+            EventKind::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
+            kind => self.apply_to_task(kind),
+        }
+        self.elapsed_session = self.elapsed_session.max(event.at);
+    }
+
+    fn begin_session(&mut self, session: u32, started: u64) {
+        self.elapsed_before += std::mem::take(&mut self.elapsed_session);
+        self.sessions = session;
+        self.session_started = started;
+        self.outcome = None;
+    }
+
+    fn apply_to_task(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::PlanChanged { reopened, ticked, .. } => self.edited(reopened, ticked),
+            EventKind::AttemptStarted { task, attempt, .. } => {
+                self.dispatches += 1;
+                self.entry(&task.id).start(*attempt);
+            }
+            EventKind::AttemptFinished { task, report, .. } => self.entry(&task.id).end(report),
+            EventKind::TaskDone { task, .. } => self.settle(&task.id, Settled::Done),
+            EventKind::TaskFailed { task, .. } => self.settle(&task.id, Settled::Failed),
+            EventKind::TaskBlocked { task, .. } => self.settle(&task.id, Settled::Blocked),
+            EventKind::TaskSkipped { task, .. } => self.settle(&task.id, Settled::Skipped),
+            EventKind::TaskCancelled { task } => self.settle(&task.id, Settled::Cancelled),
+            EventKind::BoxTicked { task, .. } => self.entry(&task.id).ticked = true,
+            _ => {}
+        }
+    }
+
+    /// A person changed boxes: a cleared one is asked for anew, a ticked one is believed.
+    fn edited(&mut self, reopened: &[TaskId], ticked: &[TaskId]) {
+        for id in reopened {
+            let task = self.entry(id);
+            task.forget_failures();
+            (task.settled, task.ticked) = (None, false);
+        }
+        for id in ticked {
+            let task = self.entry(id);
+            (task.settled, task.ticked) = (Some(Settled::Done), true);
+        }
+    }
+
+    fn settle(&mut self, id: &TaskId, settled: Settled) {
+        let task = self.entry(id);
+        task.settled = Some(settled);
+        if task.in_flight.take().is_some() {
+            task.failed += 1; // its end is not on record: the process died under it, and now it is not run again
+        }
+    }
+
+    fn entry(&mut self, id: &TaskId) -> &mut TaskHistory {
+        self.tasks.entry(id.clone()).or_default()
+    }
+}

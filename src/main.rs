@@ -1,5 +1,5 @@
 //! The binary: nothing but the way into the library.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    specter::cli::main()
 }

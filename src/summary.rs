@@ -1,1 +1,609 @@
-//! Stub of the skeleton; written by its owner.
+//! What a run amounts to: a fold of events into one row per task and the figures of the whole.
+//!
+//! Knows the plan and the events, nothing else: no clock (time is that of the events), no file, no wording. Folding
+//! the events of all sessions at once gives the same as folding them as they come. One event costs O(1) (a session's
+//! start and an edited file: one pass over the rows); a task costs a [`Row`] of some 200 bytes, and more only when
+//! it fails.
+
+mod numbers;
+mod phases;
+mod row;
+mod spans;
+
+pub use numbers::{Numbers, PhaseFigures, Recovery};
+pub use row::{Attempt, Beside, Detail, Gates, Row, Stamp, TaskState};
+pub use spans::Spans;
+
+use crate::event::{
+    AttemptReport, BudgetKind, Counts, Elapsed, Event, EventKind, FailureClass, GateVerdict, NoteLevel,
+    RunInfo, RunOutcome, SkipReason, TaskRef, Verdict,
+};
+use crate::plan::Plan;
+use crate::task::{TaskId, TaskIx};
+use phases::Phases;
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+
+/// Remarks that are kept one by one; further ones are counted.
+const MAX_REMARKS: usize = 200;
+
+/// One stretch of the run, from its start or a resume to its end or its crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Wall time of its begin, milliseconds since the epoch.
+    pub started: u64,
+    /// Until its last event.
+    pub length: u64,
+    pub jobs: u32,
+    /// Tasks of this run that were done when it began.
+    pub done_before: u32,
+    /// None while it runs, and for ever if it crashed.
+    pub outcome: Option<RunOutcome>,
+}
+
+/// Why a session ended early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// By this signal, as the system calls it.
+    Signal(String),
+    Budget {
+        budget: BudgetKind,
+        limit: String,
+    },
+}
+
+/// Something that departs from the plan as given, or that a person was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// Wall time, milliseconds since the epoch.
+    pub at: u64,
+    pub kind: RemarkKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RemarkKind {
+    PlanChanged {
+        added: Vec<TaskId>,
+        removed: Vec<TaskId>,
+        reopened: Vec<TaskId>,
+        ticked: Vec<TaskId>,
+    },
+    /// The task is done by its fallback, not by its own work.
+    ByFallback(TaskId),
+    BoxPending {
+        task: TaskId,
+        problem: String,
+    },
+    Stopped(Stopped),
+    Note {
+        level: NoteLevel,
+        text: String,
+    },
+}
+
+/// A named state of the run to which one can look back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointMark {
+    pub name: String,
+    pub done: u32,
+    /// Wall time, milliseconds since the epoch.
+    pub at: u64,
+}
+
+/// Results of the project's own tests, where something reported them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tests {
+    pub passed: u32,
+    pub failed: u32,
+    pub coverage: Option<f64>,
+    pub duration_ms: u64,
+}
+
+/// The fold. Rows are indexed as the plan's tasks; rows past those belong to tasks the file no longer has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    pub info: RunInfo,
+    pub sessions: Vec<Session>,
+    /// Why the last session ended early.
+    pub stopped: Option<Stopped>,
+    pub remarks: Vec<Remark>,
+    pub remarks_dropped: u32,
+    pub last_checkpoint: Option<CheckpointMark>,
+    /// None until something reports them: nothing is invented.
+    pub tests: Option<Tests>,
+    /// Rows of done tasks in the order in which they ended.
+    pub done_order: Vec<TaskIx>,
+    /// `seq` of the last event folded.
+    pub seq: u64,
+    ids: Vec<TaskId>,
+    rows: Vec<Row>,
+    /// Only while events name tasks by id alone (read from disk).
+    by_id: Option<HashMap<TaskId, u32>>,
+    tally: [u32; TaskState::COUNT],
+    /// Rows with a running attempt, in order of start.
+    running: Vec<TaskIx>,
+    /// Attempts started so far, which makes the number that ran beside one a subtraction.
+    starts: u32,
+    spans: Spans,
+    phases: Phases,
+    executors: Vec<String>,
+    attempts_ended: u32,
+    attempts_failed: u32,
+    cpu_known: bool,
+}
+
+impl Summary {
+    /// Nothing has happened yet.
+    pub fn new(plan: &Plan) -> Summary {
+        let mut summary = Summary {
+            info: RunInfo::default(),
+            sessions: Vec::new(),
+            stopped: None,
+            remarks: Vec::new(),
+            remarks_dropped: 0,
+            last_checkpoint: None,
+            tests: None,
+            done_order: Vec::new(),
+            seq: 0,
+            ids: plan.tasks.iter().map(|task| task.id.clone()).collect(),
+            rows: plan.planned.iter().map(|planned| Row::new(TaskState::first(planned.role))).collect(),
+            by_id: None,
+            tally: [0; TaskState::COUNT],
+            running: Vec::new(),
+            starts: 0,
+            spans: Spans::default(),
+            phases: Phases::new(plan),
+            executors: Vec::new(),
+            attempts_ended: 0,
+            attempts_failed: 0,
+            cpu_known: false,
+        };
+        summary.count_again();
+        summary
+    }
+
+    /// All events of a run at once.
+    pub fn of<'a>(plan: &Plan, events: impl IntoIterator<Item = &'a Event>) -> Summary {
+        let mut summary = Summary::new(plan);
+        events.into_iter().for_each(|event| summary.apply(plan, event));
+        summary
+    }
+
+    /// Takes in one event. `plan` is the plan as it reads after the event.
+    pub fn apply(&mut self, plan: &Plan, event: &Event) {
+        self.seq = event.seq;
+        match &event.kind {
+            EventKind::RunStarted { info, started, .. } => {
+                self.info = info.clone();
+                self.open_session(*started, info.jobs);
+            }
+            EventKind::RunResumed { started, jobs, .. } => self.resume(plan, *started, *jobs),
+            _ => {}
+        }
+        let at = self.advance(event.at);
+        match &event.kind {
+            EventKind::RunStarted { .. } | EventKind::RunResumed { .. } | EventKind::BoxTicked { .. } => {}
+            EventKind::PlanChanged { added, removed, reopened, ticked } => {
+                self.plan_changed(plan, [added, removed, reopened, ticked]);
+            }
+            EventKind::AttemptStarted { task, attempt, executor, worker } => {
+                let task = self.resolve(task);
+                self.start_attempt(plan, task, at, (*attempt, executor, *worker));
+            }
+            EventKind::AttemptFinished { task, attempt, report } => {
+                let task = self.resolve(task);
+                self.end_attempt(plan, task, at, (*attempt, report));
+            }
+            EventKind::GateFinished { task, verdict, .. } => {
+                let task = self.resolve(task);
+                self.rows[task.ix()].gates.add(*verdict);
+            }
+            EventKind::RetryScheduled { task, .. } => self.settle(task, TaskState::Waiting),
+            EventKind::TaskDone { task, verdict, duration, .. } => self.done(task, *verdict, *duration),
+            EventKind::TaskFailed { task, class, .. } => self.failed(task, *class),
+            EventKind::TaskBlocked { task, by } => self.blocked(task, by),
+            EventKind::TaskSkipped { task, why } => self.settle(task, skipped(*why)),
+            EventKind::TaskCancelled { task } => self.settle(task, TaskState::Cancelled),
+            EventKind::BoxPending { task, problem } => {
+                self.remark(RemarkKind::BoxPending { task: task.id.clone(), problem: problem.clone() });
+            }
+            EventKind::CheckpointCreated { name, done } => {
+                let at = self.wall();
+                self.last_checkpoint = Some(CheckpointMark { name: name.clone(), done: *done, at });
+            }
+            EventKind::BudgetReached { budget, limit } => {
+                self.stop(Stopped::Budget { budget: *budget, limit: limit.clone() });
+            }
+            EventKind::Interrupted { signal, .. } => self.stop(Stopped::Signal(signal.clone())),
+            EventKind::Note { level, text } => {
+                self.remark(RemarkKind::Note { level: *level, text: text.clone() });
+            }
+            EventKind::RunFinished { outcome, .. } => self.finish(*outcome),
+        }
+    }
+
+    // ── what it says ──────────────────────────────────────────────────────────────────────────────────────────
+
+    pub fn row(&self, task: TaskIx) -> &Row {
+        &self.rows[task.ix()]
+    }
+
+    pub fn id(&self, task: TaskIx) -> &TaskId {
+        &self.ids[task.ix()]
+    }
+
+    /// The row of a task that an event named, once that event was folded.
+    pub fn locate(&self, task: &TaskRef) -> Option<TaskIx> {
+        if self.ids.get(task.ix.ix()).is_some_and(|id| *id == task.id) {
+            return Some(task.ix);
+        }
+        self.by_id.as_ref()?.get(&task.id).map(|n| TaskIx(*n))
+    }
+
+    /// Every row with its index, those of tasks the file no longer has last.
+    pub fn rows(&self) -> impl Iterator<Item = (TaskIx, &Row)> {
+        self.rows.iter().enumerate().map(|(n, row)| (TaskIx(n as u32), row))
+    }
+
+    /// Rows in this state, in document order.
+    pub fn in_state(&self, state: TaskState) -> impl Iterator<Item = (TaskIx, &Row)> {
+        self.rows().filter(move |(_, row)| row.state == state)
+    }
+
+    pub fn executor(&self, row: &Row) -> Option<&str> {
+        self.executors.get(row.executor as usize).map(String::as_str)
+    }
+
+    /// Rows with a running attempt, in order of start.
+    pub fn running(&self) -> &[TaskIx] {
+        &self.running
+    }
+
+    /// Wall time of the last event, milliseconds since the epoch.
+    pub fn wall(&self) -> u64 {
+        self.sessions.last().map_or(0, |session| session.started + session.length)
+    }
+
+    /// Wall time of a stamp, milliseconds since the epoch.
+    pub fn wall_of(&self, stamp: Stamp) -> u64 {
+        self.sessions.get(stamp.session.get() as usize - 1).map_or(0, |session| session.started + stamp.at)
+    }
+
+    /// Time from the run's first event to its last, the gaps between sessions not counted, in milliseconds.
+    pub fn duration_ms(&self) -> u64 {
+        self.sessions.iter().map(|session| session.length).sum()
+    }
+
+    /// The outcome of the last session; None while it runs or after a crash.
+    pub fn outcome(&self) -> Option<RunOutcome> {
+        self.sessions.last().and_then(|session| session.outcome)
+    }
+
+    pub fn is_resumed(&self) -> bool {
+        self.sessions.len() > 1
+    }
+
+    pub fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
+    /// Over the selected tasks; groups, and tasks the file no longer has, are not counted.
+    pub fn counts(&self) -> Counts {
+        let [open, running, waiting] =
+            [TaskState::Open, TaskState::Running, TaskState::Waiting].map(|state| self.tally(state));
+        let [done, failed, blocked, skipped, cancelled] = [
+            TaskState::Done,
+            TaskState::Failed,
+            TaskState::Blocked,
+            TaskState::Skipped,
+            TaskState::Cancelled,
+        ]
+        .map(|state| self.tally(state));
+        let open = open + running + waiting;
+        Counts {
+            selected: open + done + failed + blocked + skipped + cancelled,
+            done,
+            failed,
+            blocked,
+            skipped,
+            cancelled,
+            open,
+            done_before: self.tally(TaskState::DoneBefore),
+            manual: self.tally(TaskState::Manual),
+        }
+    }
+
+    /// How many rows are in this state.
+    pub fn tally(&self, state: TaskState) -> u32 {
+        self.tally[state as usize]
+    }
+
+    // ── sessions ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    fn open_session(&mut self, started: u64, jobs: u32) {
+        let done_before = self.tally(TaskState::Done);
+        self.sessions.push(Session { started, length: 0, jobs, done_before, outcome: None });
+        self.stopped = None;
+    }
+
+    /// What ran when the session before ended without a word is open again, and so is what failed.
+    fn resume(&mut self, plan: &Plan, started: u64, jobs: u32) {
+        self.close_running(plan);
+        for (row, planned) in self.rows.iter_mut().zip(&plan.planned) {
+            row.failed_before |= row.state == TaskState::Failed;
+            row.resume(planned.role);
+        }
+        self.count_again();
+        self.open_session(started, jobs);
+        self.by_id = None;
+    }
+
+    /// Ends what still runs at the last instant on record.
+    fn close_running(&mut self, plan: &Plan) {
+        let at = self.sessions.last().map_or(0, |session| session.length);
+        for task in std::mem::take(&mut self.running) {
+            self.end_interval(plan, task, at);
+            self.rows[task.ix()].cut_off = true;
+        }
+        self.spans.end_session();
+        self.phases.end_session();
+    }
+
+    fn finish(&mut self, outcome: RunOutcome) {
+        if let Some(session) = self.sessions.last_mut() {
+            session.outcome = Some(outcome);
+        }
+    }
+
+    /// Milliseconds since the session began; never goes back.
+    fn advance(&mut self, at: Elapsed) -> u64 {
+        if self.sessions.is_empty() {
+            self.open_session(0, 0); // a journal that lost its head
+        }
+        let Some(session) = self.sessions.last_mut() else { return 0 };
+        session.length = session.length.max(at.as_millis() as u64);
+        session.length
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        let session = NonZeroU32::new(self.sessions.len() as u32)?;
+        Some(Stamp { session, at: self.sessions.last()?.length })
+    }
+
+    // ── attempts ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    fn start_attempt(&mut self, plan: &Plan, task: TaskIx, at: u64, what: (u32, &str, u32)) {
+        let (attempt, executor, worker) = what;
+        let (executor, stamp) = (self.intern(executor), self.stamp());
+        self.spans.start(at);
+        self.phases.start(plan, task, at);
+        self.set(task, TaskState::Running);
+        self.starts += 1;
+        let row = &mut self.rows[task.ix()];
+        row.attempts = row.attempts.max(attempt);
+        row.worker = worker;
+        row.executor = executor;
+        row.started = row.started.or(stamp);
+        row.ended = None;
+        row.attempt_at = at;
+        row.gates = Gates::default();
+        row.beside.begin(self.starts, self.running.len() as u32);
+        self.meet(task);
+        self.running.push(task);
+    }
+
+    /// Notes who runs beside whom. Each row takes at most eight names, so a task costs eight steps however many
+    /// run, apart from the walk over rows that are already full (at most the number of workers).
+    fn meet(&mut self, task: TaskIx) {
+        for n in 0..self.running.len() {
+            let other = self.running[n];
+            if !self.rows[other.ix()].beside.is_full() {
+                self.rows[other.ix()].beside.name(task);
+            }
+            if !self.rows[task.ix()].beside.is_full() {
+                self.rows[task.ix()].beside.name(other);
+            }
+        }
+    }
+
+    fn end_attempt(&mut self, plan: &Plan, task: TaskIx, at: u64, what: (u32, &AttemptReport)) {
+        let (attempt, report) = what;
+        let Some(n) = self.running.iter().position(|other| *other == task) else { return };
+        self.running.remove(n);
+        self.end_interval(plan, task, at);
+        let counted = report.class != Some(FailureClass::Cancelled);
+        self.attempts_ended += u32::from(counted);
+        self.attempts_failed += u32::from(counted && !report.outcome.is_success());
+        self.cpu_known |= report.cpu_ms > 0 || report.max_rss_kb > 0;
+        self.rows[task.ix()].take(attempt, report);
+        let known = task.ix() < plan.tasks.len();
+        self.set(task, if known { TaskState::Open } else { TaskState::Removed });
+    }
+
+    fn end_interval(&mut self, plan: &Plan, task: TaskIx, at: u64) {
+        self.spans.end(at);
+        self.phases.end(plan, task, at);
+        let stamp = self.stamp();
+        let starts = self.starts;
+        let row = &mut self.rows[task.ix()];
+        row.busy_ms += at.saturating_sub(row.attempt_at);
+        row.ended = stamp;
+        row.beside.end(starts);
+    }
+
+    fn intern(&mut self, executor: &str) -> u16 {
+        // A handful at most: shell and the agents of the run.
+        let known = self.executors.iter().position(|name| name == executor);
+        let n = known.unwrap_or_else(|| {
+            self.executors.push(executor.to_owned());
+            self.executors.len() - 1
+        });
+        n as u16
+    }
+
+    // ── outcomes ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    fn settle(&mut self, task: &TaskRef, state: TaskState) {
+        let task = self.resolve(task);
+        self.set(task, state);
+    }
+
+    fn done(&mut self, task: &TaskRef, verdict: Verdict, duration: Elapsed) {
+        let ix = self.resolve(task);
+        if self.rows[ix.ix()].state == TaskState::Group {
+            return;
+        }
+        self.set(ix, TaskState::Done);
+        self.done_order.push(ix);
+        let row = &mut self.rows[ix.ix()];
+        row.verdict = Some(verdict);
+        row.class = None;
+        row.last_ms = duration.as_millis() as u64;
+        if row.by_fallback {
+            self.remark(RemarkKind::ByFallback(task.id.clone()));
+        }
+    }
+
+    fn failed(&mut self, task: &TaskRef, class: FailureClass) {
+        let task = self.resolve(task);
+        self.set(task, TaskState::Failed);
+        self.rows[task.ix()].class = Some(class);
+    }
+
+    fn blocked(&mut self, task: &TaskRef, by: &TaskRef) {
+        let (task, by) = (self.resolve(task), self.resolve(by));
+        self.set(task, TaskState::Blocked);
+        self.rows[task.ix()].blocked_by = Some(by);
+    }
+
+    fn stop(&mut self, stopped: Stopped) {
+        self.remark(RemarkKind::Stopped(stopped.clone()));
+        self.stopped = Some(stopped);
+    }
+
+    fn remark(&mut self, kind: RemarkKind) {
+        if self.remarks.len() < MAX_REMARKS {
+            let at = self.wall();
+            self.remarks.push(Remark { at, kind });
+        } else {
+            self.remarks_dropped += 1;
+        }
+    }
+
+    /// The one door through which a row's state changes.
+    fn set(&mut self, task: TaskIx, state: TaskState) {
+        let row = &mut self.rows[task.ix()];
+        if row.state == TaskState::Group {
+            return;
+        }
+        self.tally[row.state as usize] -= 1;
+        self.tally[state as usize] += 1;
+        row.state = state;
+    }
+
+    fn count_again(&mut self) {
+        self.tally = [0; TaskState::COUNT];
+        self.rows.iter().for_each(|row| self.tally[row.state as usize] += 1);
+    }
+
+    // ── tasks by id ───────────────────────────────────────────────────────────────────────────────────────────
+
+    /// The row of a task. An event from disk names it by id alone; a task the file no longer has gets a row of
+    /// its own after the others.
+    fn resolve(&mut self, task: &TaskRef) -> TaskIx {
+        if let Some(ix) = self.locate(task) {
+            return ix;
+        }
+        let (ids, rows) = (&mut self.ids, &mut self.rows);
+        let by_id = self.by_id.get_or_insert_with(|| index(ids));
+        let n = *by_id.entry(task.id.clone()).or_insert_with(|| {
+            ids.push(task.id.clone());
+            rows.push(Row::new(TaskState::Removed));
+            self.tally[TaskState::Removed as usize] += 1;
+            rows.len() as u32 - 1
+        });
+        TaskIx(n)
+    }
+
+    /// The file was edited: rows follow their ids to their new places.
+    fn plan_changed(&mut self, plan: &Plan, [added, removed, reopened, ticked]: [&Vec<TaskId>; 4]) {
+        self.remark(RemarkKind::PlanChanged {
+            added: added.clone(),
+            removed: removed.clone(),
+            reopened: reopened.clone(),
+            ticked: ticked.clone(),
+        });
+        self.follow(plan);
+        for (ids, state) in [(reopened, TaskState::Open), (ticked, TaskState::Done)] {
+            for id in ids {
+                let task = self.resolve(&TaskRef { ix: TaskRef::UNRESOLVED, id: id.clone() });
+                // What runs goes on and says itself how it ended.
+                if !matches!(self.rows[task.ix()].state, TaskState::Running | TaskState::DoneBefore) {
+                    self.set(task, state);
+                }
+            }
+        }
+        self.by_id = None;
+    }
+
+    fn follow(&mut self, plan: &Plan) {
+        let fresh = Summary::new(plan);
+        let same = self.ids.len() == fresh.ids.len() && self.ids == fresh.ids;
+        if !same {
+            self.move_rows(fresh);
+        }
+        self.rows.iter_mut().zip(&plan.planned).for_each(|(row, planned)| row.follow(planned.role));
+        self.phases.follow(plan);
+        self.count_again();
+    }
+
+    /// Moves each row to the place its id has in `fresh`; rows without one go to the end.
+    fn move_rows(&mut self, fresh: Summary) {
+        let places = index(&fresh.ids);
+        let (mut ids, mut rows) = (fresh.ids, fresh.rows);
+        let old = std::mem::take(&mut self.ids).into_iter().zip(std::mem::take(&mut self.rows));
+        let moved: Vec<TaskIx> = old
+            .map(|(id, mut row)| match places.get(&id) {
+                Some(place) => {
+                    rows[*place as usize] = row;
+                    TaskIx(*place)
+                }
+                None => {
+                    row.state = row.state.once_gone();
+                    ids.push(id);
+                    rows.push(row);
+                    TaskIx(rows.len() as u32 - 1)
+                }
+            })
+            .collect();
+        let to = |task: TaskIx| moved.get(task.ix()).copied().unwrap_or(task);
+        for row in &mut rows {
+            row.blocked_by = row.blocked_by.map(to);
+            row.beside.rename(to);
+        }
+        self.running.iter_mut().chain(&mut self.done_order).for_each(|task| *task = to(*task));
+        (self.ids, self.rows, self.by_id) = (ids, rows, None);
+    }
+}
+
+fn index(ids: &[TaskId]) -> HashMap<TaskId, u32> {
+    ids.iter().enumerate().map(|(n, id)| (id.clone(), n as u32)).collect()
+}
+
+fn skipped(why: SkipReason) -> TaskState {
+    match why {
+        SkipReason::Manual => TaskState::Manual,
+        SkipReason::Removed => TaskState::Removed,
+        SkipReason::Optional | SkipReason::Dropped | SkipReason::Unclear => TaskState::Skipped,
+    }
+}
+
+impl Gates {
+    fn add(&mut self, verdict: GateVerdict) {
+        match verdict {
+            GateVerdict::Passed => self.passed += 1,
+            GateVerdict::Failed => self.failed += 1,
+            GateVerdict::Inconclusive => self.inconclusive += 1,
+        }
+    }
+}

@@ -3,13 +3,15 @@
 //! A [`Document`] is what was *written*, in document order; whether it makes sense together is the plan's business.
 
 use crate::source::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A task's id as written (`T014`, `1.2`, `t-01`), without decoration. Identity is (spec directory, id).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(with = "String", inline)]
 pub struct TaskId(Arc<str>);
 
 impl TaskId {
@@ -134,7 +136,7 @@ pub struct Checkpoint {
 }
 
 /// What an executable block is for (SPEC 2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BlockKind {
     Run,

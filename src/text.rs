@@ -46,6 +46,26 @@ pub fn safe(text: &str) -> String {
     Untrusted(text).to_string()
 }
 
+/// JSON text whose strings hold no unsafe character raw: `\u202e` instead. Outside strings JSON has none of them, and
+/// those below 0x20 are either escaped by the serializer or its own line ends.
+pub fn json_safe(json: &str) -> std::borrow::Cow<'_, str> {
+    let is_raw = |c: char| c > ' ' && is_unsafe(c);
+    if !json.contains(is_raw) {
+        return json.into();
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_raw(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                let _ = write!(out, "\\u{unit:04x}");
+            });
+        } else {
+            out.push(c);
+        }
+    }
+    out.into()
+}
+
 /// The longest file name made from an id, in bytes.
 const SLUG_BYTES: usize = 80;
 
@@ -108,6 +128,16 @@ mod tests {
     fn what_could_fool_a_terminal_is_escaped() {
         assert_eq!(safe("a\x1b[31mb\r\u{9b}2J\u{202e}x\u{2028}"), "a\\e[31mb\\r\\x9b2J\\u{202e}x\\u{2028}");
         assert_eq!(safe("日本語 ⚠️ é"), "日本語 ⚠️ é");
+    }
+
+    #[test]
+    fn json_keeps_its_meaning_and_holds_nothing_raw() {
+        let text = "a\u{7f}\u{9b}\u{202e}\u{e0041}b\n\"日";
+        let json = serde_json::to_string(text).unwrap();
+        let safe = json_safe(&json);
+        assert!(!safe.contains(is_unsafe), "{safe}");
+        assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
+        assert_eq!(json_safe("{\n}"), "{\n}");
     }
 
     #[test]

@@ -2,3 +2,8 @@
 
 mod architecture;
 mod exec;
+mod keep;
+mod projection;
+mod run;
+mod schedule;
+mod ui;

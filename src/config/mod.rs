@@ -1,1 +1,129 @@
-//! Stub of the skeleton; written by its owner.
+//! Configuration: layers of settings, each value with its origin (SPEC 14.1), and consent to what a repository
+//! would run (14.2, [`trust`]).
+//!
+//! Layers: defaults < user file < project file < `SPECTER_*` < flags. What settings exist is one table
+//! ([`settings`]); files, environment, flags, `specter config` and the JSON Schema all read it. Knows nothing of clap,
+//! rendering or commands.
+
+mod file;
+mod foreign;
+mod layers;
+mod schema;
+mod settings;
+pub mod trust;
+
+pub use layers::{Environment, Finding, Invalid, Loaded, Note, Origin, Override, Sources, load, user_file};
+pub use schema::schema;
+pub use settings::{SETTINGS, Setting};
+
+use crate::plan::{Mode, ProseDeps, Treat};
+use crate::policy::{Budgets, FailurePolicy, RetryPolicy};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How many tasks may run at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Jobs {
+    /// One per core.
+    #[default]
+    Auto,
+    Count(NonZeroU32),
+}
+
+/// Which results tick a box (SPEC 8.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tick {
+    /// Only what a check has confirmed.
+    Verified,
+    /// Also work that ended well and that nothing checked.
+    #[default]
+    Unverified,
+}
+
+/// How much is proven (SPEC 8.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    Fast,
+    #[default]
+    Standard,
+    Enterprise,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// Every setting with its final value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub mode: Mode,
+    pub jobs: Jobs,
+    pub retry: RetryPolicy,
+    pub failure: FailurePolicy,
+    pub budgets: Budgets,
+    /// Wall limit of one attempt; a block's own `timeout=` is stronger.
+    pub timeout: Option<Duration>,
+    pub grace: Duration,
+    /// What `sh` blocks are run with.
+    pub shell: String,
+    /// Variables handed to tasks although they look like secrets. From the user's own layers only.
+    pub env_pass: Vec<String>,
+    pub try_alternatives: bool,
+    /// Words in a failure's output that make it worth another try, and those that make it final.
+    pub retryable: Vec<String>,
+    pub non_retryable: Vec<String>,
+    pub strict: bool,
+    pub prose: ProseDeps,
+    pub treat: Vec<(String, Treat)>,
+    /// As asked for; [`Config::tdd`] is what counts.
+    pub test_first: bool,
+    pub tick: Tick,
+    pub profile: Profile,
+    /// From the user's own layers only.
+    pub state_dir: Option<PathBuf>,
+    pub color: Color,
+    pub ascii: bool,
+    /// Negative is quieter.
+    pub verbosity: i32,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            mode: Mode::default(),
+            jobs: Jobs::default(),
+            retry: RetryPolicy::default(),
+            failure: FailurePolicy::default(),
+            budgets: Budgets::default(),
+            timeout: None,
+            grace: Duration::from_secs(10),
+            shell: "sh".to_owned(),
+            env_pass: Vec::new(),
+            try_alternatives: true,
+            retryable: Vec::new(),
+            non_retryable: Vec::new(),
+            strict: false,
+            prose: ProseDeps::default(),
+            treat: Vec::new(),
+            test_first: false,
+            tick: Tick::default(),
+            profile: Profile::default(),
+            state_dir: None,
+            color: Color::default(),
+            ascii: false,
+            verbosity: 0,
+        }
+    }
+}
+
+impl Config {
+    /// Test tasks come first.
+    pub fn tdd(&self) -> bool {
+        self.test_first || self.profile == Profile::Enterprise
+    }
+}

@@ -1,1 +1,217 @@
-//! Stub of the skeleton; written by its owner.
+//! Running a plan: wires scheduler, journal, executors, boxes, state files and screen together, and nothing else.
+//!
+//! Threads: the pool's workers run attempts; the recorder makes events durable and everything that follows from
+//! them visible; the caller's own thread controls (signals, timers, frames). They meet in the [`hub`].
+//! What to run, with which limits, and whether that was agreed to is decided before, by `cli`.
+
+mod control;
+mod files;
+mod hub;
+mod pool;
+mod recorder;
+mod screen;
+mod ticker;
+
+use crate::boxes::{Boxes, Edited};
+use crate::clock::Clock;
+use crate::event::{Event, EventKind, RunInfo, RunOutcome, Verdict};
+use crate::exec::{Executor, Guardian, ShellConfig, ShellExecutor, kill_leftovers};
+use crate::history::History;
+use crate::journal::{Journal, Loaded, RunId, Store};
+use crate::plan::Plan;
+use crate::projection::Projections;
+use crate::schedule::{Limits, Scheduler, Session};
+use crate::sink::Sink;
+use crate::summary::Summary;
+use crate::task::{State, TaskId};
+use crate::ui::theme;
+use crate::ui::view::View;
+use crate::writeback::Tick;
+use control::Control;
+use files::StateFiles;
+use hub::Hub;
+use pool::Pool;
+use recorder::Recorder;
+use screen::{Screen, ScreenSink};
+use std::collections::HashSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use ticker::BoxTicker;
+
+/// Plans the file as others left it. The second argument are tasks whose boxes a person cleared.
+pub type Replan = Box<dyn Fn(Edited, &[TaskId]) -> Result<Replanned, String> + Send>;
+
+/// The file as it reads now.
+pub struct Replanned {
+    pub plan: Plan,
+    pub warnings: Vec<String>,
+}
+
+/// Everything a session needs, decided and agreed to.
+pub struct Request {
+    pub project: PathBuf,
+    pub store: Store,
+    /// The project's lock is held by the caller, for as long as this runs.
+    pub run: RunId,
+    pub journal: Journal,
+    /// What the journal held when it was opened; none for a new run.
+    pub loaded: Option<Loaded>,
+    pub info: RunInfo,
+    pub plan: Arc<Plan>,
+    /// The task file, as it was when it was planned.
+    pub boxes: Boxes,
+    pub replan: Replan,
+    pub limits: Limits,
+    pub shell: ShellConfig,
+    /// Where progress goes.
+    pub screen: theme::Screen,
+    pub header: Vec<String>,
+    /// Further consumers of events.
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// Whether work that nothing checked ticks its box.
+    pub tick_unverified: bool,
+}
+
+/// How a session ended.
+pub struct Ended {
+    pub outcome: RunOutcome,
+    pub plan: Arc<Plan>,
+    pub summary: Summary,
+    /// Derived files that were written, relative to the project.
+    pub files: Vec<String>,
+    /// Derived files that could not be written, tasks whose box is not ticked: said after the summary.
+    pub problems: Vec<String>,
+}
+
+/// A session that could not be begun or recorded. The journal on disk is whole up to there.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    #[error("cannot start the worker machinery: {0}")]
+    Start(#[source] io::Error),
+    #[error("the run's record cannot be written any more: {0}")]
+    Record(#[source] io::Error),
+}
+
+/// Ends what a killed session of this run may have left running. To be called before its journal is taken up.
+pub fn clear_leftovers(run: &RunId) -> usize {
+    kill_leftovers(run.as_str())
+}
+
+/// Runs until everything selected is settled or the run is stopped. To be called while the process has one thread.
+pub fn run(request: Request) -> Result<Ended, DriverError> {
+    let guardian = Guardian::start(request.run.as_str()).map_err(DriverError::Start)?;
+    let clock = Clock::start();
+    let parts = Parts::new(request, &guardian, &clock)?;
+    let ended = parts.run();
+    guardian.finish();
+    ended
+}
+
+struct Parts {
+    hub: Arc<Hub>,
+    screen: Arc<Screen>,
+    executor: Arc<Executor>,
+    recorder: Recorder,
+    jobs: usize,
+    clock: Clock,
+}
+
+impl Parts {
+    fn new(request: Request, guardian: &Guardian, clock: &Clock) -> Result<Parts, DriverError> {
+        let Request { project, store, plan, mut info, limits, .. } = request;
+        let earlier: Vec<Event> = request.loaded.map(|loaded| loaded.events).unwrap_or_default();
+        let history = History::from_events(&earlier);
+        let speckit = project.join(".specify").is_dir();
+        let (projections, summary) = if earlier.is_empty() {
+            (Projections::new(speckit), Summary::new(&plan))
+        } else {
+            Projections::resumed(&plan, &earlier, speckit)
+        };
+        info.run = request.run.as_str().to_owned();
+        let seed = info.seed;
+        let jobs = limits.jobs as usize;
+        let lost = unticked(&earlier, request.tick_unverified);
+        let open = plan.tasks.iter().filter(|task| task.state != State::Done && lost.contains(&task.id));
+        let unticked = open.map(Tick::of).collect();
+        let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
+        drop(earlier);
+        let session = Session::after(&history, info, clock.wall_ms(), seed);
+        let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
+        let syncer = request.journal.syncer().map_err(DriverError::Start)?;
+        let hub = Hub::new(scheduler, Arc::clone(&plan), request.journal, clock.clone(), history.last_seq);
+        let hub = Arc::new(hub);
+        let out = Box::new(io::stderr());
+        let screen = Arc::new(Screen::new(request.screen, &plan, view, &request.header, out));
+        let shell = ShellConfig { guard: Some((guardian.pid(), guardian.live())), ..request.shell };
+        let shell = ShellExecutor::new(shell).map_err(DriverError::Start)?;
+        let mut sinks = request.sinks;
+        sinks.push(Box::new(ScreenSink(Arc::clone(&screen))));
+        let recorder = Recorder {
+            hub: Arc::clone(&hub),
+            syncer,
+            sinks,
+            screen: Arc::clone(&screen),
+            ticker: BoxTicker::new(request.boxes, request.replan, unticked, request.tick_unverified),
+            files: StateFiles::new(&project, store.dir(), projections, summary),
+            problems: Vec::new(),
+        };
+        Ok(Parts {
+            hub,
+            screen,
+            executor: Arc::new(Executor::Shell(shell)),
+            recorder,
+            jobs,
+            clock: clock.clone(),
+        })
+    }
+
+    fn run(self) -> Result<Ended, DriverError> {
+        let Parts { hub, screen, executor, recorder, jobs, clock } = self;
+        let recording = std::thread::Builder::new().name("recorder".to_owned());
+        let recording = recording.spawn(move || recorder.run()).map_err(DriverError::Start)?;
+        let observer = Arc::clone(&screen) as Arc<_>;
+        let pool = Pool::new(Arc::clone(&hub), executor, observer, jobs);
+        let control = Control { hub: Arc::clone(&hub), pool, screen: Arc::clone(&screen), clock };
+        let controlled = control.run();
+        if let Err(error) = controlled {
+            hub.fail(io::Error::new(error.kind(), error.to_string()));
+        }
+        let recorder = recording.join();
+        // The terminal is given back whatever happened; what cannot be shown any more is not worth an error.
+        let _ = screen.finish();
+        if let Some(error) = hub.take_failure() {
+            return Err(DriverError::Record(error));
+        }
+        match (recorder, hub.outcome()) {
+            (Ok(recorder), Some(outcome)) => Ok(ended(recorder, outcome, hub.plan())),
+            _ => Err(DriverError::Record(io::Error::other("the recorder stopped early"))),
+        }
+    }
+}
+
+fn ended(recorder: Recorder, outcome: RunOutcome, plan: Arc<Plan>) -> Ended {
+    let mut problems = recorder.problems;
+    problems.extend(recorder.ticker.pending());
+    Ended { outcome, plan, files: recorder.files.names(), summary: recorder.files.summary, problems }
+}
+
+/// Tasks that a run recorded as done, whose boxes it had not ticked when it ended, and that are to be ticked.
+pub fn unticked(events: &[Event], tick_unverified: bool) -> HashSet<TaskId> {
+    let mut lost = HashSet::new();
+    for event in events {
+        match &event.kind {
+            EventKind::TaskDone { task, verdict, attempts, .. }
+                if tick_unverified || *verdict == Verdict::Verified || *attempts == 0 =>
+            {
+                lost.insert(task.id.clone());
+            }
+            // Ticked; or cleared by a person since, and run again.
+            EventKind::BoxTicked { task, .. } | EventKind::AttemptStarted { task, .. } => {
+                lost.remove(&task.id);
+            }
+            _ => {}
+        }
+    }
+    lost
+}

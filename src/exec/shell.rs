@@ -45,9 +45,9 @@ pub struct ShellConfig {
     pub rules: Rules,
     /// Try `npm ci` for a failed `npm install`, and the like.
     pub try_alternatives: bool,
-    /// The guardian, if there is one.
-    pub guard: Option<Pid>,
-    /// Where running sessions are noted: the guardian's table. Executors of one process share one.
+    /// The guardian's pid and table, if there is one.
+    pub guard: Option<(Pid, LivePids)>,
+    /// Without a guardian: where running sessions are noted. Executors of one process share one table.
     pub live: Option<LivePids>,
 }
 
@@ -73,7 +73,7 @@ impl ShellConfig {
 
     /// Under the eyes of `guardian`.
     pub fn guarded_by(self, guardian: &Guardian) -> ShellConfig {
-        ShellConfig { guard: Some(guardian.pid()), live: Some(guardian.live()), ..self }
+        ShellConfig { guard: Some((guardian.pid(), guardian.live())), ..self }
     }
 }
 
@@ -105,7 +105,11 @@ impl ShellExecutor {
         let commands = Commands::new(&environment, shell, force_shell, run_dir.join("scripts"));
         let is_here = std::env::current_dir().is_ok_and(|here| here == project);
         let launcher = Launcher::new(if is_here { None } else { Some(path_string(&project)?) })?;
-        let live = config.live.map_or_else(LivePids::new, Ok)?;
+        let (guard, live) = match (config.guard, config.live) {
+            (Some((pid, live)), _) => (Some(pid), live),
+            (None, Some(live)) => (None, live),
+            (None, None) => (None, LivePids::new()?),
+        };
         Ok(ShellExecutor {
             masker: Arc::new(Masker::of_environment(&vars)),
             project,
@@ -114,7 +118,7 @@ impl ShellExecutor {
             environment,
             commands,
             launcher,
-            trees: Trees::new(live, config.guard),
+            trees: Trees::new(live, guard),
             rules: config.rules,
             grace: config.grace,
             timeout: config.timeout,

@@ -5,6 +5,8 @@
 
 use super::{EdgeKind, Reason};
 use crate::task::TaskIx;
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
 
 /// A task (`0..tasks`) or a gate (`tasks..nodes`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,25 +50,11 @@ pub struct Graph {
 
 impl Graph {
     /// Rows from a list of edges. Keeps the strongest of several edges between the same two nodes.
-    pub fn new(tasks: usize, nodes: usize, mut edges: Vec<Edge>) -> Graph {
-        edges.sort_unstable_by_key(|edge| (edge.to, edge.from, edge.kind, edge.reason, edge.line));
-        edges.dedup_by_key(|edge| (edge.to, edge.from));
-        let mut by_from: Vec<u32> = (0..edges.len() as u32).collect();
-        by_from.sort_by_key(|edge| edges[*edge as usize].from);
-        let rows = |key: &dyn Fn(u32) -> NodeIx| {
-            let mut rows = vec![0u32; nodes + 1];
-            (0..edges.len() as u32).for_each(|edge| rows[key(edge).ix() + 1] += 1);
-            (1..rows.len()).for_each(|n| rows[n] += rows[n - 1]);
-            rows
-        };
-        Graph {
-            tasks: tasks as u32,
-            nodes: nodes as u32,
-            before_rows: rows(&|edge| edges[edge as usize].to),
-            after_rows: rows(&|edge| edges[edge as usize].from),
-            after_edges: by_from,
-            edges,
-        }
+    pub fn new(tasks: usize, nodes: usize, edges: impl AsRef<[Edge]>) -> Graph {
+        let edges = strongest(nodes, edges.as_ref());
+        let (after_rows, after_edges) = scatter(nodes, &edges, |edge| edge.from);
+        let (before_rows, _) = scatter(nodes, &edges, |edge| edge.to);
+        Graph { tasks: tasks as u32, nodes: nodes as u32, edges, before_rows, after_rows, after_edges }
     }
 
     pub fn node_count(&self) -> usize {
@@ -103,4 +91,68 @@ impl Graph {
     pub fn is_gate(&self, node: NodeIx) -> bool {
         node.0 >= self.tasks
     }
+}
+
+/// Counting sort: row starts per node, and the edges' positions row by row. Linear where a comparison sort is not.
+fn scatter(nodes: usize, edges: &[Edge], key: impl Fn(&Edge) -> NodeIx) -> (Vec<u32>, Vec<u32>) {
+    let mut rows = vec![0u32; nodes + 1];
+    for edge in edges {
+        rows[key(edge).ix() + 1] += 1;
+    }
+    for node in 0..nodes {
+        rows[node + 1] += rows[node];
+    }
+    let mut next = rows.clone();
+    let mut places = vec![0u32; edges.len()];
+    for (n, edge) in edges.iter().enumerate() {
+        let slot = &mut next[key(edge).ix()];
+        places[*slot as usize] = n as u32;
+        *slot += 1;
+    }
+    (rows, places)
+}
+
+/// Sorted by `to`, then `from`; of several edges between two nodes only the strongest.
+fn strongest(nodes: usize, edges: &[Edge]) -> Vec<Edge> {
+    let (rows, places) = scatter(nodes, edges, |edge| edge.to);
+    let mut sorted: Vec<Edge> = places.iter().map(|place| edges[*place as usize]).collect();
+    for row in rows.windows(2) {
+        sorted[row[0] as usize..row[1] as usize]
+            .sort_unstable_by_key(|edge| (edge.from, edge.kind, edge.reason, edge.line));
+    }
+    sorted.dedup_by_key(|edge| (edge.to, edge.from));
+    sorted
+}
+
+/// The sets of nodes that wait for one another, each ascending, in order of their first node.
+///
+/// Kosaraju's algorithm, because petgraph's Tarjan recurses and a long chain would overflow the stack.
+pub(super) fn circles(graph: &Graph, among: &[NodeIx]) -> Vec<Vec<NodeIx>> {
+    let mut position = vec![u32::MAX; graph.node_count()];
+    for (n, node) in among.iter().enumerate() {
+        position[node.ix()] = n as u32;
+    }
+    let mut part = DiGraph::<(), ()>::with_capacity(among.len(), among.len());
+    for _ in among {
+        part.add_node(());
+    }
+    for node in among {
+        for edge in graph.before(*node) {
+            if position[edge.from.ix()] != u32::MAX {
+                let end = |node: NodeIx| NodeIndex::new(position[node.ix()] as usize);
+                part.add_edge(end(edge.from), end(edge.to), ());
+            }
+        }
+    }
+    let mut circles: Vec<Vec<NodeIx>> = kosaraju_scc(&part)
+        .into_iter()
+        .filter(|nodes| nodes.len() > 1)
+        .map(|nodes| {
+            let mut nodes: Vec<NodeIx> = nodes.into_iter().map(|n| among[n.index()]).collect();
+            nodes.sort_unstable();
+            nodes
+        })
+        .collect();
+    circles.sort_unstable();
+    circles
 }

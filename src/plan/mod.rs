@@ -4,7 +4,38 @@
 //! is handed in as [`Estimates`]. Everything here is linear in tasks and edges (times a logarithm) unless a reason
 //! stands beside it.
 
+mod build;
+mod cycle;
+mod draft;
+mod edges;
+pub mod estimate;
+pub mod explain;
+pub mod export;
+mod files;
+mod filter;
+mod findings;
+mod glob;
 pub mod graph;
+mod lanes;
+mod lint;
+mod mode;
+mod names;
+mod order;
+mod prose;
+mod resolve;
+mod roles;
+mod select;
+
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+pub use build::plan;
 
 use crate::task::{Checkpoint, Ignored, NeedForm, Phase, State, Story, Task, TaskId, TaskIx};
 use graph::Graph;
@@ -69,9 +100,10 @@ pub enum Reason {
     Waves,
     Checkpoint,
     Phase,
+    /// Stronger than the lane whose order it turns.
+    Tdd,
     Lane,
     Layer,
-    Tdd,
     Prose,
     File,
     Mode,
@@ -186,6 +218,8 @@ pub enum ProseDeps {
 /// Everything besides the document that decides a plan.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The task file as people call it; only shown.
+    pub file: String,
     pub selection: Selection,
     pub mode: Mode,
     pub treat: Vec<(String, Treat)>,

@@ -1,1 +1,3 @@
-//! Stub of the skeleton; written by its owner.
+//! Documents for other programs and for keeping: SARIF so far. Text from data; writes no file and knows no terminal.
+
+pub mod sarif;

@@ -3,10 +3,47 @@
 //! Invariants: a decision's events are journalled, as one frame, before any of its actions is carried out; a task
 //! starts only when each of its `Needs` is done; at most `jobs` attempts run at once; every task is settled exactly
 //! once. The machine never reads a clock, a file or the environment.
+//!
+//! Every node of the plan's graph is *released* once all before it are released and it is itself settled; a failure
+//! runs ahead of that along `Needs` edges and settles what it blocks at once. So order holds through gates, done,
+//! left-out and blocked tasks alike, and nobody hears of a blocked task later than need be.
+//!
+//! Parts: `state` (where each task stands, counts), `layout` (from plan and history to a starting position),
+//! `settle` (the two waves above), `attempt` (what the end of an attempt means), `ready`, `overlap`, `slots` (who
+//! starts next and where), `stop` (budgets, interrupts, the end), `replan`, `explain`, `forecast`, `check`.
 
-use crate::event::{AttemptReport, Event, RunOutcome, Stop};
+mod attempt;
+mod check;
+mod explain;
+mod forecast;
+mod layout;
+mod overlap;
+mod ready;
+mod replan;
+mod settle;
+mod slots;
+mod state;
+mod stop;
+
+pub use explain::{Explanation, Obstacle};
+pub use forecast::{FORECAST_CAP, Forecast, forecast};
+pub use state::{TaskOutcome, TaskState};
+pub use stop::Halt;
+
+use crate::event::{AttemptReport, Counts, Elapsed, Event, EventKind, RunInfo, RunOutcome, Stop, TaskRef};
+use crate::history::History;
+use crate::plan::Plan;
 use crate::policy::{Budgets, FailurePolicy, RetryPolicy};
-use crate::task::TaskIx;
+use crate::task::{TaskId, TaskIx};
+use layout::Node;
+use overlap::Overlap;
+use ready::Ready;
+use slots::Slots;
+use state::{Board, Stage, TaskSlot};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What the scheduler may do at once and how long it tries.
 #[derive(Clone, Debug)]
@@ -15,6 +52,27 @@ pub struct Limits {
     pub retry: RetryPolicy,
     pub failure: FailurePolicy,
     pub budgets: Budgets,
+}
+
+/// What a session is: one process's part of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    pub info: RunInfo,
+    /// Wall time in milliseconds since the epoch at which the session's clock stood at zero.
+    pub started: u64,
+    /// 1 for a new run.
+    pub number: u32,
+    /// For the jitter of waits.
+    pub seed: u64,
+    /// Number of the session's first event: one more than the last on record.
+    pub first_seq: u64,
+}
+
+impl Session {
+    /// The session that takes up `history`, or begins the run if there is none.
+    pub fn after(history: &History, info: RunInfo, started: u64, seed: u64) -> Session {
+        Session { info, started, number: history.sessions + 1, seed, first_seq: history.last_seq + 1 }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -27,7 +85,7 @@ pub enum Input {
     Wakeup,
     /// Start nothing more; end what runs. `signal` as in `RunOutcome::Interrupted`.
     Interrupt { signal: i32, name: &'static str, how: Stop },
-    /// The number of workers changed.
+    /// The number of workers changed; 0 is a pause.
     Jobs(u32),
 }
 
@@ -48,4 +106,261 @@ pub enum Action {
     Cancel { task: TaskIx, how: Stop },
     /// Nothing more will be asked.
     Exit(RunOutcome),
+}
+
+/// A task that was removed from the file while it ran. Its position lies behind the plan's own.
+#[derive(Clone, Debug)]
+struct Removed {
+    id: TaskId,
+    slot: TaskSlot,
+}
+
+/// What tasks took against what was expected of them, in this session.
+#[derive(Clone, Copy, Debug, Default)]
+struct Velocity {
+    expected: Duration,
+    taken: Duration,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    plan: Arc<Plan>,
+    limits: Limits,
+    session: Session,
+    /// Time of earlier sessions.
+    elapsed_before: Duration,
+    now: Elapsed,
+    board: Board,
+    nodes: Vec<Node>,
+    /// Rank to task.
+    order: Vec<TaskIx>,
+    ready: Ready,
+    backing_off: BinaryHeap<Reverse<(Elapsed, TaskIx)>>,
+    overlap: Overlap,
+    slots: Slots,
+    removed: Vec<Option<Removed>>,
+    /// What is known of tasks that the file no longer has: an editor may save half a file and then the whole.
+    dropped: HashMap<TaskId, TaskSlot>,
+    /// After an edit: the second waits for the first to settle, although the plan's order is the other way round.
+    held: Vec<(TaskIx, layout::NodeIx)>,
+    /// Nodes to look at; empty between steps.
+    work: Vec<layout::NodeIx>,
+    halt: Option<Halt>,
+    stop: Option<Stop>,
+    dispatches: u32,
+    next_seq: u64,
+    rng: fastrand::Rng,
+    velocity: Velocity,
+    begun: bool,
+    over: bool,
+}
+
+impl Scheduler {
+    /// `history` is what the run's journal says so far; empty for a new run.
+    pub fn new(plan: Arc<Plan>, limits: Limits, history: &History, session: Session) -> Scheduler {
+        let mut scheduler = Scheduler {
+            elapsed_before: history.elapsed(),
+            now: Elapsed::ZERO,
+            board: Board::default(),
+            nodes: Vec::new(),
+            order: Vec::new(),
+            ready: Ready::default(),
+            backing_off: BinaryHeap::new(),
+            overlap: Overlap::new(&plan),
+            slots: Slots::default(),
+            removed: Vec::new(),
+            dropped: HashMap::new(),
+            held: Vec::new(),
+            work: Vec::new(),
+            halt: None,
+            stop: None,
+            dispatches: history.dispatches,
+            next_seq: session.first_seq.max(1),
+            rng: fastrand::Rng::with_seed(session.seed),
+            velocity: Velocity::default(),
+            begun: false,
+            over: false,
+            limits: Limits { jobs: limits.jobs.max(1), ..limits },
+            session,
+            plan: Arc::clone(&plan),
+        };
+        let slots = layout::from_history(&plan, history);
+        scheduler.lay_out(plan, slots);
+        scheduler
+    }
+
+    /// The one way in. Inputs after the end, and late reports, are harmless.
+    pub fn step(&mut self, now: Elapsed, input: Input) -> Decision {
+        let mut decision = Decision::default();
+        self.step_into(now, input, &mut decision);
+        decision
+    }
+
+    /// As [`Scheduler::step`], appending to `out`: a driver that gathers several inputs into one frame reuses it.
+    pub fn step_into(&mut self, now: Elapsed, input: Input, out: &mut Decision) {
+        if self.over {
+            return;
+        }
+        self.now = self.now.max(now);
+        self.begin_once(out);
+        match input {
+            Input::Begin | Input::Wakeup => {}
+            Input::Finished { task, report } => self.attempt_finished(out, task, report),
+            Input::Interrupt { signal, name, how } => self.interrupt(out, signal, name, how),
+            Input::Jobs(jobs) => self.limits.jobs = jobs,
+        }
+        self.go_on(out);
+    }
+
+    /// What follows from any input.
+    fn go_on(&mut self, out: &mut Decision) {
+        self.check_time(out);
+        self.release_due();
+        self.start_ready(out);
+        self.exit_if_over(out);
+    }
+
+    /// When to call `step` with [`Input::Wakeup`] if nothing else happens first.
+    pub fn next_wakeup(&self) -> Option<Elapsed> {
+        if self.over || self.halt.is_some() {
+            return None;
+        }
+        let backoff = self.backing_off.peek().map(|Reverse((until, _))| *until);
+        [backoff, self.deadline()].into_iter().flatten().min()
+    }
+
+    /// Makes an event of something that is not the scheduler's to decide (a gate, a box, a note), in one count with
+    /// its own. Every event of a run's journal comes from `step`, `replan` or here.
+    pub fn stamp(&mut self, now: Elapsed, kind: EventKind) -> Event {
+        self.now = self.now.max(now);
+        if let EventKind::BoxTicked { task, .. } = &kind {
+            self.note_ticked(task);
+        }
+        self.event(kind)
+    }
+
+    fn note_ticked(&mut self, task: &TaskRef) {
+        let known = self.plan.tasks.get(task.ix.ix()).is_some_and(|known| known.id == task.id);
+        if known {
+            self.board.get_mut(task.ix).ticked = true;
+        }
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    pub fn state(&self, task: TaskIx) -> TaskState {
+        let slot = self.board.get(task);
+        let attempt = slot.attempts + 1;
+        match slot.stage() {
+            Stage::Waiting => TaskState::Waiting { unmet: self.nodes[task.ix()].unmet },
+            Stage::Ready => TaskState::Ready { attempt },
+            Stage::Running { .. } => TaskState::Running { attempt: slot.attempts },
+            Stage::BackingOff { until } => TaskState::BackingOff { attempt, until },
+            Stage::Settled(outcome) => TaskState::Finished(outcome),
+        }
+    }
+
+    /// True at any moment; what runs counts as open.
+    pub fn counts(&self) -> Counts {
+        self.board.counts()
+    }
+
+    pub fn jobs(&self) -> u32 {
+        self.limits.jobs
+    }
+
+    /// How many attempts run.
+    pub fn running_count(&self) -> u32 {
+        self.slots.len()
+    }
+
+    /// Worker, task and id of what runs, by worker. Positions are the present plan's; a task that was removed from
+    /// the file has one behind it, good for [`Input::Finished`] only.
+    pub fn running(&self) -> impl Iterator<Item = (u32, TaskIx, &TaskId)> {
+        self.slots.running().filter_map(|(worker, task)| Some((worker, task, self.id_of(task)?)))
+    }
+
+    fn id_of(&self, task: TaskIx) -> Option<&TaskId> {
+        let tasks = &self.plan.tasks;
+        match tasks.get(task.ix()) {
+            Some(task) => Some(&task.id),
+            None => self.removed.get(task.ix() - tasks.len())?.as_ref().map(|removed| &removed.id),
+        }
+    }
+
+    fn task_ref(&self, task: TaskIx) -> TaskRef {
+        TaskRef { ix: task, id: self.plan.task(task).id.clone() }
+    }
+
+    fn event(&mut self, kind: EventKind) -> Event {
+        let event = Event { seq: self.next_seq, at: self.now, kind };
+        self.next_seq += 1;
+        event
+    }
+
+    fn record(&mut self, out: &mut Decision, kind: EventKind) {
+        let event = self.event(kind);
+        out.events.push(event);
+    }
+
+    fn release_due(&mut self) {
+        while let Some(Reverse((until, task))) = self.backing_off.peek().copied() {
+            if until > self.now {
+                return;
+            }
+            self.backing_off.pop();
+            self.make_ready(task);
+        }
+    }
+
+    /// Ready, or ready once its wait is over.
+    fn make_ready(&mut self, task: TaskIx) {
+        let slot = self.board.get(task);
+        if slot.not_before > self.now {
+            let until = slot.not_before;
+            self.backing_off.push(Reverse((until, task)));
+            self.board.set(task, Stage::BackingOff { until });
+        } else {
+            self.ready.push(slot.rank, self.overlap.class(task));
+            self.board.set(task, Stage::Ready);
+        }
+    }
+
+    fn start_ready(&mut self, out: &mut Decision) {
+        // While a task runs that the file no longer has, its files and order are unknown to the plan: nothing joins it.
+        while self.halt.is_none() && self.removed.is_empty() {
+            self.check_dispatches(out);
+            if self.slots.len() >= self.limits.jobs || self.halt.is_some() {
+                return;
+            }
+            let Some(rank) = self.ready.pick(&mut self.overlap) else { return };
+            self.start(out, self.order[rank as usize]);
+        }
+    }
+
+    fn start(&mut self, out: &mut Decision, task: TaskIx) {
+        let worker = self.slots.take(task);
+        self.overlap.start(task);
+        self.dispatches += 1;
+        let slot = self.board.get_mut(task);
+        slot.attempts += 1;
+        slot.started = self.now;
+        let attempt = slot.attempts;
+        self.board.set(task, Stage::Running { worker });
+        let executor = self.executor(task).to_owned();
+        let task_ref = self.task_ref(task);
+        self.record(out, EventKind::AttemptStarted { task: task_ref, attempt, executor, worker });
+        out.actions.push(Action::Start { task, attempt, worker });
+    }
+
+    fn executor(&self, task: TaskIx) -> &str {
+        let task = self.plan.task(task);
+        match &task.agent {
+            Some(agent) if !task.has_run_block() => agent,
+            _ => "shell",
+        }
+    }
 }

@@ -9,9 +9,12 @@ mod shared;
 mod spawn;
 
 pub use guard::{GuardHandle, fork_guard};
-pub use poll::{Interest, Ready, Wake, close_all_on_exec, grow_pipe, is_closed, pipe, poll, read, read_at};
+pub use poll::{
+    Interest, Ready, Wake, close_all_on_exec, grow_pipe, is_closed, pipe, poll, read, read_at, terminal_size,
+};
 pub use process::{
-    Ended, How, PidFd, adopt_orphans, group_exists, kill, kill_group, own_session, reap, try_wait, wait,
+    Ended, How, PidFd, adopt_orphans, group_exists, kill, kill_group, own_session, reap, stop_myself,
+    try_wait, wait,
 };
 pub use shared::LivePids;
 pub use spawn::{Launcher, Strings};
@@ -30,6 +33,7 @@ pub const SIGSEGV: i32 = libc::SIGSEGV;
 pub const SIGPIPE: i32 = libc::SIGPIPE;
 pub const SIGTERM: i32 = libc::SIGTERM;
 pub const SIGSTOP: i32 = libc::SIGSTOP;
+pub const SIGTSTP: i32 = libc::SIGTSTP;
 pub const SIGCONT: i32 = libc::SIGCONT;
 
 /// The last error of the calling thread, or success.

@@ -120,3 +120,12 @@ impl AsFd for Wake {
         self.0.as_fd()
     }
 }
+
+/// Columns and rows of the terminal behind standard error or standard output, if there is one and it knows.
+pub fn terminal_size(is_stderr: bool) -> Option<(u16, u16)> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    let fd = if is_stderr { libc::STDERR_FILENO } else { libc::STDOUT_FILENO };
+    // SAFETY: the call fills in the struct it is given.
+    let result = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) };
+    (result == 0 && size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}

@@ -85,6 +85,11 @@ pub fn kill(pid: Pid, signal: i32) -> io::Result<()> {
     check(unsafe { libc::kill(pid, signal) }).map(drop)
 }
 
+/// Stops this process until somebody continues it.
+pub fn stop_myself() -> io::Result<()> {
+    kill(std::process::id() as Pid, libc::SIGSTOP)
+}
+
 /// Sends `signal` to the process group `group`.
 pub fn kill_group(group: Pid, signal: i32) -> io::Result<()> {
     if group <= 1 {

@@ -1,0 +1,366 @@
+//! `specter implement` and `specter resume`: from a target to a run, and from its end to an exit code.
+//!
+//! The order is the promise: everything that can be wrong is found before anything is run or written; the lock is
+//! taken before the journal is read; what a killed run finished is ticked before the file is planned.
+
+use super::args::{Format, Global, Implement};
+use super::error::{Error, Kind};
+use super::exit::Exit;
+use super::target::Target;
+use super::{consent, report, stage};
+use crate::boxes::Boxes;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::driver::{self, Replanned, Request};
+use crate::event::{EventKind, RunInfo};
+use crate::exec::ShellConfig;
+use crate::history::History;
+use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail};
+use crate::plan::{self, Mode, Plan, Role};
+use crate::schedule::{self, Limits, Scheduler};
+use crate::sink::Sink;
+use crate::task::State;
+use crate::text::{count, safe};
+use crate::ui::{header, jsonl::JsonLines};
+use crate::writeback::Tick;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Runs the open tasks of the target.
+pub(super) fn implement(global: &Global, given: &Implement) -> Result<Exit, Error> {
+    if given.run.dry_run {
+        return super::plan::dry_run(global, given);
+    }
+    let target = Target::find(given.target.as_deref(), global)?;
+    let session = Session::open(global, given, target)?;
+    session.run()
+}
+
+/// What is known before the file is planned.
+struct Session<'a> {
+    global: &'a Global,
+    target: Target,
+    /// As typed, or as the run that is taken up remembers it.
+    args: Implement,
+    loaded: config::Loaded,
+    clock: Clock,
+    /// Held from before the journal is read to the end. `None` while there is no state directory yet.
+    held: Option<(Store, Lock)>,
+    /// The run to go on with.
+    resumed: Option<(RunId, Loaded)>,
+}
+
+impl<'a> Session<'a> {
+    fn open(global: &'a Global, given: &Implement, target: Target) -> Result<Session<'a>, Error> {
+        let loaded = stage::configuration(global, &target, &given.overrides())?;
+        let clock = Clock::start();
+        let store = Store::find(&target.project, stage::state_dir(global, &loaded.config))?;
+        let held = store.map(|store| lock(&store, &clock).map(|lock| (store, lock))).transpose()?;
+        let mut session = Session { global, target, args: given.clone(), loaded, clock, held, resumed: None };
+        session.look_back()?;
+        Ok(session)
+    }
+
+    /// Takes up the last run of this file: repairs what its death left undone and, if asked to, goes on with it.
+    fn look_back(&mut self) -> Result<(), Error> {
+        let wants_resume = self.args.run.resume;
+        let Some((store, _)) = &self.held else { return self.nothing_to_resume(wants_resume) };
+        let Some((run, loaded)) = store.unfinished(Some(&self.target.name))? else {
+            return self.nothing_to_resume(wants_resume);
+        };
+        let killed = driver::clear_leftovers(&run);
+        if killed > 0 {
+            self.say(&format!(
+                "{} of the interrupted run were ended",
+                count(killed as u64, "leftover process").replace("processs", "processes")
+            ));
+        }
+        if let Tail::Torn { bytes: dropped } = loaded.tail {
+            self.say(&format!("the last record of run {run} was cut short ({dropped} bytes) and is dropped"));
+        }
+        repair(&self.target, &loaded, self.loaded.config.tick == config::Tick::Unverified);
+        if !wants_resume {
+            let is_whole =
+                matches!(loaded.events.last().map(|event| &event.kind), Some(EventKind::RunFinished { .. }));
+            let what = if is_whole { "left work undone" } else { "did not end" };
+            self.say(&format!(
+                "run {run} {what}; starting anew with what is open (`specter resume` goes on with it)"
+            ));
+            return Ok(());
+        }
+        self.take_up(run, loaded)
+    }
+
+    fn nothing_to_resume(&self, wanted: bool) -> Result<(), Error> {
+        if wanted {
+            self.say("no unfinished run to resume; starting with what is open");
+        }
+        Ok(())
+    }
+
+    /// The options of the run that goes on, with what was typed now laid over them.
+    fn take_up(&mut self, run: RunId, loaded: Loaded) -> Result<(), Error> {
+        let history = History::from_events(&loaded.events);
+        let mut options = history.info.map(|info| info.options).unwrap_or_default();
+        options.extend(self.args.to_options());
+        let remembered = Implement::from_options(&options).map_err(|error| {
+            Error::message(Kind::Input, format!("the options of run {run} cannot be read: {error}"))
+        })?;
+        let (run_flags, format) = (self.args.run.clone(), self.args.format);
+        let target = self.args.target.take();
+        self.args = remembered;
+        self.args.target = target;
+        self.args.format = format;
+        (self.args.run.yes, self.args.run.trust) = (run_flags.yes, run_flags.trust);
+        self.args.run.resume = true;
+        self.loaded = stage::configuration(self.global, &self.target, &self.args.overrides())?;
+        self.resumed = Some((run, loaded));
+        Ok(())
+    }
+
+    fn say(&self, text: &str) {
+        stage::note(&self.loaded.config, text);
+    }
+
+    fn run(mut self) -> Result<Exit, Error> {
+        let file = stage::read(&self.target)?;
+        let options = stage::plan_options(&self.args, &self.loaded.config, &self.target, self.store());
+        let screen = stage::screen(self.global, &self.loaded.config, stage::Stream::Err);
+        let Some((plan, findings)) = stage::planned(&file, &options, self.loaded.config.strict, &screen)?
+        else {
+            return Ok(Exit::BadInput);
+        };
+        stage::print_findings(&screen, &file.source, &findings);
+        self.check_work(&plan)?;
+        let trust = consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
+        if plan.runnable().next().is_none() && self.resumed.is_none() {
+            report::nothing_to_do(&screen, &plan);
+            return Ok(Exit::Done);
+        }
+        let (store, lock) = self.hold()?;
+        let request = self.request(&store, &lock, plan, file, options, trust)?;
+        let run = request.run.clone();
+        let json = self.args.format == Format::Json;
+        let ended = driver::run(request).map_err(|error| {
+            Error::new(Kind::Io, error).hint("what is recorded is safe; `specter resume` goes on from there")
+        })?;
+        drop(lock);
+        let run_dir = stage::shown(&store.run_dir(&run), &self.target.project);
+        report::end(&screen, &ended, &self.target, &run_dir, json);
+        Ok(Exit::from(ended.outcome))
+    }
+
+    fn store(&self) -> Option<&Store> {
+        self.held.as_ref().map(|(store, _)| store)
+    }
+
+    /// Every open task must say what runs it.
+    fn check_work(&self, plan: &Plan) -> Result<(), Error> {
+        let without: Vec<String> = plan
+            .runnable()
+            .filter(|task| !plan.task(*task).has_run_block())
+            .map(|task| {
+                format!(
+                    "  line {}: {} {}",
+                    plan.task(task).line,
+                    safe(plan.task(task).id.as_str()),
+                    safe(&plan.task(task).title)
+                )
+            })
+            .collect();
+        if without.is_empty() {
+            return Ok(());
+        }
+        let shown = without.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
+        let more = if without.len() > 20 {
+            format!("\n  … and {} more", without.len() - 20)
+        } else {
+            String::new()
+        };
+        let what = format!("{} without work:\n{shown}{more}", count(without.len() as u64, "open task"));
+        Err(Error::message(Kind::Preflight, what)
+            .hint("give each a fenced block whose info string is `sh run`, indented under the task")
+            .hint("or leave them out with `--only`, `--filter` or `--story`; coding agents come in a later version"))
+    }
+
+    /// Store and lock; made now if this is the project's first run.
+    fn hold(&mut self) -> Result<(Store, Lock), Error> {
+        match self.held.take() {
+            // Opened again for writing: that also mends the directory's own files.
+            Some((_, lock)) => {
+                let store =
+                    Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
+                Ok((store, lock))
+            }
+            None => {
+                let store =
+                    Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
+                let lock = lock(&store, &self.clock)?;
+                Ok((store, lock))
+            }
+        }
+    }
+
+    fn request(
+        &mut self,
+        store: &Store,
+        lock: &Lock,
+        plan: Plan,
+        file: stage::TaskFile,
+        options: plan::Options,
+        trust: config::trust::Trust,
+    ) -> Result<Request, Error> {
+        let config = &self.loaded.config;
+        let seed = self.clock.seed();
+        let (run, journal, loaded) = match self.resumed.take() {
+            Some((run, loaded)) => {
+                let journal = store.resume_run(&run, &loaded, lock)?;
+                (run, journal, Some(loaded))
+            }
+            None => {
+                let (run, journal) = store.create_run(self.clock.wall_ms(), seed, lock)?;
+                (run, journal, None)
+            }
+        };
+        let jobs = jobs(config);
+        let run_dir = store.run_dir(&run);
+        let screen = stage::screen(self.global, config, stage::Stream::Err);
+        let manner = header::Manner {
+            run: run.to_string(),
+            mode: plan::export::mode_name(config.mode).to_owned(),
+            jobs,
+            selection: self.args.select.to_options(),
+            executors: vec!["shell".to_owned()],
+            session: loaded.as_ref().map_or(1, |loaded| History::from_events(&loaded.events).sessions + 1),
+        };
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        if self.args.format == Format::Json {
+            sinks.push(Box::new(JsonLines::new(Box::new(io::stdout()))));
+        }
+        Ok(Request {
+            project: self.target.project.clone(),
+            store: store.clone(),
+            info: RunInfo {
+                run: run.to_string(),
+                file: self.target.name.clone(),
+                mode: plan::export::mode_name(config.mode).to_owned(),
+                jobs,
+                seed,
+                selection: self.args.select.to_options(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                options: self.args.to_options(),
+            },
+            limits: Limits {
+                jobs,
+                retry: config.retry.clone(),
+                failure: config.failure,
+                budgets: config.budgets,
+            },
+            shell: shell(config, &self.target.project, &run, &run_dir),
+            header: header::header(&screen, &plan, &manner),
+            screen,
+            boxes: Boxes::new(&self.target.file).planned(file.contents, file.source, file.document),
+            replan: replan(options, trust),
+            plan: Arc::new(plan),
+            run,
+            journal,
+            loaded,
+            sinks,
+            tick_unverified: config.tick == config::Tick::Unverified,
+        })
+    }
+}
+
+fn lock(store: &Store, clock: &Clock) -> Result<Lock, Error> {
+    let command =
+        std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+    store.lock(&command, clock.wall_ms()).map_err(|error| match error {
+        error @ LockError::Held { .. } => {
+            Error::new(Kind::Locked, error).hint("wait for it, or end it; its lock goes with it")
+        }
+        error => Error::new(Kind::Io, error),
+    })
+}
+
+/// Ticks what a killed run recorded as done, before the file is planned: a finished task never runs again.
+fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
+    let Ok(file) = stage::read(target) else { return };
+    let lost = driver::unticked(&loaded.events, tick_unverified);
+    let lost = file.document.tasks.iter().filter(|task| task.state != State::Done && lost.contains(&task.id));
+    let ticks: Vec<Tick> = lost.map(Tick::of).collect();
+    if !ticks.is_empty() {
+        Boxes::new(&target.file).tick(&ticks);
+    }
+}
+
+pub(super) fn jobs(config: &Config) -> u32 {
+    match (config.mode, config.jobs) {
+        (Mode::Sequential, _) => 1,
+        (_, config::Jobs::Count(jobs)) => jobs.get(),
+        (_, config::Jobs::Auto) => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
+    }
+}
+
+/// How long a new run of `plan` should take: it is played through with what is known of durations.
+pub(super) fn expected(plan: &Plan, config: &Config) -> Option<std::time::Duration> {
+    let limits = Limits {
+        jobs: jobs(config),
+        retry: config.retry.clone(),
+        failure: config.failure,
+        budgets: config.budgets,
+    };
+    let history = History::default();
+    let scheduler = Scheduler::new(Arc::new(plan.clone()), limits, &history, schedule::Session::default());
+    let forecast = schedule::forecast(&scheduler, std::time::Duration::ZERO, schedule::FORECAST_CAP);
+    (!forecast.at_least && !forecast.left.is_zero()).then_some(forecast.left)
+}
+
+fn shell(config: &Config, project: &Path, run: &RunId, run_dir: &Path) -> ShellConfig {
+    let mut shell = ShellConfig::new(project.to_owned(), run.to_string(), run_dir.to_owned());
+    shell.env_pass.clone_from(&config.env_pass);
+    shell.grace = config.grace;
+    shell.timeout = config.timeout;
+    shell.try_alternatives = config.try_alternatives;
+    shell.rules.retryable.clone_from(&config.retryable);
+    shell.rules.non_retryable.clone_from(&config.non_retryable);
+    shell
+}
+
+/// How an edited file is planned: with the same options, and nothing in it that nobody agreed to.
+fn replan(options: plan::Options, trust: config::trust::Trust) -> driver::Replan {
+    Box::new(move |edited, _cleared| {
+        let mut document = edited.document;
+        let mut warnings = Vec::new();
+        for task in &mut document.tasks {
+            if task.state == State::Open && !trust.covers(task) {
+                task.state = State::Manual;
+                warnings.push(format!(
+                    "{} was given commands that nobody agreed to: it waits (`specter trust`, then `specter resume`)",
+                    safe(task.id.as_str())
+                ));
+            }
+        }
+        let first = |found: &[crate::diagnostic::Diagnostic]| {
+            let error = found.iter().find(|diagnostic| diagnostic.is_error())?;
+            let line = error.span().map_or(0, |span| edited.source.line(span.start));
+            Some(format!("line {line}: {}", error.message))
+        };
+        if let Some(error) = first(&edited.diagnostics) {
+            return Err(error);
+        }
+        match plan::plan(document, &options) {
+            Ok((mut plan, _)) => {
+                let open = plan.task_ixs().filter(|task| plan.planned(*task).role == Role::Run);
+                let idle: Vec<_> = open.filter(|task| !plan.task(*task).has_run_block()).collect();
+                for task in idle {
+                    plan.planned[task.ix()].role = Role::LeftOut(plan::LeftOut::Manual);
+                    warnings.push(format!("{} has no work: it waits", safe(plan.task(task).id.as_str())));
+                }
+                plan.file = edited.source.name().to_owned();
+                Ok(Replanned { plan, warnings })
+            }
+            Err(found) => Err(first(&found).unwrap_or_else(|| "it has errors".to_owned())),
+        }
+    })
+}

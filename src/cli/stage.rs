@@ -1,0 +1,224 @@
+//! The steps that commands share: configuration, reading and planning a file, the screen, findings.
+
+use super::args::{Global, Implement};
+use super::error::{Error, Kind};
+use super::target::Target;
+use crate::config::{self, Config, Environment, Invalid, Override, Sources};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::fs;
+use crate::journal::Store;
+use crate::plan::{self, Estimates, Plan};
+use crate::projection::history;
+use crate::source::{MAX_BYTES, NotText, SourceText};
+use crate::task::Document;
+use crate::text::safe;
+use crate::ui::diagnostics;
+use crate::ui::theme::{Choice, ColorChoice, Screen, Surroundings};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// A task file as it was read, and what it says.
+pub(super) struct TaskFile {
+    pub(super) contents: fs::Contents,
+    pub(super) source: SourceText,
+    pub(super) document: Document,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+/// All layers of configuration; findings in files are printed here.
+pub(super) fn configuration(
+    global: &Global,
+    target: &Target,
+    overrides: &[Override],
+) -> Result<config::Loaded, Error> {
+    let mut all = global.overrides();
+    all.extend_from_slice(overrides);
+    let env = Environment::of_process();
+    let sources =
+        Sources { env: &env, root: Some(&target.project), config: global.config.as_deref(), overrides: &all };
+    config::load(&sources).map_err(|invalid| invalid_configuration(global, invalid))
+}
+
+fn invalid_configuration(global: &Global, invalid: Invalid) -> Error {
+    let Invalid::Findings(findings) = &invalid else {
+        let kind = if matches!(invalid, Invalid::Flag { .. }) { Kind::Usage } else { Kind::Config };
+        return Error::new(kind, invalid);
+    };
+    let screen = screen(global, &Config::default(), Stream::Err);
+    for finding in findings {
+        print_findings(&screen, &finding.source, std::slice::from_ref(&finding.diagnostic));
+    }
+    Error::message(Kind::Config, "the configuration is invalid")
+        .hint("`specter config` shows every setting and its origin")
+}
+
+/// `--state-dir` as typed, else as configured.
+pub(super) fn state_dir<'a>(global: &'a Global, config: &'a Config) -> Option<&'a Path> {
+    global.state_dir.as_deref().or(config.state_dir.as_deref())
+}
+
+pub(super) fn read(target: &Target) -> Result<TaskFile, Error> {
+    read_path(&target.file, &target.name)
+}
+
+/// Reads and parses. That a file cannot be read is an error; that it makes no sense is a finding.
+pub(super) fn read_path(path: &Path, name: &str) -> Result<TaskFile, Error> {
+    let contents = fs::read(path, MAX_BYTES as u64).map_err(|error| unreadable(&error))?;
+    let source =
+        SourceText::from_bytes(name, contents.bytes.clone()).map_err(|error| not_text(name, &error))?;
+    let (document, diagnostics) = crate::parse::parse(&source);
+    Ok(TaskFile { contents, source, document, diagnostics })
+}
+
+fn unreadable(error: &fs::Error) -> Error {
+    let hint = match error {
+        fs::Error::NotAFile { what: "a directory", .. } => "name the task file in it",
+        fs::Error::NotAFile { .. } => "name a regular file",
+        fs::Error::TooLarge { .. } => "a task file of this size is not planned; split it",
+        error if error.is_not_found() => "check the path",
+        _ => "check its permissions",
+    };
+    Error::message(Kind::Input, error.to_string()).hint(hint)
+}
+
+fn not_text(name: &str, error: &NotText) -> Error {
+    let name = safe(name);
+    let message = match error {
+        NotText::TooLarge { bytes } => format!("`{name}` is too large: {bytes} bytes"),
+        NotText::WideEncoding => format!("`{name}` is not UTF-8: it looks like UTF-16 or UTF-32"),
+        NotText::Nul { line } => format!("`{name}` is not text: line {line} holds a NUL byte"),
+        NotText::InvalidUtf8 { line, column, byte } => {
+            format!("`{name}` is not UTF-8: line {line}, column {column} holds the byte 0x{byte:02x}")
+        }
+    };
+    Error::message(Kind::Input, format!("{message} [{}]", Code::NotText.as_str()))
+        .hint("save it as UTF-8 text")
+}
+
+/// Everything besides the document that decides a plan.
+pub(super) fn plan_options(
+    args: &Implement,
+    config: &Config,
+    target: &Target,
+    store: Option<&Store>,
+) -> plan::Options {
+    plan::Options {
+        file: target.name.clone(),
+        selection: args.select.selection(),
+        mode: config.mode,
+        treat: config.treat.clone(),
+        prose: config.prose,
+        tdd: config.tdd(),
+        estimates: store.map(|store| estimates(store, &target.name)).unwrap_or_default(),
+        observed_files: Vec::new(),
+    }
+}
+
+/// What earlier runs measured; none if that cannot be read: an estimate is never worth an error.
+fn estimates(store: &Store, file: &str) -> Estimates {
+    let read = fs::read(&store.dir().join("history.ndjson"), 256 << 20);
+    read.map_or_else(
+        |_| Estimates::default(),
+        |contents| history::estimates(&String::from_utf8_lossy(&contents.bytes), file),
+    )
+}
+
+/// A plan with all warnings; with an error anywhere, the findings are printed and there is none.
+pub(super) fn planned(
+    file: &TaskFile,
+    options: &plan::Options,
+    strict: bool,
+    screen: &Screen,
+) -> Result<Option<(Plan, Vec<Diagnostic>)>, Error> {
+    match plan_with_findings(file, options) {
+        (Some(plan), findings) if !(strict && !findings.is_empty()) => Ok(Some((plan, findings))),
+        (plan, findings) => {
+            print_findings(screen, &file.source, &findings);
+            if plan.is_some() {
+                write_err("warnings are errors here (`--strict`)\n");
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// The plan, if there is one, and everything there is to say of the file.
+pub(super) fn plan_with_findings(
+    file: &TaskFile,
+    options: &plan::Options,
+) -> (Option<Plan>, Vec<Diagnostic>) {
+    let mut findings = file.diagnostics.clone();
+    let plan = if findings.iter().any(Diagnostic::is_error) {
+        None
+    } else {
+        match plan::plan(file.document.clone(), options) {
+            Ok((plan, more)) => {
+                findings.extend(more);
+                Some(plan)
+            }
+            Err(more) => {
+                findings.extend(more);
+                None
+            }
+        }
+    };
+    (plan, findings)
+}
+
+/// On stderr; quiet screens are told errors only.
+pub(super) fn print_findings(screen: &Screen, source: &SourceText, findings: &[Diagnostic]) {
+    let shown: Vec<Diagnostic> =
+        findings.iter().filter(|finding| finding.is_error() || !screen.quiet).cloned().collect();
+    write_err(&diagnostics::render(screen, source, &shown));
+}
+
+/// A reader of stderr that is gone is nobody to tell.
+pub(super) fn write_err(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// A line about what specter does, unless it was asked to be quiet.
+pub(super) fn note(config: &Config, text: &str) {
+    if config.verbosity >= 0 {
+        write_err(&format!("{}\n", text));
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    Out,
+    Err,
+}
+
+/// What a stream can show.
+pub(super) fn screen(global: &Global, config: &Config, stream: Stream) -> Screen {
+    let is_terminal = match stream {
+        Stream::Out => std::io::stdout().is_terminal(),
+        Stream::Err => std::io::stderr().is_terminal(),
+    };
+    let env = Environment::of_process();
+    let color = match config.color {
+        config::Color::Auto => ColorChoice::Auto,
+        config::Color::Always => ColorChoice::Always,
+        config::Color::Never => ColorChoice::Never,
+    };
+    let choice = Choice {
+        color,
+        ascii: config.ascii || global.ascii,
+        quiet: config.verbosity < 0,
+        verbose: u8::try_from(config.verbosity.max(0)).unwrap_or(u8::MAX),
+    };
+    let size = is_terminal.then(|| crate::sys::terminal_size(stream == Stream::Err)).flatten();
+    let surroundings = Surroundings {
+        env: &|name| env.get(name).map(|value| value.to_string_lossy().into_owned()),
+        is_terminal,
+        size,
+    };
+    Screen::detect(&surroundings, choice)
+}
+
+/// The state directory as people name it.
+pub(super) fn shown(path: &Path, project: &Path) -> String {
+    let relative: PathBuf = path.strip_prefix(project).map_or_else(|_| path.to_owned(), Path::to_owned);
+    safe(&relative.to_string_lossy())
+}

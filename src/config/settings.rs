@@ -1,0 +1,480 @@
+//! The table of settings: name, meaning, where it may be set, how it is read and shown.
+
+use super::{Color, Config, Jobs, Profile, Tick};
+use crate::plan::{Mode, ProseDeps, Treat};
+use crate::policy::FailurePolicy;
+use crate::text::nearest;
+use serde_json::{Value, json};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// One setting.
+pub struct Setting {
+    /// As written in files; dots are tables.
+    pub key: &'static str,
+    pub doc: &'static str,
+    /// Not from a project's files: repository content must not decide it.
+    pub user_only: bool,
+    /// A project's value decides what is executed, so it is part of what is agreed to.
+    pub executes: bool,
+    pub(super) access: Access,
+}
+
+type At<T> = fn(&mut Config) -> &mut T;
+
+/// How a setting's value is reached, read and shown.
+pub(super) enum Access {
+    Flag(At<bool>),
+    Text(At<String>),
+    Texts(At<Vec<String>>),
+    Time(At<Duration>),
+    MaybeTime(At<Option<Duration>>),
+    Times(At<Vec<Duration>>),
+    MaybeCount(At<Option<u32>>),
+    Count(At<u32>),
+    Words {
+        words: &'static [&'static str],
+        get: fn(&Config) -> usize,
+        set: fn(&mut Config, usize),
+    },
+    Own {
+        get: fn(&Config) -> Value,
+        set: fn(&mut Config, &Value) -> Result<(), String>,
+        schema: fn() -> Value,
+    },
+}
+
+const fn setting(key: &'static str, doc: &'static str, access: Access) -> Setting {
+    Setting { key, doc, user_only: false, executes: false, access }
+}
+
+const MODES: [Mode; 4] = [Mode::Sequential, Mode::Parallel, Mode::Stories, Mode::Graph];
+const FAILURES: [FailurePolicy; 3] =
+    [FailurePolicy::KeepGoing, FailurePolicy::FailFast, FailurePolicy::ContinueOnError];
+const PROSE: [ProseDeps; 3] = [ProseDeps::Ignore, ProseDeps::After, ProseDeps::Needs];
+const TICKS: [Tick; 2] = [Tick::Verified, Tick::Unverified];
+const PROFILES: [Profile; 3] = [Profile::Fast, Profile::Standard, Profile::Enterprise];
+const COLORS: [Color; 3] = [Color::Auto, Color::Always, Color::Never];
+
+fn place<T: PartialEq>(all: &[T], value: &T) -> usize {
+    all.iter().position(|other| other == value).unwrap_or_default()
+}
+
+/// Every setting there is, in the order it is shown.
+pub static SETTINGS: &[Setting] = &[
+    setting(
+        "mode",
+        "which tasks may overlap",
+        Access::Words {
+            words: &["sequential", "parallel", "stories", "graph"],
+            get: |c| place(&MODES, &c.mode),
+            set: |c, n| c.mode = MODES[n],
+        },
+    ),
+    setting(
+        "jobs",
+        "how many tasks may run at once; `auto` is one per core",
+        Access::Own { get: |c| show_jobs(c.jobs), set: set_jobs, schema: jobs_schema },
+    ),
+    setting(
+        "profile",
+        "how much is proven; `enterprise` puts tests first, the rest waits for further gates",
+        Access::Words {
+            words: &["fast", "standard", "enterprise"],
+            get: |c| place(&PROFILES, &c.profile),
+            set: |c, n| c.profile = PROFILES[n],
+        },
+    ),
+    setting(
+        "retries",
+        "how often a failed task is tried again",
+        Access::Own { get: |c| (c.retry.max_attempts - 1).into(), set: set_retries, schema: count_schema },
+    ),
+    setting("retry.base", "wait before the first retry", Access::Time(|c| &mut c.retry.base)),
+    setting(
+        "retry.factor",
+        "what each further wait is multiplied by",
+        Access::Own {
+            get: |c| json!(c.retry.factor),
+            set: set_factor,
+            schema: || json!({ "type": "number", "minimum": 1 }),
+        },
+    ),
+    setting("retry.cap", "the longest wait", Access::Time(|c| &mut c.retry.cap)),
+    setting("retry.jitter", "up to this much is added at random", Access::Time(|c| &mut c.retry.jitter)),
+    setting(
+        "retry.delays",
+        "waits one by one, instead of base and factor",
+        Access::Times(|c| &mut c.retry.delays),
+    ),
+    setting(
+        "retryable-errors",
+        "words in the output that make a failure worth a retry",
+        Access::Texts(|c| &mut c.retryable),
+    ),
+    setting(
+        "non-retryable-errors",
+        "words in the output that make a failure final",
+        Access::Texts(|c| &mut c.non_retryable),
+    ),
+    setting(
+        "try-alternatives",
+        "try known alternatives of a command that failed for good",
+        Access::Flag(|c| &mut c.try_alternatives),
+    ),
+    setting(
+        "failure",
+        "what a failed task does to the rest",
+        Access::Words {
+            words: &["keep-going", "fail-fast", "continue-on-error"],
+            get: |c| place(&FAILURES, &c.failure),
+            set: |c, n| c.failure = FAILURES[n],
+        },
+    ),
+    setting("timeout", "longest time of one attempt, or `none`", Access::MaybeTime(|c| &mut c.timeout)),
+    setting("grace", "how long a task may take to end after it was asked to", Access::Time(|c| &mut c.grace)),
+    setting(
+        "max-time",
+        "longest time of a run, resumes counted, or `none`",
+        Access::MaybeTime(|c| &mut c.budgets.max_time),
+    ),
+    setting(
+        "max-dispatches",
+        "most attempts of a run, resumes counted, or `none`",
+        Access::MaybeCount(|c| &mut c.budgets.max_dispatches),
+    ),
+    setting(
+        "max-no-change",
+        "most attempts of a task that change nothing",
+        Access::Count(|c| &mut c.budgets.max_no_change),
+    ),
+    setting(
+        "tick",
+        "which results tick a box",
+        Access::Words {
+            words: &["verified", "unverified"],
+            get: |c| place(&TICKS, &c.tick),
+            set: |c, n| c.tick = TICKS[n],
+        },
+    ),
+    setting("strict", "warnings are errors", Access::Flag(|c| &mut c.strict)),
+    setting("tdd", "test tasks of a story come before its other tasks", Access::Flag(|c| &mut c.test_first)),
+    setting(
+        "prose-deps",
+        "what an order told in prose becomes",
+        Access::Words {
+            words: &["ignore", "after", "needs"],
+            get: |c| place(&PROSE, &c.prose),
+            set: |c, n| c.prose = PROSE[n],
+        },
+    ),
+    setting(
+        "treat",
+        "how unclear marks are read: a table of mark and `open`, `done` or `skip`",
+        Access::Own { get: show_treat, set: set_treat, schema: treat_schema },
+    ),
+    Setting {
+        executes: true,
+        ..setting("shell", "what `sh` blocks are run with", Access::Text(|c| &mut c.shell))
+    },
+    Setting {
+        user_only: true,
+        ..setting(
+            "env.pass",
+            "variables that tasks get although they look like secrets",
+            Access::Texts(|c| &mut c.env_pass),
+        )
+    },
+    Setting {
+        user_only: true,
+        ..setting(
+            "state-dir",
+            "where state is kept instead of `.specter` in the project",
+            Access::Own { get: show_state_dir, set: set_state_dir, schema: || json!({ "type": "string" }) },
+        )
+    },
+    setting(
+        "color",
+        "when to colour",
+        Access::Words {
+            words: &["auto", "always", "never"],
+            get: |c| place(&COLORS, &c.color),
+            set: |c, n| c.color = COLORS[n],
+        },
+    ),
+    setting("ascii", "draw with ASCII characters only", Access::Flag(|c| &mut c.ascii)),
+    setting(
+        "verbosity",
+        "above 0 says more, below 0 less",
+        Access::Own {
+            get: |c| c.verbosity.into(),
+            set: set_verbosity,
+            schema: || json!({ "type": "integer" }),
+        },
+    ),
+];
+
+impl Setting {
+    /// The setting of that name, and its place in [`SETTINGS`].
+    pub fn find(key: &str) -> Option<(usize, &'static Setting)> {
+        SETTINGS.iter().enumerate().find(|(_, setting)| setting.key == key)
+    }
+
+    /// `SPECTER_RETRY_BASE`
+    pub fn env_name(&self) -> String {
+        format!("SPECTER_{}", self.key.replace(['-', '.'], "_").to_ascii_uppercase())
+    }
+
+    /// Lays a value over `config`, or says what is wrong with it.
+    pub(super) fn set(&self, config: &mut Config, value: &Value) -> Result<(), String> {
+        match &self.access {
+            Access::Flag(at) => {
+                *at(config) = value.as_bool().ok_or_else(|| wants("`true` or `false`", value))?
+            }
+            Access::Text(at) => *at(config) = read_text(value)?,
+            Access::Texts(at) => *at(config) = read_list(value, read_text)?,
+            Access::Time(at) => *at(config) = read_time(value)?,
+            Access::MaybeTime(at) => *at(config) = read_maybe(value, read_time)?,
+            Access::Times(at) => *at(config) = read_list(value, read_time)?,
+            Access::MaybeCount(at) => *at(config) = read_maybe(value, read_count)?,
+            Access::Count(at) => *at(config) = read_count(value)?,
+            Access::Words { words, set, .. } => set(config, read_word(value, words)?),
+            Access::Own { set, .. } => set(config, value)?,
+        }
+        Ok(())
+    }
+
+    /// The value as it would be written in a file.
+    pub fn show(&self, config: &Config) -> Value {
+        // The accessors give a place to write to; reading through them needs a copy. Asked by `specter config` only.
+        let config = &mut config.clone();
+        match &self.access {
+            Access::Flag(at) => (*at(config)).into(),
+            Access::Text(at) => at(config).clone().into(),
+            Access::Texts(at) => at(config).clone().into(),
+            Access::Time(at) => show_time(*at(config)),
+            Access::MaybeTime(at) => at(config).map_or_else(|| "none".into(), show_time),
+            Access::Times(at) => at(config).iter().map(|time| show_time(*time)).collect(),
+            Access::MaybeCount(at) => at(config).map_or_else(|| "none".into(), Value::from),
+            Access::Count(at) => (*at(config)).into(),
+            Access::Words { words, get, .. } => words[get(config)].into(),
+            Access::Own { get, .. } => get(config),
+        }
+    }
+
+    /// What an environment variable's text means for this setting.
+    pub(super) fn from_text(&self, text: &str) -> Value {
+        match &self.access {
+            Access::Flag(_) => match text {
+                "1" | "true" | "yes" | "on" => true.into(),
+                "0" | "false" | "no" | "off" | "" => false.into(),
+                other => other.into(),
+            },
+            Access::Texts(_) | Access::Times(_) => {
+                text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
+            }
+            Access::Text(_) | Access::Time(_) | Access::MaybeTime(_) | Access::Words { .. } => text.into(),
+            Access::MaybeCount(_) | Access::Count(_) | Access::Own { .. } => text
+                .parse::<i64>()
+                .map(Value::from)
+                .or_else(|_| text.parse::<f64>().map(Value::from))
+                .unwrap_or(text.into()),
+        }
+    }
+
+    pub(super) fn schema(&self) -> Value {
+        let time = || json!({ "type": "string", "examples": ["500ms", "90s", "5m", "1h 30m"] });
+        match &self.access {
+            Access::Flag(_) => json!({ "type": "boolean" }),
+            Access::Text(_) => json!({ "type": "string" }),
+            Access::Texts(_) => json!({ "type": "array", "items": { "type": "string" } }),
+            Access::Time(_) | Access::MaybeTime(_) => time(),
+            Access::Times(_) => json!({ "type": "array", "items": time() }),
+            Access::MaybeCount(_) => json!({ "anyOf": [count_schema(), { "const": "none" }] }),
+            Access::Count(_) => count_schema(),
+            Access::Words { words, .. } => json!({ "enum": words }),
+            Access::Own { schema, .. } => schema(),
+        }
+    }
+}
+
+/// The complaint about a value of the wrong kind.
+fn wants(what: &str, value: &Value) -> String {
+    format!("this must be {what}, not `{value}`")
+}
+
+fn read_text(value: &Value) -> Result<String, String> {
+    match value.as_str() {
+        Some("") => Err("this must not be empty".to_owned()),
+        Some(text) => Ok(text.to_owned()),
+        None => Err(wants("a text", value)),
+    }
+}
+
+fn read_list<T>(value: &Value, item: fn(&Value) -> Result<T, String>) -> Result<Vec<T>, String> {
+    value.as_array().ok_or_else(|| wants("a list", value))?.iter().map(item).collect()
+}
+
+fn read_maybe<T>(value: &Value, some: fn(&Value) -> Result<T, String>) -> Result<Option<T>, String> {
+    if value.as_str() == Some("none") { Ok(None) } else { some(value).map(Some) }
+}
+
+fn read_count(value: &Value) -> Result<u32, String> {
+    let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
+    count.ok_or_else(|| wants("a whole number from 0", value))
+}
+
+/// A time with its unit. A bare number is refused: other tools mean milliseconds by it, people mean seconds.
+fn read_time(value: &Value) -> Result<Duration, String> {
+    let wants_time = || wants("a time with its unit, such as `500ms`, `90s` or `1h 30m`", value);
+    let text = value.as_str().ok_or_else(wants_time)?;
+    let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wants_time())?;
+    Duration::try_from(signed).map_err(|_| "a time cannot be negative".to_owned())
+}
+
+fn show_time(time: Duration) -> Value {
+    match jiff::SignedDuration::try_from(time) {
+        Ok(time) => format!("{time:#}").into(),
+        Err(_) => format!("{}s", time.as_secs()).into(),
+    }
+}
+
+fn read_word(value: &Value, words: &[&'static str]) -> Result<usize, String> {
+    let typed = value.as_str().unwrap_or_default();
+    if let Some(place) = words.iter().position(|word| *word == typed) {
+        return Ok(place);
+    }
+    let all = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let near = nearest(typed, words.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
+    Err(wants(&format!("one of {all}"), value) + &near.unwrap_or_default())
+}
+
+fn count_schema() -> Value {
+    json!({ "type": "integer", "minimum": 0 })
+}
+
+fn show_jobs(jobs: Jobs) -> Value {
+    match jobs {
+        Jobs::Auto => "auto".into(),
+        Jobs::Count(count) => count.get().into(),
+    }
+}
+
+fn set_jobs(config: &mut Config, value: &Value) -> Result<(), String> {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    config.jobs = match text.parse::<NonZeroU32>() {
+        Ok(count) => Jobs::Count(count),
+        Err(_) if text == "auto" => Jobs::Auto,
+        Err(_) => return Err(wants("`auto` or a whole number from 1", value)),
+    };
+    Ok(())
+}
+
+fn jobs_schema() -> Value {
+    json!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1 }] })
+}
+
+fn set_retries(config: &mut Config, value: &Value) -> Result<(), String> {
+    config.retry.max_attempts = read_count(value)?.saturating_add(1);
+    Ok(())
+}
+
+fn set_factor(config: &mut Config, value: &Value) -> Result<(), String> {
+    let factor = value.as_f64().filter(|factor| factor.is_finite() && *factor >= 1.0);
+    config.retry.factor = factor.ok_or_else(|| wants("a number from 1", value))?;
+    Ok(())
+}
+
+fn set_verbosity(config: &mut Config, value: &Value) -> Result<(), String> {
+    let number = value.as_i64().filter(|number| (-9..=9).contains(number));
+    config.verbosity = number.ok_or_else(|| wants("a whole number from -9 to 9", value))? as i32;
+    Ok(())
+}
+
+fn show_state_dir(config: &Config) -> Value {
+    config.state_dir.as_ref().map_or_else(|| ".specter".into(), |dir| dir.to_string_lossy().into())
+}
+
+fn set_state_dir(config: &mut Config, value: &Value) -> Result<(), String> {
+    config.state_dir = Some(read_text(value)?.into());
+    Ok(())
+}
+
+const TREATS: [(&str, Treat); 3] = [("open", Treat::Open), ("done", Treat::Done), ("skip", Treat::Skip)];
+
+fn show_treat(config: &Config) -> Value {
+    let word = |treat| TREATS.iter().find(|(_, known)| *known == treat).map_or("", |(word, _)| *word);
+    config.treat.iter().map(|(mark, treat)| (mark.clone(), Value::from(word(*treat)))).collect()
+}
+
+/// `~=open`, as typed or as made from a table's entry. A later one for the same mark replaces the earlier.
+fn set_treat(config: &mut Config, value: &Value) -> Result<(), String> {
+    let typed = value.as_str().ok_or_else(|| wants("`MARK=STATE`, such as `~=open`", value))?;
+    for item in typed.split(',') {
+        let (mark, word) =
+            item.split_once('=').ok_or_else(|| wants("`MARK=STATE`, such as `~=open`", value))?;
+        let (mark, word) = (mark.trim().trim_start_matches('[').trim_end_matches(']'), word.trim());
+        if matches!(mark, "" | "x" | "X") {
+            return Err(format!("`[{mark}]` is not an unclear mark"));
+        }
+        let words = TREATS.map(|(word, _)| word);
+        let (_, treat) = TREATS[read_word(&word.into(), &words)?];
+        config.treat.retain(|(known, _)| known != mark);
+        config.treat.push((mark.to_owned(), treat));
+    }
+    Ok(())
+}
+
+fn treat_schema() -> Value {
+    json!({ "type": "object", "additionalProperties": { "enum": TREATS.map(|(word, _)| word) } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(key: &str, value: Value) -> Result<Config, String> {
+        let mut config = Config::default();
+        let (_, setting) = Setting::find(key).expect("known");
+        setting.set(&mut config, &value).map(|()| config)
+    }
+
+    #[test]
+    fn every_setting_reads_back_what_it_shows() {
+        for setting in SETTINGS.iter().filter(|setting| setting.key != "treat") {
+            let mut config = Config::default();
+            let shown = setting.show(&config);
+            setting.set(&mut config, &shown).unwrap_or_else(|error| panic!("{}: {error}", setting.key));
+            assert_eq!(setting.show(&config), shown, "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn a_time_needs_its_unit() {
+        assert_eq!(set("timeout", "1m 30s".into()).expect("reads").timeout, Some(Duration::from_secs(90)));
+        assert_eq!(set("timeout", "none".into()).expect("reads").timeout, None);
+        assert!(set("timeout", 30.into()).is_err() && set("grace", "30".into()).is_err());
+        assert!(set("grace", "-3s".into()).is_err());
+    }
+
+    #[test]
+    fn retries_are_the_attempts_after_the_first() {
+        assert_eq!(set("retries", 0.into()).expect("reads").retry.max_attempts, 1);
+        assert_eq!(set("retries", 5.into()).expect("reads").retry.max_attempts, 6);
+    }
+
+    #[test]
+    fn jobs_are_auto_or_at_least_one() {
+        assert_eq!(set("jobs", "auto".into()).expect("reads").jobs, Jobs::Auto);
+        assert_eq!(set("jobs", "4".into()).expect("reads").jobs, Jobs::Count(NonZeroU32::new(4).expect("4")));
+        assert!(set("jobs", 0.into()).is_err() && set("jobs", "many".into()).is_err());
+    }
+
+    #[test]
+    fn marks_are_treated_as_told_and_the_last_word_counts() {
+        let config = set("treat", "~=open,[-]=skip,~=done".into()).expect("reads");
+        assert_eq!(config.treat, [("-".to_owned(), Treat::Skip), ("~".to_owned(), Treat::Done)]);
+        assert!(set("treat", "x=open".into()).is_err());
+        assert!(set("treat", "~=opn".into()).is_err_and(|error| error.contains("did you mean `open`")));
+    }
+}

@@ -1,0 +1,109 @@
+//! The control thread: signals, timers, the live screen, edits of the task file. Everything that waits, waits here.
+//!
+//! It runs no attempt and writes no record; it brings inputs to the hub and keeps the pool as large as its work.
+
+use super::hub::Hub;
+use super::pool::Pool;
+use super::screen::Screen;
+use crate::clock::Clock;
+use crate::event::Stop;
+use crate::exec::StopHandle;
+use crate::schedule::Input;
+use crate::sys;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// At most 20 frames a second (PERF S12).
+const FRAME: Duration = Duration::from_millis(50);
+/// Longer than any wait; a wake-up for nothing is harmless.
+const FAR: Duration = Duration::from_secs(3600);
+
+pub(super) struct Control {
+    pub(super) hub: Arc<Hub>,
+    pub(super) pool: Pool,
+    pub(super) screen: Arc<Screen>,
+    pub(super) clock: Clock,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+    suspend: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+            suspend: signal(SignalKind::from_raw(sys::SIGTSTP))?,
+        })
+    }
+}
+
+impl Control {
+    /// Until the run is over. The pool's threads are joined before this returns.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let result = runtime.block_on(self.watch());
+        self.pool.join();
+        result
+    }
+
+    async fn watch(&mut self) -> io::Result<()> {
+        let mut signals = Signals::new()?;
+        let mut frames = tokio::time::interval(FRAME);
+        frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let draws = self.screen.needs_ticks();
+        let mut interrupts = 0;
+        self.hub.input(Input::Begin);
+        while !self.hub.is_over() {
+            self.grow();
+            let wait = self.hub.next_wakeup().map_or(FAR, |at| at.saturating_sub(self.clock.now()));
+            tokio::select! {
+                biased;
+                _ = signals.interrupt.recv() => {
+                    interrupts += 1;
+                    self.interrupt(2, "SIGINT", if interrupts > 1 { Stop::Now } else { Stop::Gracefully });
+                }
+                _ = signals.terminate.recv() => self.interrupt(15, "SIGTERM", Stop::Gracefully),
+                _ = signals.hang_up.recv() => self.interrupt(1, "SIGHUP", Stop::Gracefully),
+                _ = signals.suspend.recv() => self.suspend(),
+                () = self.hub.control.notified() => {}
+                () = tokio::time::sleep(wait) => self.hub.input(Input::Wakeup),
+                _ = frames.tick(), if draws => self.screen.tick(self.clock.now(), &self.hub),
+            }
+        }
+        Ok(())
+    }
+
+    /// Too few threads is slower, not wrong: as long as one could be started, the run goes on.
+    fn grow(&mut self) {
+        if let Err(error) = self.pool.grow() {
+            if self.pool.is_empty() {
+                self.hub.fail(error);
+            } else {
+                self.screen.warn_once("threads", &format!("cannot start another worker thread: {error}"));
+            }
+        }
+    }
+
+    fn interrupt(&self, signal: i32, name: &'static str, how: Stop) {
+        self.screen.interrupted(name, how);
+        self.hub.input(Input::Interrupt { signal, name, how });
+    }
+
+    /// Ctrl-Z: the tasks stop too, and their time-outs with them; `fg` continues all.
+    fn suspend(&self) {
+        self.hub.each_running(StopHandle::pause);
+        self.screen.hide();
+        if let Err(error) = sys::stop_myself() {
+            self.screen.warn_once("suspend", &format!("cannot be suspended: {error}"));
+        }
+        self.hub.each_running(StopHandle::resume);
+    }
+}

@@ -1,0 +1,362 @@
+//! Where decisions are made, recorded and handed out: the scheduler, the journal and the queue of work, behind one lock.
+//!
+//! Whoever brings news (a worker with an ended attempt, the control thread with a signal or a timer) takes the lock,
+//! steps the scheduler, appends the decision's events to the journal as one frame, and only then hands out what to
+//! do. A worker that ended an attempt takes the next one itself, so that a chain of tasks needs no wake-up.
+//! The hub knows no terminal and no task file; the recorder takes the events from here once they are on disk.
+
+use crate::clock::Clock;
+use crate::event::{AttemptReport, Event, EventKind, RunOutcome, Stop};
+use crate::exec::StopHandle;
+use crate::journal::Journal;
+use crate::plan::Plan;
+use crate::schedule::{self, Action, Decision, Input, Scheduler};
+use crate::task::TaskIx;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// One attempt to run, as handed to a worker.
+pub(super) struct Job {
+    pub(super) task: TaskIx,
+    pub(super) attempt: u32,
+    /// No retry will follow if this one fails: fallbacks may be tried.
+    pub(super) is_last: bool,
+    pub(super) plan: Arc<Plan>,
+    pub(super) stop: Arc<StopHandle>,
+}
+
+pub(super) struct Hub {
+    clock: Clock,
+    core: Mutex<Core>,
+    /// There is work, or none will come.
+    work: Condvar,
+    /// There is something to record, or the run is over.
+    recorder: Condvar,
+    /// The run is over.
+    over: Condvar,
+    /// The next wake-up moved, or the run is over.
+    pub(super) control: Notify,
+}
+
+#[derive(Clone)]
+struct Running {
+    task: TaskIx,
+    attempt: u32,
+    stop: Arc<StopHandle>,
+}
+
+struct Core {
+    scheduler: Scheduler,
+    plan: Arc<Plan>,
+    journal: Journal,
+    seq: u64,
+    queue: VecDeque<Running>,
+    /// Attempts handed out or queued, and how to end them; at most `jobs`, so a list.
+    running: Vec<Running>,
+    idle_workers: u32,
+    recorder_waits: bool,
+    /// In the journal, not yet known to be on disk.
+    unsynced: Vec<Event>,
+    next_wakeup: Option<Duration>,
+    /// The closing event is kept back until boxes and state files are written.
+    closing: Option<(RunOutcome, Event)>,
+    broken: Option<io::Error>,
+}
+
+/// What the recorder is to do next.
+pub(super) struct Batch {
+    pub(super) events: Vec<Event>,
+    pub(super) plan: Arc<Plan>,
+    /// All attempts are over; after these events only the closing one follows.
+    pub(super) is_last: bool,
+}
+
+impl Hub {
+    pub(super) fn new(
+        scheduler: Scheduler,
+        plan: Arc<Plan>,
+        journal: Journal,
+        clock: Clock,
+        last_seq: u64,
+    ) -> Hub {
+        let core = Core {
+            scheduler,
+            plan,
+            journal,
+            seq: last_seq,
+            queue: VecDeque::new(),
+            running: Vec::new(),
+            idle_workers: 0,
+            recorder_waits: false,
+            unsynced: Vec::new(),
+            next_wakeup: None,
+            closing: None,
+            broken: None,
+        };
+        Hub {
+            clock,
+            core: Mutex::new(core),
+            work: Condvar::new(),
+            recorder: Condvar::new(),
+            over: Condvar::new(),
+            control: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        // A panic elsewhere must not take the record down with it.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings news to the scheduler and hands out what follows.
+    pub(super) fn input(&self, input: Input) {
+        let mut core = self.lock();
+        self.step(&mut core, input);
+        let ready = core.queue.len();
+        self.wake(&mut core, ready);
+    }
+
+    /// An attempt ended; returns the next one for the same worker, if there is any.
+    pub(super) fn finished(&self, ended: &Arc<StopHandle>, report: AttemptReport) -> Option<Job> {
+        let mut core = self.lock();
+        // By identity, not by index: the plan may have changed while it ran.
+        if let Some(at) = core.running.iter().position(|running| Arc::ptr_eq(&running.stop, ended)) {
+            let task = core.running.swap_remove(at).task;
+            self.step(&mut core, Input::Finished { task, report });
+        }
+        let job = core.take_job();
+        let ready = core.queue.len();
+        self.wake(&mut core, ready);
+        job
+    }
+
+    /// Waits for an attempt to run; `None` when the run is over.
+    pub(super) fn next_job(&self) -> Option<Job> {
+        let mut core = self.lock();
+        loop {
+            if let Some(job) = core.take_job() {
+                return Some(job);
+            }
+            if core.is_over() {
+                return None;
+            }
+            core.idle_workers += 1;
+            core = self.work.wait(core).unwrap_or_else(PoisonError::into_inner);
+            core.idle_workers -= 1;
+        }
+    }
+
+    /// How many more workers could be put to use now.
+    pub(super) fn wanted_workers(&self) -> usize {
+        let core = self.lock();
+        core.queue.len().saturating_sub(core.idle_workers as usize)
+    }
+
+    /// Records facts that no decision of the scheduler made (a ticked box, a note).
+    pub(super) fn record(&self, kinds: Vec<EventKind>) {
+        let now = self.clock.now();
+        let mut core = self.lock();
+        let events = kinds.into_iter().map(|kind| core.scheduler.stamp(now, kind)).collect();
+        core.record(events);
+        self.wake(&mut core, 0);
+    }
+
+    /// The next events to make durable and show. Waits for some, for `at_most`, or for the end.
+    pub(super) fn next_batch(&self, at_most: Duration) -> Batch {
+        let mut core = self.lock();
+        if core.unsynced.is_empty() && !core.is_over() {
+            core.recorder_waits = true;
+            let waited = self.recorder.wait_timeout(core, at_most);
+            core = waited.unwrap_or_else(PoisonError::into_inner).0;
+            core.recorder_waits = false;
+        }
+        Batch {
+            events: std::mem::take(&mut core.unsynced),
+            plan: Arc::clone(&core.plan),
+            is_last: core.is_over(),
+        }
+    }
+
+    /// Appends the closing event: everything that belongs to the run is now on disk, but for `pending` boxes.
+    pub(super) fn close(&self, pending: u32) -> Option<Event> {
+        let mut core = self.lock();
+        let (_, mut event) = core.closing.clone()?;
+        event.at = self.clock.now();
+        if let EventKind::RunFinished { unticked, .. } = &mut event.kind {
+            *unticked = pending;
+        }
+        core.record(vec![event]);
+        core.unsynced.pop()
+    }
+
+    /// Waits so long, or until the run is over: what comes meanwhile is recorded as one group.
+    pub(super) fn rest(&self, at_most: Duration) {
+        let core = self.lock();
+        let resting = self.over.wait_timeout_while(core, at_most, |core| !core.is_over());
+        drop(resting.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whoever read our output is gone: an interruption, not a crash (SPEC 4.4).
+    pub(super) fn reader_left(&self) {
+        self.input(Input::Interrupt { signal: 13, name: "SIGPIPE", how: Stop::Gracefully });
+    }
+
+    /// What the rest of the run may take, if that can be told.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        // A copy is simulated outside the lock, so that no worker waits for a forecast.
+        let scheduler = self.lock().scheduler.clone();
+        let forecast = schedule::forecast(&scheduler, now, schedule::FORECAST_CAP);
+        (!forecast.left.is_zero()).then_some(forecast.left)
+    }
+
+    pub(super) fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.lock().plan)
+    }
+
+    pub(super) fn outcome(&self) -> Option<RunOutcome> {
+        self.lock().closing.as_ref().map(|(outcome, _)| *outcome)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().is_over()
+    }
+
+    pub(super) fn next_wakeup(&self) -> Option<Duration> {
+        self.lock().next_wakeup
+    }
+
+    /// Writing the record failed: start nothing more, end what runs. There is no later "ok" (RELIABILITY P9).
+    pub(super) fn fail(&self, error: io::Error) {
+        let mut core = self.lock();
+        core.fail(error);
+        self.wake(&mut core, 0);
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.lock().broken.is_some()
+    }
+
+    pub(super) fn take_failure(&self) -> Option<io::Error> {
+        self.lock().broken.take()
+    }
+
+    /// The file was edited: goes on with the plan as it reads now.
+    pub(super) fn replan(&self, plan: Arc<Plan>) {
+        let now = self.clock.now();
+        let mut core = self.lock();
+        let decision = core.scheduler.replan(now, Arc::clone(&plan));
+        core.renumber(&plan);
+        core.plan = plan;
+        core.apply(decision);
+        let ready = core.queue.len();
+        self.wake(&mut core, ready);
+    }
+
+    /// Stops or continues every running attempt (SIGTSTP, SIGCONT).
+    pub(super) fn each_running(&self, act: impl Fn(&StopHandle)) {
+        self.lock().running.iter().for_each(|running| act(&running.stop));
+    }
+
+    fn step(&self, core: &mut Core, input: Input) {
+        if core.broken.is_some() {
+            return;
+        }
+        let decision = core.scheduler.step(self.clock.now(), input);
+        core.apply(decision);
+    }
+
+    /// Wakes exactly who has something to do. `ready` is how many queued jobs others should take.
+    fn wake(&self, core: &mut Core, ready: usize) {
+        let over = core.is_over();
+        if over {
+            self.work.notify_all();
+            self.over.notify_all();
+        } else {
+            (0..ready.min(core.idle_workers as usize)).for_each(|_| self.work.notify_one());
+        }
+        if core.recorder_waits && (over || !core.unsynced.is_empty()) {
+            core.recorder_waits = false;
+            self.recorder.notify_one();
+        }
+        let wakeup = core.scheduler.next_wakeup();
+        let more_workers = ready > core.idle_workers as usize;
+        if over || more_workers || wakeup != core.next_wakeup {
+            core.next_wakeup = wakeup;
+            self.control.notify_one();
+        }
+    }
+}
+
+impl Core {
+    fn is_over(&self) -> bool {
+        (self.closing.is_some() || self.broken.is_some()) && self.running.is_empty()
+    }
+
+    fn take_job(&mut self) -> Option<Job> {
+        let Running { task, attempt, stop } = self.queue.pop_front()?;
+        let is_last = self.scheduler.is_last_attempt(task);
+        Some(Job { task, attempt, is_last, plan: Arc::clone(&self.plan), stop })
+    }
+
+    fn apply(&mut self, decision: Decision) {
+        let Decision { mut events, actions } = decision;
+        if let Some(EventKind::RunFinished { outcome, .. }) = events.last().map(|event| &event.kind) {
+            let outcome = *outcome;
+            self.closing = events.pop().map(|event| (outcome, event));
+        }
+        self.record(events);
+        if self.broken.is_none() {
+            actions.into_iter().for_each(|action| self.act(action));
+        }
+    }
+
+    fn record(&mut self, mut events: Vec<Event>) {
+        if events.is_empty() || self.broken.is_some() {
+            return;
+        }
+        for event in &mut events {
+            self.seq += 1;
+            event.seq = self.seq;
+        }
+        match self.journal.append(&events) {
+            Ok(()) if self.unsynced.is_empty() => self.unsynced = events,
+            Ok(()) => self.unsynced.append(&mut events),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Start { task, attempt, .. } => {
+                let running = Running { task, attempt, stop: Arc::new(StopHandle::new()) };
+                self.running.push(running.clone());
+                self.queue.push_back(running);
+            }
+            Action::Cancel { task, how } => {
+                let running = self.running.iter().find(|running| running.task == task);
+                running.into_iter().for_each(|running| running.stop.stop(how));
+            }
+            Action::Exit(_) => {}
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        for queued in std::mem::take(&mut self.queue) {
+            self.running.retain(|running| !Arc::ptr_eq(&running.stop, &queued.stop));
+        }
+        self.running.iter().for_each(|running| running.stop.stop(Stop::Now));
+        self.broken.get_or_insert(error);
+    }
+
+    /// After a replan the same tasks have other positions.
+    fn renumber(&mut self, plan: &Plan) {
+        let old = Arc::clone(&self.plan);
+        let renumber = |task: TaskIx| plan.find(old.task(task).id.as_str()).unwrap_or(task);
+        let all = self.queue.iter_mut().chain(&mut self.running);
+        all.for_each(|running| running.task = renumber(running.task));
+    }
+}

@@ -1,0 +1,79 @@
+//! The bounded pool: persistent threads that run attempts and hand in what came of them.
+//!
+//! Plain threads, not a runtime's tasks: starting a process, reading its output and reaping it are three blocking
+//! calls, and a thread that does just them is the cheapest way known (measured in the project's benchmarks).
+
+use super::hub::{Hub, Job};
+use crate::event::{AttemptOutcome, AttemptReport, FailureClass};
+use crate::exec::{Attempt, Executor, OutputObserver};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+/// Enough for spawning and reading; the default of 2 MiB would only cost address space.
+const STACK_BYTES: usize = 256 * 1024;
+
+pub(super) struct Pool {
+    hub: Arc<Hub>,
+    executor: Arc<Executor>,
+    observer: Arc<dyn OutputObserver + Send + Sync>,
+    jobs: usize,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Pool {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        executor: Arc<Executor>,
+        observer: Arc<dyn OutputObserver + Send + Sync>,
+        jobs: usize,
+    ) -> Pool {
+        Pool { hub, executor, observer, jobs, threads: Vec::new() }
+    }
+
+    /// Starts as many threads as there is work for, up to `jobs`.
+    pub(super) fn grow(&mut self) -> std::io::Result<()> {
+        let wanted = self.hub.wanted_workers().min(self.jobs - self.threads.len());
+        for _ in 0..wanted {
+            let (hub, executor, observer) =
+                (Arc::clone(&self.hub), Arc::clone(&self.executor), Arc::clone(&self.observer));
+            let name = format!("worker {}", self.threads.len() + 1);
+            let work = move || work(&hub, &executor, &*observer);
+            self.threads.push(Builder::new().name(name).stack_size(STACK_BYTES).spawn(work)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.threads.is_empty()
+    }
+
+    /// Waits until every thread has left; they do once the run is over.
+    pub(super) fn join(self) {
+        for thread in self.threads {
+            // A worker's panic was already turned into a report; the thread itself cannot fail.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(hub: &Hub, executor: &Executor, observer: &dyn OutputObserver) {
+    let mut next = hub.next_job();
+    while let Some(job) = next {
+        let report = run(executor, &job, observer);
+        next = hub.finished(&job.stop, report).or_else(|| hub.next_job());
+    }
+}
+
+/// A panic in an executor is our bug: the task fails with it, the run goes on, the panic hook has said where.
+fn run(executor: &Executor, job: &Job, observer: &dyn OutputObserver) -> AttemptReport {
+    let attempt =
+        Attempt { ix: job.task, task: job.plan.task(job.task), number: job.attempt, last: job.is_last };
+    let run = || executor.run(&attempt, &job.stop, observer);
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| AttemptReport {
+        outcome: AttemptOutcome::StartFailed("internal error in the executor".to_owned()),
+        class: Some(FailureClass::Permanent),
+        rule: Some("a bug of specter; see its message above".to_owned()),
+        ..AttemptReport::default()
+    })
+}

@@ -1,0 +1,116 @@
+//! Explicit phrases on one line: `(depends on T001)`, `[depends:T001]`, `after:T002`.
+
+use super::super::scan;
+use super::{List, list, opener};
+
+/// What one line says explicitly, and which bytes said it (so that prose is not looked for there).
+#[derive(Debug, Default)]
+pub(in super::super) struct Phrases {
+    pub lists: Vec<(List, bool)>,
+    pub taken: Vec<(usize, usize)>,
+}
+
+/// Reads `line[from..]`, which stands at `base` in the source together with the rest of the line. Every byte is looked
+/// at once: reading goes on behind what a list has consumed.
+pub(in super::super) fn read(line: &str, from: usize, base: usize, numbers: bool) -> Phrases {
+    let mut phrases = Phrases::default();
+    let text = &line[from..];
+    if !text.contains(['(', '（', '[', ':']) {
+        return phrases;
+    }
+    let mut done = 0;
+    for (start, end) in scan::outside_code(text) {
+        for (at, _) in text[start..end].match_indices(['(', '（', '[', ':']) {
+            let at = from + start + at;
+            if at < done {
+                continue;
+            }
+            if let Some((list, strict)) = group(line, at, base, numbers) {
+                done = list.end;
+                phrases.taken.push((at, list.end));
+                phrases.lists.push((list, strict));
+            }
+        }
+    }
+    phrases
+}
+
+/// A bracket or `word:` at `at` that opens a dependency.
+fn group(line: &str, at: usize, base: usize, numbers: bool) -> Option<(List, bool)> {
+    if line[at..].starts_with(':') {
+        return tagged(line, at, base, numbers);
+    }
+    let open = line[at..].chars().next()?.len_utf8();
+    let inner = line[at + open..].trim_start_matches(['*', '_', ' ', '`']);
+    let start = line.len() - inner.len();
+    let (len, strict) = opener(&lower(inner))?;
+    let list = list(line, start + len, base, numbers);
+    (strict || !list.named.is_empty() || !list.odd.is_empty()).then_some((list, strict))
+}
+
+/// `after:T002`, `depends:T001,T002` outside of brackets: the ids follow without a space.
+fn tagged(line: &str, colon: usize, base: usize, numbers: bool) -> Option<(List, bool)> {
+    let word = ["after", "depends", "depends-on", "depends_on", "deps", "needs", "blocked-by"].iter().find(
+        |word| {
+            line[..colon].ends_with(*word)
+                && !line[..colon - word.len()]
+                    .ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_'))
+        },
+    )?;
+    let _ = word;
+    let rest = &line[colon + 1..];
+    let len = rest.find(char::is_whitespace).unwrap_or(rest.len());
+    if len == 0 {
+        return None;
+    }
+    let end = colon + 1 + len;
+    let mut list = list(&line[..end], colon + 1, base, numbers);
+    list.end = end;
+    (!list.named.is_empty()).then_some((list, true))
+}
+
+/// The first few characters in lower case: enough for any opening word.
+pub(in super::super) fn lower(text: &str) -> String {
+    text.chars().take(16).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::show;
+    use super::*;
+
+    fn ids(line: &str) -> String {
+        read(line, 0, 0, false)
+            .lists
+            .iter()
+            .map(|(list, _)| show(&list.named))
+            .collect::<Vec<_>>()
+            .join(" | ")
+    }
+
+    #[test]
+    fn only_a_bracket_that_starts_with_the_word_counts() {
+        assert_eq!(ids("a (depends on T012, T013)"), "T012 T013");
+        assert_eq!(ids("a *(depends on T001)* — b"), "T001");
+        assert_eq!(ids("a (Depends on T010-T016.)"), "T010..T016");
+        assert_eq!(ids("a (runs after T010 so that T011 works)"), "T010");
+        assert_eq!(ids("a (after T207)"), "T207");
+        assert_eq!(ids("a (appended after T003's grep snapshot)"), "");
+        assert_eq!(ids("a (render-only, depends on T003)"), "");
+        assert_eq!(ids("a [depends:T001] b after:T002"), "T001 | T002");
+        assert_eq!(ids("实现（依赖 T011, T012）"), "T011 T012");
+        assert_eq!(ids("a (requires Node 18) (needs review)"), "");
+        assert_eq!(ids("show `(depends on T999)` in docs"), "");
+        assert_eq!(ids("a (depends on T001) (depends on T002)"), "T001 | T002");
+        assert_eq!(ids("a (depends on (T001))"), "T001");
+    }
+
+    #[test]
+    fn unclosed_groups_cost_one_look() {
+        let line = "(depends on ".repeat(20_000);
+        let phrases = read(&line, 0, 0, false);
+        assert!(phrases.lists.len() <= 2);
+        let line = format!("a (depends on T001, {}", " ,".repeat(50_000));
+        assert_eq!(ids(&line), "T001");
+    }
+}

@@ -1,0 +1,92 @@
+//! How long a task probably takes (SPEC 12.2): measured, else the median of what was measured, else by its kind.
+//!
+//! Knows words of titles; reads no clock and no history file.
+
+use super::Estimates;
+use crate::task::Task;
+use std::time::Duration;
+
+/// What a task is about, by its words. In order of precedence: tests of a service are tests, docs of a model are docs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Test,
+    Migration,
+    Docs,
+    Controller,
+    Route,
+    Service,
+    Model,
+    Other,
+}
+
+const WORDS: &[(Kind, &[&str])] = &[
+    (Kind::Test, &["test", "tests", "testing", "e2e"]),
+    (Kind::Migration, &["migration", "migrations", "migrate"]),
+    (Kind::Docs, &["doc", "docs", "documentation", "readme", "changelog"]),
+    (Kind::Controller, &["controller", "controllers"]),
+    (Kind::Route, &["route", "routes", "router", "routers", "endpoint", "endpoints"]),
+    (Kind::Service, &["service", "services"]),
+    (Kind::Model, &["model", "models", "entity", "entities"]),
+];
+
+/// The letters that any of the words begins with, to pass by most words at once.
+const FIRST: &[u8] = b"tTeEmMdDrRcCsS";
+
+fn told_by(word: &str) -> Option<Kind> {
+    let first = *word.as_bytes().first()?;
+    let tells = |(_, known): &&(Kind, &[&str])| known.iter().any(|own| own.eq_ignore_ascii_case(word));
+    FIRST.contains(&first).then(|| WORDS.iter().find(tells).map(|(kind, _)| *kind)).flatten()
+}
+
+impl Kind {
+    /// The kind a title tells.
+    pub fn of(title: &str) -> Kind {
+        // `spec` alone is as often a document.
+        if [".spec.", "_spec.", "-spec."].iter().any(|part| title.contains(part)) {
+            return Kind::Test;
+        }
+        // The first of the list that any word tells; most words tell nothing.
+        words(title).filter_map(told_by).min().unwrap_or(Kind::Other)
+    }
+
+    /// Until something was measured.
+    pub fn built_in(self) -> Duration {
+        Duration::from_secs(match self {
+            Kind::Model => 15,
+            Kind::Service => 20,
+            Kind::Route => 10,
+            Kind::Test => 18,
+            Kind::Migration => 8,
+            Kind::Docs => 5,
+            Kind::Controller | Kind::Other => 12,
+        })
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+/// Expected durations, one per task.
+pub(super) fn durations(tasks: &[Task], estimates: &Estimates) -> Vec<Duration> {
+    let usual = median(estimates);
+    let guess = |task: &Task| usual.unwrap_or_else(|| Kind::of(&task.title).built_in());
+    tasks.iter().map(|task| estimates.by_task.get(&task.id).copied().unwrap_or_else(|| guess(task))).collect()
+}
+
+fn median(estimates: &Estimates) -> Option<Duration> {
+    let mut known: Vec<Duration> = estimates.by_task.values().copied().collect();
+    known.sort_unstable();
+    let (low, high) = (known.get(known.len().checked_sub(1)? / 2)?, known.get(known.len() / 2)?);
+    Some((*low + *high) / 2)
+}
+
+/// Whether the task writes tests, as opposed to running them or to anything else (`--tdd`).
+pub(super) fn writes_tests(task: &Task) -> bool {
+    let only_runs = ["run", "execute", "verify", "ensure", "confirm", "check", "validate", "rerun"];
+    let first = words(&task.title).next();
+    let says_so = Kind::of(&task.title) == Kind::Test;
+    let in_tests = !task.files.is_empty() && task.files.iter().all(|file| Kind::of(&file.path) == Kind::Test);
+    (says_so || in_tests)
+        && !first.is_some_and(|first| only_runs.iter().any(|own| own.eq_ignore_ascii_case(first)))
+}

@@ -1,0 +1,206 @@
+//! JSON as the projections write it: unsafe characters escaped, times in seconds, ratios rounded.
+
+use super::markdown::all;
+use super::time::push_number;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Milliseconds that are written as seconds: `12`, or `12.345` when they are not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(pub u64);
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_multiple_of(1000) {
+            serializer.serialize_u64(self.0 / 1000)
+        } else {
+            serializer.serialize_f64(self.0 as f64 / 1000.0)
+        }
+    }
+}
+
+impl JsonSchema for Seconds {
+    fn schema_name() -> Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": 0 })
+    }
+}
+
+/// Four decimals are more than any of these figures is worth.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
+}
+
+/// Pretty JSON with a final newline, in which no character can move a cursor: strings hold them as `\u009b`.
+pub fn text(value: &impl Serialize) -> String {
+    // Only maps with keys that are no strings can fail, and there are none.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    guarded(text, |c| c != '\n' && crate::text::is_unsafe(c))
+}
+
+/// One line of JSON, guarded likewise.
+pub fn line(value: &impl Serialize) -> String {
+    let mut text = guarded(serde_json::to_string(value).unwrap_or_default(), crate::text::is_unsafe);
+    text.push('\n');
+    text
+}
+
+fn guarded(text: String, is_unsafe: impl Fn(char) -> bool + Copy) -> String {
+    if text.is_ascii() && !text.contains('\x7f') {
+        return text; // the serializer has escaped what is below a space
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut units = [0; 2];
+    for c in text.chars() {
+        if is_unsafe(c) {
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// An object on one line, written field by field: for the lines of which there is one per task, where serde's
+/// generality costs several thousand instructions each. What is absent is left out.
+pub(super) struct Object<'a> {
+    out: &'a mut String,
+    separator: char,
+}
+
+impl<'a> Object<'a> {
+    pub(super) fn open(out: &'a mut String) -> Object<'a> {
+        Object { out, separator: '{' }
+    }
+
+    pub(super) fn close(self) {
+        self.out.push('}');
+    }
+
+    fn key(&mut self, key: &str) {
+        self.out.push(std::mem::replace(&mut self.separator, ','));
+        self.out.push('"');
+        self.out.push_str(key);
+        self.out.push_str("\":");
+    }
+
+    pub(super) fn string(&mut self, key: &str, value: &str) {
+        self.key(key);
+        push_string(self.out, value);
+    }
+
+    pub(super) fn maybe(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.string(key, value);
+        }
+    }
+
+    pub(super) fn number(&mut self, key: &str, value: u64) {
+        self.key(key);
+        push_number(self.out, value);
+    }
+
+    pub(super) fn maybe_number(&mut self, key: &str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.number(key, value);
+        }
+    }
+
+    pub(super) fn seconds(&mut self, key: &str, Seconds(ms): Seconds) {
+        self.number(key, ms / 1000);
+        if !ms.is_multiple_of(1000) {
+            self.out.push('.');
+            for digit in [ms / 100, ms / 10, ms] {
+                push_number(self.out, digit % 10);
+            }
+        }
+    }
+
+    /// Left out if there are none.
+    pub(super) fn strings<'s>(&mut self, key: &str, values: impl IntoIterator<Item = &'s str>) {
+        let mut separator = '[';
+        for value in values {
+            if separator == '[' {
+                self.key(key);
+            }
+            self.out.push(std::mem::replace(&mut separator, ','));
+            push_string(self.out, value);
+        }
+        if separator == ',' {
+            self.out.push(']');
+        }
+    }
+
+    pub(super) fn flag(&mut self, key: &str) {
+        self.key(key);
+        self.out.push_str("true");
+    }
+
+    pub(super) fn object(&mut self, key: &str, fields: impl FnOnce(&mut Object)) {
+        self.key(key);
+        let mut inner = Object::open(self.out);
+        fields(&mut inner);
+        inner.close();
+    }
+}
+
+#[expect(clippy::needless_bitwise_bool, reason = "without branches it is done many bytes at a time")]
+fn push_string(out: &mut String, value: &str) {
+    if all(value, |b| matches!(b, 0x20..0x7f) & (b != b'"') & (b != b'\\')) {
+        out.push('"');
+        out.push_str(value);
+        out.push('"');
+    } else {
+        out.push_str(line(&value).trim_end_matches('\n'));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_fool_a_terminal_is_escaped_and_reads_back_the_same() {
+        let hostile = "a\u{9b}2J\u{202e}\x7f\n\u{e0041}é";
+        for text in [text(&hostile), line(&hostile)] {
+            assert!(!text.trim_end().chars().any(crate::text::is_unsafe), "{text:?}");
+            assert_eq!(serde_json::from_str::<String>(&text).unwrap(), hostile);
+        }
+    }
+
+    #[test]
+    fn objects_written_by_field_read_back() {
+        let mut text = String::new();
+        let mut object = Object::open(&mut text);
+        object.string("a", "x\"\\\n\u{202e}");
+        object.seconds("b", Seconds(12_034));
+        object.strings("c", ["1", "2"]);
+        object.strings("none", []);
+        object.object("d", |inner| inner.number("e", u64::MAX));
+        object.flag("f");
+        object.maybe("none", None);
+        object.close();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let known = serde_json::json!({
+            "a": "x\"\\\n\u{202e}", "b": 12.034, "c": ["1", "2"], "d": { "e": u64::MAX }, "f": true
+        });
+        assert_eq!(value, known);
+    }
+
+    #[test]
+    fn whole_seconds_are_whole_numbers() {
+        assert_eq!(line(&[Seconds(332_000), Seconds(500)]), "[332,0.5]\n");
+    }
+}

@@ -1,0 +1,164 @@
+//! What the end of an attempt means for its task (SPEC 5.1, 5.2).
+
+use super::state::{Stage, TaskOutcome, TaskSlot};
+use super::{Decision, Halt, Scheduler};
+use crate::event::{AttemptReport, EventKind, FailureClass, SkipReason, TaskRef, Verdict};
+use crate::history::{Cost, cost};
+use crate::plan::Role;
+use crate::policy::FailurePolicy;
+use crate::task::TaskIx;
+use std::time::Duration;
+
+/// A limit that never ends is a failure: after this many waits for one, a task has failed.
+const MAX_LIMITED: u32 = 50;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judgement {
+    Done,
+    Cancelled,
+    Failed(FailureClass),
+    /// Tried again; `turn` is the attempt as the waits count them (2 is the first retry).
+    Again {
+        class: FailureClass,
+        turn: u32,
+    },
+}
+
+/// Takes from the task's budget and says what is left of it.
+fn judge(report: &AttemptReport, slot: &mut TaskSlot, max_no_change: u32) -> Judgement {
+    let class = report.class.unwrap_or(FailureClass::Unknown);
+    match cost(report) {
+        Cost::Nothing if report.outcome.is_success() => return Judgement::Done,
+        Cost::Nothing => return Judgement::Cancelled,
+        Cost::Wait if slot.limited >= MAX_LIMITED => return Judgement::Failed(class),
+        Cost::Wait => {
+            slot.limited += 1;
+            return Judgement::Again { class, turn: slot.limited + 1 };
+        }
+        Cost::Attempt => slot.spent += 1,
+    }
+    slot.no_change += u32::from(class == FailureClass::NoChange);
+    let spent = slot.spent >= slot.max_attempts || slot.no_change >= max_no_change;
+    if class == FailureClass::Permanent || spent {
+        Judgement::Failed(class)
+    } else {
+        Judgement::Again { class, turn: slot.spent + 1 }
+    }
+}
+
+impl Scheduler {
+    /// Whether `task` fails for good if the attempt that runs now costs its share of the budget and fails.
+    pub fn is_last_attempt(&self, task: TaskIx) -> bool {
+        let slot = self.board.get(task);
+        slot.spent + 1 >= slot.max_attempts
+    }
+
+    pub(super) fn attempt_finished(&mut self, out: &mut Decision, task: TaskIx, report: AttemptReport) {
+        if task.ix() >= self.board.len() {
+            return self.removed_finished(out, task, report);
+        }
+        let Stage::Running { worker } = self.board.stage(task) else {
+            return; // a late report of an attempt that was given up
+        };
+        self.slots.give_back(worker);
+        self.overlap.end(task);
+        let max_no_change = self.limits.budgets.max_no_change;
+        let slot = self.board.get_mut(task);
+        let attempt = slot.attempts;
+        let judgement = judge(&report, slot, max_no_change);
+        let (duration, verified, after) = (report.duration, report.verified, report.retry_after_ms);
+        let task_ref = self.task_ref(task);
+        let finished =
+            EventKind::AttemptFinished { task: task_ref.clone(), attempt, report: Box::new(report) };
+        self.record(out, finished);
+        let not_run = self.board.get(task).role != Role::Run || self.board.get(task).believed;
+        match judgement {
+            Judgement::Done => self.done(out, task, task_ref, duration, verified),
+            _ if not_run => self.ended_unasked(out, task, task_ref),
+            Judgement::Cancelled => self.cancelled(out, task, task_ref),
+            Judgement::Again { .. } if self.halt.is_some() => self.cancelled(out, task, task_ref),
+            Judgement::Again { class, turn } => self.retry(out, task, task_ref, class, turn, after),
+            Judgement::Failed(class) => self.failed(out, task, task_ref, class),
+        }
+    }
+
+    fn done(
+        &mut self,
+        out: &mut Decision,
+        task: TaskIx,
+        task_ref: TaskRef,
+        duration: Duration,
+        verified: bool,
+    ) {
+        self.velocity.expected += self.plan.planned(task).estimate;
+        self.velocity.taken += duration;
+        let verdict = if verified { Verdict::Verified } else { Verdict::Unverified };
+        let attempts = self.board.get(task).attempts;
+        self.record(out, EventKind::TaskDone { task: task_ref, attempts, verdict, duration });
+        self.settle(out, task, TaskOutcome::Done);
+    }
+
+    fn failed(&mut self, out: &mut Decision, task: TaskIx, task_ref: TaskRef, class: FailureClass) {
+        let attempts = self.board.get(task).attempts;
+        self.record(out, EventKind::TaskFailed { task: task_ref, attempts, class });
+        self.settle(out, task, TaskOutcome::Failed);
+        if self.limits.failure == FailurePolicy::FailFast && self.halt.is_none() {
+            self.halt = Some(Halt::FailFast);
+        }
+    }
+
+    fn cancelled(&mut self, out: &mut Decision, task: TaskIx, task_ref: TaskRef) {
+        self.record(out, EventKind::TaskCancelled { task: task_ref });
+        self.settle(out, task, TaskOutcome::Cancelled);
+    }
+
+    fn retry(
+        &mut self,
+        out: &mut Decision,
+        task: TaskIx,
+        task_ref: TaskRef,
+        class: FailureClass,
+        turn: u32,
+        after_ms: Option<u64>,
+    ) {
+        let named = Duration::from_millis(after_ms.unwrap_or(0));
+        let delay = self.limits.retry.delay(turn, &mut self.rng).max(named);
+        let delay = Duration::from_millis(delay.as_millis() as u64); // as it will read from disk
+        let attempt = self.board.get(task).attempts + 1;
+        self.board.get_mut(task).not_before = self.now + delay;
+        self.record(out, EventKind::RetryScheduled { task: task_ref, attempt, delay, class });
+        self.make_ready(task);
+    }
+
+    /// While it ran, a person ticked it or took it out of the work, and it did not succeed: their word stands.
+    fn ended_unasked(&mut self, out: &mut Decision, task: TaskIx, task_ref: TaskRef) {
+        let slot = self.board.get(task);
+        let outcome = match slot.role {
+            Role::LeftOut(left_out) if !slot.believed => left_out.into(),
+            _ => TaskOutcome::Done,
+        };
+        if let TaskOutcome::Skipped(why) = outcome {
+            self.record(out, EventKind::TaskSkipped { task: task_ref, why });
+        }
+        self.settle(out, task, outcome);
+    }
+
+    /// The file no longer has the task: nothing follows from its end but that others may start again.
+    fn removed_finished(&mut self, out: &mut Decision, task: TaskIx, report: AttemptReport) {
+        let place = task.ix() - self.board.len();
+        let Some(mut removed) = self.removed.get_mut(place).and_then(Option::take) else { return };
+        if self.removed.iter().all(Option::is_none) {
+            self.removed.clear();
+        }
+        if let Some(worker) = removed.slot.worker() {
+            self.slots.give_back(worker);
+        }
+        let attempt = removed.slot.attempts;
+        judge(&report, &mut removed.slot, u32::MAX); // counted, should the task come back
+        self.dropped.insert(removed.id.clone(), removed.slot.staged(Stage::Waiting));
+        let task = TaskRef { ix: TaskRef::UNRESOLVED, id: removed.id };
+        let report = Box::new(report);
+        self.record(out, EventKind::AttemptFinished { task: task.clone(), attempt, report });
+        self.record(out, EventKind::TaskSkipped { task, why: SkipReason::Removed });
+    }
+}

@@ -1,0 +1,150 @@
+//! From a plan, and what is known of its tasks, to a starting position: slots, nodes, ranks.
+//!
+//! Linear in tasks and edges, but for sorting the ranks. Nothing is decided here; `settle` sets it going.
+
+pub(super) use crate::plan::graph::NodeIx;
+
+use super::state::{Board, Edit, Stage, TaskOutcome, TaskSlot};
+use super::{Overlap, Ready, Scheduler};
+use crate::history::{History, Settled, TaskHistory};
+use crate::plan::{LeftOut, Plan, Role};
+use crate::task::{BlockKind, State, Task, TaskIx};
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+/// A node of the graph, while the run goes on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Node {
+    /// Edges into it whose other end is not released.
+    pub(super) unmet: u32,
+    /// The failed or waiting task at the root of what blocks it.
+    pub(super) blocked_by: Option<TaskIx>,
+    /// What comes after it no longer waits for it.
+    pub(super) released: bool,
+}
+
+/// One slot per task of `plan`, as a new session finds it.
+pub(super) fn from_history(plan: &Plan, history: &History) -> Vec<TaskSlot> {
+    plan.task_ixs()
+        .map(|task| {
+            let known =
+                if history.is_empty() { TaskHistory::default() } else { history.task(&plan.task(task).id) };
+            known_slot(plan.task(task), plan.planned(task).role, &known)
+        })
+        .collect()
+}
+
+/// A task nothing is known of.
+pub(super) fn new_slot(task: &Task, role: Role) -> TaskSlot {
+    known_slot(task, role, &TaskHistory::default())
+}
+
+fn known_slot(task: &Task, role: Role, known: &TaskHistory) -> TaskSlot {
+    let mut slot = TaskSlot::new(role);
+    slot.ticked = role == Role::Done || task.state == State::Done;
+    slot.before_run = role == Role::Done && *known == TaskHistory::default();
+    slot.is_group = task.is_group;
+    slot.attempts = known.attempts;
+    slot.failed_before = known.settled == Some(Settled::Failed);
+    slot.edit = edit(task, role, known);
+    if !slot.failed_before && slot.edit.is_none() {
+        (slot.spent, slot.limited, slot.no_change) = (known.spent(), known.limited, known.no_change);
+    }
+    slot.told = slot.edit.is_none() && matches!(known.settled, Some(Settled::Skipped | Settled::Done));
+    let stage = first_stage(role, known, slot.edit == Some(Edit::Cleared));
+    slot.staged(stage)
+}
+
+fn edit(task: &Task, role: Role, known: &TaskHistory) -> Option<Edit> {
+    match role {
+        Role::Run | Role::Group | Role::LeftOut(_)
+            if known.is_done() && known.ticked && task.state != State::Done =>
+        {
+            Some(Edit::Cleared)
+        }
+        Role::Done if !(known.is_done() && known.ticked) && *known != TaskHistory::default() => {
+            Some(Edit::Ticked)
+        }
+        _ => None,
+    }
+}
+
+fn first_stage(role: Role, known: &TaskHistory, is_cleared: bool) -> Stage {
+    match role {
+        Role::Done => Stage::Settled(TaskOutcome::Done),
+        // Also if its box is still to be ticked: what is done never runs again, unless a person cleared it.
+        Role::Run | Role::LeftOut(_) if known.is_done() && !is_cleared => Stage::Settled(TaskOutcome::Done),
+        Role::LeftOut(left_out) => Stage::Settled(left_out.into()),
+        Role::Run | Role::Group => Stage::Waiting,
+    }
+}
+
+impl Scheduler {
+    /// Takes up `plan` with `slots`. Forgets all that follows from them.
+    pub(super) fn lay_out(&mut self, plan: Arc<Plan>, mut slots: Vec<TaskSlot>) {
+        set_budgets(&plan, &mut slots, self.limits.retry.max_attempts);
+        count_children(&plan, &mut slots);
+        self.order = rank(&plan, &mut slots);
+        self.overlap = Overlap::new(&plan);
+        self.ready = Ready::new(self.overlap.class_count());
+        self.backing_off.clear();
+        self.held.clear();
+        self.nodes = nodes(&plan);
+        self.board = Board::new(slots);
+        self.plan = plan;
+    }
+}
+
+fn nodes(plan: &Plan) -> Vec<Node> {
+    let count = plan.graph.node_count() as u32;
+    let unmet = |node| plan.graph.before(NodeIx(node)).len() as u32;
+    (0..count).map(|node| Node { unmet: unmet(node), ..Node::default() }).collect()
+}
+
+/// `retries=N` of the first run block wins. What is open may always be tried once, whatever it spent before.
+fn set_budgets(plan: &Plan, slots: &mut [TaskSlot], policy: u32) {
+    for (slot, task) in slots.iter_mut().zip(&plan.tasks) {
+        slot.max_attempts = max_attempts(task, policy);
+        slot.spent = slot.spent.min(slot.max_attempts - 1);
+    }
+}
+
+fn max_attempts(task: &Task, policy: u32) -> u32 {
+    let retries = task.blocks_of(BlockKind::Run).next().and_then(|block| block.retries);
+    retries.map_or(policy, |retries| retries.saturating_add(1)).max(1)
+}
+
+/// A group waits for its children, but not for those that were left aside on purpose.
+fn count_children(plan: &Plan, slots: &mut [TaskSlot]) {
+    for slot in slots.iter_mut() {
+        slot.children = 0;
+    }
+    for (child, task) in plan.tasks.iter().enumerate() {
+        let aside = matches!(slots[child].role, Role::LeftOut(LeftOut::Optional | LeftOut::Dropped));
+        if let Some(group) = task.group
+            && !slots[child].is_done()
+            && !aside
+        {
+            slots[group.ix()].children += 1;
+        }
+    }
+}
+
+/// SPEC 3.4: what failed before (6.3), the longest path to the end, priority, place in the file.
+fn rank(plan: &Plan, slots: &mut [TaskSlot]) -> Vec<TaskIx> {
+    let mut keys: Vec<_> = plan
+        .task_ixs()
+        .filter(|task| slots[task.ix()].role == Role::Run)
+        .map(|task| {
+            let priority = plan.task(task).priority.unwrap_or(u8::MAX);
+            let failed_before = slots[task.ix()].failed_before;
+            (Reverse(failed_before), Reverse(plan.planned(task).remaining), priority, task)
+        })
+        .collect();
+    keys.sort_unstable();
+    let order: Vec<TaskIx> = keys.into_iter().map(|(.., task)| task).collect();
+    for (rank, task) in order.iter().enumerate() {
+        slots[task.ix()].rank = rank as u32;
+    }
+    order
+}

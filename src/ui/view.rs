@@ -1,0 +1,276 @@
+//! What there is to show while a run goes on: a fold of events that the live screen and the plain lines share.
+//!
+//! One event costs O(1) (a changed plan: one pass). Time is the events' own; the view reads no clock. Tasks are known
+//! by id, so that a plan made anew while running, with other positions, changes nothing here.
+
+use super::text::output_line;
+use crate::event::{
+    AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome, SkipReason, TaskRef,
+};
+use crate::plan::{Plan, Role};
+use crate::summary::{Summary, TaskState};
+use crate::task::{Task, TaskId};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// The longest last line of output that is kept of a running task.
+const LAST_LINE_BYTES: usize = 512;
+
+/// A task with a running attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Running {
+    pub id: TaskId,
+    pub title: String,
+    pub attempt: u32,
+    pub worker: u32,
+    pub since: Elapsed,
+    /// The last line it printed, without styles; empty if none.
+    pub last_line: String,
+}
+
+/// A task that waits for its next attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackingOff {
+    pub id: TaskId,
+    /// The attempt to come.
+    pub attempt: u32,
+    pub until: Elapsed,
+    pub class: FailureClass,
+}
+
+/// How a task of the selection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Done,
+    Failed,
+    Blocked,
+    Skipped,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    pub info: Option<RunInfo>,
+    /// 1 for a fresh run.
+    pub session: u32,
+    /// Tasks to run, all sessions of the run together.
+    pub selected: u32,
+    pub done: u32,
+    pub failed: u32,
+    pub blocked: u32,
+    pub skipped: u32,
+    /// Waiting for a person.
+    pub manual: u32,
+    /// Given by the driver, found by simulating the rest.
+    pub time_left: Option<Duration>,
+    /// Since an interrupt or a reached budget: nothing more is started.
+    pub is_stopping: bool,
+    pub outcome: Option<RunOutcome>,
+    ended: HashMap<TaskId, Ended>,
+    running: HashMap<TaskId, Running>,
+    waiting: HashMap<TaskId, BackingOff>,
+    /// Reports of failed attempts of tasks that are not settled yet.
+    failing: HashMap<TaskId, Box<AttemptReport>>,
+    /// The last report of the task that the last event settled as failed.
+    last_failure: Option<Box<AttemptReport>>,
+}
+
+impl View {
+    pub fn new() -> View {
+        View::default()
+    }
+
+    /// As after the events that `summary` has folded: for a resumed run.
+    pub fn resumed(summary: &Summary) -> View {
+        let mut view = View { session: summary.sessions.len() as u32, ..View::default() };
+        for (task, row) in summary.rows() {
+            let ended = match row.state {
+                TaskState::Done => Ended::Done,
+                TaskState::Failed => Ended::Failed,
+                TaskState::Blocked => Ended::Blocked,
+                TaskState::Skipped => Ended::Skipped,
+                _ => continue,
+            };
+            view.settle(summary.id(task), ended);
+        }
+        view.selected = summary.counts().selected;
+        view
+    }
+
+    /// Takes in one event. `plan` is the plan as it reads after the event.
+    pub fn apply(&mut self, plan: &Plan, event: &Event) {
+        self.last_failure = None;
+        match &event.kind {
+            EventKind::RunStarted { info, .. } => {
+                *self = View { info: Some(info.clone()), session: 1, ..View::default() };
+                self.count_selected(plan);
+            }
+            EventKind::RunResumed { session, .. } => self.resume(plan, *session),
+            EventKind::PlanChanged { removed, reopened, .. } => self.replan(plan, removed, reopened),
+            EventKind::AttemptStarted { task, attempt, worker, .. } => {
+                self.start(plan, task, *attempt, *worker, event.at);
+            }
+            EventKind::AttemptFinished { task, report, .. } => {
+                self.running.remove(&task.id);
+                if !report.outcome.is_success() {
+                    self.failing.insert(task.id.clone(), report.clone());
+                }
+            }
+            EventKind::RetryScheduled { task, attempt, delay, class } => {
+                let until = event.at + *delay;
+                let waiting = BackingOff { id: task.id.clone(), attempt: *attempt, until, class: *class };
+                self.waiting.insert(task.id.clone(), waiting);
+            }
+            EventKind::TaskDone { task, .. } => self.settle(&task.id, Ended::Done),
+            EventKind::TaskFailed { task, .. } => {
+                self.last_failure = self.failing.remove(&task.id);
+                self.settle(&task.id, Ended::Failed);
+            }
+            EventKind::TaskBlocked { task, .. } => self.settle(&task.id, Ended::Blocked),
+            EventKind::TaskSkipped { task, why } => self.skip(plan, task, *why),
+            EventKind::TaskCancelled { task } => self.forget(&task.id),
+            EventKind::Interrupted { .. } | EventKind::BudgetReached { .. } => self.is_stopping = true,
+            EventKind::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
+            EventKind::GateFinished { .. }
+            | EventKind::BoxTicked { .. }
+            | EventKind::BoxPending { .. }
+            | EventKind::CheckpointCreated { .. }
+            | EventKind::Note { .. } => {}
+        }
+    }
+
+    /// A line of output of a running task. Its styles are dropped; it is made safe when drawn.
+    pub fn output(&mut self, task: &TaskId, line: &str) {
+        let Some(running) = self.running.get_mut(task) else { return };
+        let line = output_line(line);
+        let line = line.trim();
+        if !line.is_empty() {
+            running.last_line.clear();
+            running.last_line.push_str(&line[..line.floor_char_boundary(LAST_LINE_BYTES)]);
+        }
+    }
+
+    pub fn settled(&self) -> u32 {
+        self.done + self.failed + self.blocked + self.skipped
+    }
+
+    /// Settled over selected, rounded down: 100 means all.
+    pub fn percent(&self) -> u32 {
+        let (settled, selected) = (u64::from(self.settled()), u64::from(self.selected));
+        (settled * 100).checked_div(selected).map_or(100, |percent| percent.min(100) as u32)
+    }
+
+    /// Neither settled, running nor backing off.
+    pub fn queued(&self) -> u32 {
+        let busy = (self.running.len() + self.waiting.len()) as u32;
+        self.selected.saturating_sub(self.settled()).saturating_sub(busy)
+    }
+
+    pub fn running_count(&self) -> usize {
+        self.running.len()
+    }
+
+    pub fn waiting_count(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Running tasks, the longest first.
+    pub fn running(&self) -> Vec<&Running> {
+        let mut running: Vec<&Running> = self.running.values().collect();
+        running.sort_by(|a, b| (a.since, a.worker, &a.id).cmp(&(b.since, b.worker, &b.id)));
+        running
+    }
+
+    /// Tasks waiting for their next attempt, the next one first.
+    pub fn waiting(&self) -> Vec<&BackingOff> {
+        let mut waiting: Vec<&BackingOff> = self.waiting.values().collect();
+        waiting.sort_by(|a, b| (a.until, &a.id).cmp(&(b.until, &b.id)));
+        waiting
+    }
+
+    /// The last report of the task that the last event settled as failed, or that is to be tried again.
+    pub fn failure(&self, task: &TaskId) -> Option<&AttemptReport> {
+        self.last_failure.as_deref().or_else(|| self.failing.get(task).map(|report| &**report))
+    }
+
+    /// What failed or was blocked is open again; `selected` is counted anew because the file may have changed.
+    fn resume(&mut self, plan: &Plan, session: u32) {
+        self.session = session;
+        self.is_stopping = false;
+        self.outcome = None;
+        self.running.clear();
+        self.waiting.clear();
+        self.failing.clear();
+        self.ended.retain(|_, ended| *ended == Ended::Done);
+        (self.failed, self.blocked, self.skipped) = (0, 0, 0);
+        self.count_selected(plan);
+    }
+
+    fn replan(&mut self, plan: &Plan, removed: &[TaskId], reopened: &[TaskId]) {
+        removed.iter().chain(reopened).for_each(|task| self.forget(task));
+        self.count_selected(plan);
+    }
+
+    /// What is to be run and what this run has already ended: a finished task may read as done in the new plan.
+    fn count_selected(&mut self, plan: &Plan) {
+        let is_selected = |(task, planned): (&Task, &crate::plan::PlannedTask)| {
+            planned.role == Role::Run || self.ended.contains_key(&task.id)
+        };
+        self.selected = plan.tasks.iter().zip(&plan.planned).filter(|pair| is_selected(*pair)).count() as u32;
+    }
+
+    fn start(&mut self, plan: &Plan, task: &TaskRef, attempt: u32, worker: u32, at: Elapsed) {
+        self.forget(&task.id);
+        let running = Running {
+            id: task.id.clone(),
+            title: title(plan, task).to_owned(),
+            attempt,
+            worker,
+            since: at,
+            last_line: String::new(),
+        };
+        self.running.insert(task.id.clone(), running);
+    }
+
+    /// Only what was to be run counts as skipped; a manual task waits for its person.
+    fn skip(&mut self, plan: &Plan, task: &TaskRef, why: SkipReason) {
+        if why == SkipReason::Manual {
+            self.manual += 1;
+        }
+        if plan.planned.get(task.ix.ix()).is_some_and(|planned| planned.role == Role::Run) {
+            self.settle(&task.id, Ended::Skipped);
+        }
+    }
+
+    fn settle(&mut self, task: &TaskId, ended: Ended) {
+        self.forget(task);
+        self.ended.insert(task.clone(), ended);
+        *self.counter(ended) += 1;
+    }
+
+    /// As if nothing had happened to the task.
+    fn forget(&mut self, task: &TaskId) {
+        self.running.remove(task);
+        self.waiting.remove(task);
+        self.failing.remove(task);
+        if let Some(ended) = self.ended.remove(task) {
+            *self.counter(ended) -= 1;
+        }
+    }
+
+    fn counter(&mut self, ended: Ended) -> &mut u32 {
+        match ended {
+            Ended::Done => &mut self.done,
+            Ended::Failed => &mut self.failed,
+            Ended::Blocked => &mut self.blocked,
+            Ended::Skipped => &mut self.skipped,
+        }
+    }
+}
+
+/// A task's title; empty if the plan no longer has the task.
+pub fn title<'a>(plan: &'a Plan, task: &TaskRef) -> &'a str {
+    plan.tasks
+        .get(task.ix.ix())
+        .filter(|planned| planned.id == task.id)
+        .map_or("", |planned| planned.title.as_str())
+}

@@ -1,0 +1,271 @@
+//! Every kind of event survives the way through the journal's JSON, which is flat (SPEC 11.5).
+
+use proptest::prelude::*;
+use specter::event::*;
+use specter::task::{BlockKind, TaskId, TaskIx};
+use std::time::Duration;
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![Just(String::new()), any::<String>(), "[a-zA-Z0-9 \"\\\\\u{0}-\u{1f}é✅]{0,30}"]
+}
+
+fn id() -> impl Strategy<Value = TaskId> {
+    prop_oneof!["T[0-9]{3}", any::<String>()].prop_map(|id| TaskId::new(&id))
+}
+
+/// As after reading: an index is not stored.
+fn task() -> impl Strategy<Value = TaskRef> {
+    id().prop_map(|id| TaskRef { ix: TaskRef::UNRESOLVED, id })
+}
+
+fn ms() -> impl Strategy<Value = Duration> {
+    any::<u32>().prop_map(|ms| Duration::from_millis(u64::from(ms)))
+}
+
+fn ids() -> impl Strategy<Value = Vec<TaskId>> {
+    prop::collection::vec(id(), 0..3)
+}
+
+fn class() -> impl Strategy<Value = FailureClass> {
+    prop::sample::select(vec![
+        FailureClass::Transient,
+        FailureClass::RateLimit,
+        FailureClass::UsageLimit,
+        FailureClass::Permanent,
+        FailureClass::Gate,
+        FailureClass::Conflict,
+        FailureClass::NoChange,
+        FailureClass::Cancelled,
+        FailureClass::Unknown,
+    ])
+}
+
+fn outcome() -> impl Strategy<Value = AttemptOutcome> {
+    prop_oneof![
+        Just(AttemptOutcome::Success),
+        any::<i32>().prop_map(AttemptOutcome::ExitCode),
+        any::<i32>().prop_map(AttemptOutcome::Signalled),
+        any::<u64>().prop_map(AttemptOutcome::TimedOut),
+        text().prop_map(AttemptOutcome::StartFailed),
+        Just(AttemptOutcome::Cancelled),
+    ]
+}
+
+fn block() -> impl Strategy<Value = BlockRef> {
+    let kind = prop::sample::select(vec![BlockKind::Run, BlockKind::Fallback, BlockKind::Verify]);
+    (kind, any::<u32>(), any::<u32>()).prop_map(|(kind, number, line)| BlockRef { kind, number, line })
+}
+
+prop_compose! {
+    fn report()(
+        (outcome, duration, block, class) in (outcome(), ms(), prop::option::of(block()), prop::option::of(class())),
+        (rule, retry_after_ms, tail, log) in (prop::option::of(text()), any::<Option<u64>>(), text(), text()),
+        (output_bytes, cpu_ms, max_rss_kb) in any::<(u64, u64, u64)>(),
+        (disk_read_kb, disk_written_kb) in any::<(u64, u64)>(),
+        (leaked, by_fallback, verified) in (prop::collection::vec(text(), 0..3), any::<bool>(), any::<bool>()),
+    ) -> AttemptReport {
+        AttemptReport {
+            outcome, duration, block, class, rule, retry_after_ms, tail, log, output_bytes, cpu_ms, max_rss_kb,
+            disk_read_kb, disk_written_kb, leaked, by_fallback, verified,
+        }
+    }
+}
+
+prop_compose! {
+    fn info()(
+        (run, file, mode, version) in (text(), text(), text(), text()),
+        (jobs, seed) in any::<(u32, u64)>(),
+        (selection, options) in (prop::collection::vec(text(), 0..3), prop::collection::vec(text(), 0..3)),
+    ) -> RunInfo {
+        RunInfo { run, file, mode, jobs, seed, selection, version, options }
+    }
+}
+
+prop_compose! {
+    fn counts()(n in any::<[u32; 9]>()) -> Counts {
+        let [selected, done, failed, blocked, skipped, cancelled, open, done_before, manual] = n;
+        Counts { selected, done, failed, blocked, skipped, cancelled, open, done_before, manual }
+    }
+}
+
+fn run_outcome() -> impl Strategy<Value = RunOutcome> {
+    prop_oneof![
+        Just(RunOutcome::AllDone),
+        Just(RunOutcome::SomeFailed),
+        any::<i32>().prop_map(|signal| RunOutcome::Interrupted { signal }),
+        Just(RunOutcome::Stopped),
+    ]
+}
+
+fn stop() -> impl Strategy<Value = Stop> {
+    prop::sample::select(vec![Stop::Gracefully, Stop::Now])
+}
+
+fn attempt_kinds() -> impl Strategy<Value = EventKind> {
+    use specter::event::EventKind::*;
+    let gate =
+        prop::sample::select(vec![GateVerdict::Passed, GateVerdict::Failed, GateVerdict::Inconclusive]);
+    prop_oneof![
+        (task(), any::<u32>(), text(), any::<u32>())
+            .prop_map(|(task, attempt, executor, worker)| AttemptStarted { task, attempt, executor, worker }),
+        (task(), any::<u32>(), report()).prop_map(|(task, attempt, report)| AttemptFinished {
+            task,
+            attempt,
+            report: Box::new(report)
+        }),
+        (task(), any::<u32>(), text(), gate, ms()).prop_map(|(task, attempt, gate, verdict, duration)| {
+            GateFinished { task, attempt, gate, verdict, duration }
+        }),
+        (task(), any::<u32>(), ms(), class()).prop_map(|(task, attempt, delay, class)| RetryScheduled {
+            task,
+            attempt,
+            delay,
+            class
+        }),
+    ]
+}
+
+fn task_kinds() -> impl Strategy<Value = EventKind> {
+    use specter::event::EventKind::*;
+    let verdict = prop::sample::select(vec![
+        Verdict::Verified,
+        Verdict::Unverified,
+        Verdict::NoChange,
+        Verdict::Inconclusive,
+        Verdict::Regressed,
+        Verdict::Escaped,
+    ]);
+    let why = prop::sample::select(vec![
+        SkipReason::Manual,
+        SkipReason::Optional,
+        SkipReason::Dropped,
+        SkipReason::Unclear,
+        SkipReason::Removed,
+    ]);
+    prop_oneof![
+        (task(), any::<u32>(), verdict, ms()).prop_map(|(task, attempts, verdict, duration)| TaskDone {
+            task,
+            attempts,
+            verdict,
+            duration
+        }),
+        (task(), any::<u32>(), class()).prop_map(|(task, attempts, class)| TaskFailed {
+            task,
+            attempts,
+            class
+        }),
+        (task(), task()).prop_map(|(task, by)| TaskBlocked { task, by }),
+        (task(), why).prop_map(|(task, why)| TaskSkipped { task, why }),
+        task().prop_map(|task| TaskCancelled { task }),
+        (task(), any::<u32>()).prop_map(|(task, line)| BoxTicked { task, line }),
+        (task(), text()).prop_map(|(task, problem)| BoxPending { task, problem }),
+    ]
+}
+
+fn run_kinds() -> impl Strategy<Value = EventKind> {
+    use specter::event::EventKind::*;
+    let budget = prop::sample::select(vec![
+        BudgetKind::Dispatches,
+        BudgetKind::Time,
+        BudgetKind::Cost,
+        BudgetKind::Tokens,
+    ]);
+    let level = prop::sample::select(vec![NoteLevel::Info, NoteLevel::Warn, NoteLevel::Error]);
+    prop_oneof![
+        (info(), any::<u64>(), any::<[u32; 3]>()).prop_map(
+            |(info, started, [total, selected, done_before])| {
+                RunStarted { info, started, total, selected, done_before }
+            }
+        ),
+        (any::<u64>(), any::<[u32; 5]>()).prop_map(
+            |(started, [session, jobs, total, selected, done_before])| {
+                RunResumed { session, started, jobs, total, selected, done_before }
+            }
+        ),
+        (ids(), ids(), ids(), ids()).prop_map(|(added, removed, reopened, ticked)| PlanChanged {
+            added,
+            removed,
+            reopened,
+            ticked
+        }),
+        (text(), any::<u32>()).prop_map(|(name, done)| CheckpointCreated { name, done }),
+        (budget, text()).prop_map(|(budget, limit)| BudgetReached { budget, limit }),
+        (text(), stop()).prop_map(|(signal, how)| Interrupted { signal, how }),
+        (level, text()).prop_map(|(level, text)| Note { level, text }),
+        (run_outcome(), counts(), ms(), 0u32..9).prop_map(|(outcome, counts, duration, unticked)| {
+            RunFinished { outcome, counts, duration, unticked }
+        }),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let kind = prop_oneof![attempt_kinds(), task_kinds(), run_kinds()];
+    (any::<u64>(), ms(), kind).prop_map(|(seq, at, kind)| Event { seq, at, kind })
+}
+
+/// Fails to compile when a kind is added, so that it is added to the strategies above.
+fn number(kind: &EventKind) -> usize {
+    use specter::event::EventKind::*;
+    match kind {
+        RunStarted { .. } => 0,
+        RunResumed { .. } => 1,
+        PlanChanged { .. } => 2,
+        AttemptStarted { .. } => 3,
+        AttemptFinished { .. } => 4,
+        GateFinished { .. } => 5,
+        RetryScheduled { .. } => 6,
+        TaskDone { .. } => 7,
+        TaskFailed { .. } => 8,
+        TaskBlocked { .. } => 9,
+        TaskSkipped { .. } => 10,
+        TaskCancelled { .. } => 11,
+        BoxTicked { .. } => 12,
+        BoxPending { .. } => 13,
+        CheckpointCreated { .. } => 14,
+        BudgetReached { .. } => 15,
+        Interrupted { .. } => 16,
+        Note { .. } => 17,
+        RunFinished { .. } => 18,
+    }
+}
+const KINDS: usize = 19;
+
+#[test]
+fn the_strategies_make_every_kind() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut seen = [false; KINDS];
+    for _ in 0..1000 {
+        seen[number(&event().new_tree(&mut runner).unwrap().current().kind)] = true;
+    }
+    assert_eq!(seen, [true; KINDS]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_event_reads_back_from_a_flat_line(event in event()) {
+        let line = serde_json::to_string(&event).unwrap();
+        let mut written = Vec::new();
+        event.write_json(&mut written).unwrap();
+        prop_assert_eq!(String::from_utf8(written).unwrap(), line.clone(), "both ways of writing agree");
+        prop_assert!(!line.contains('\n'));
+        prop_assert_eq!(&serde_json::from_str::<Event>(&line).unwrap(), &event);
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        prop_assert_eq!(&value["seq"], &serde_json::json!(event.seq));
+        prop_assert_eq!(&value["at"], &serde_json::json!(event.at.as_millis() as u64));
+        prop_assert!(value["kind"].is_string());
+        // In another order, as another program may hand it on.
+        prop_assert_eq!(serde_json::from_value::<Event>(value).unwrap(), event);
+    }
+}
+
+#[test]
+fn a_field_that_is_not_known_is_passed_over() {
+    let line = r#"{"seq":1,"at":2,"kind":"attempt_finished","task":"T1","attempt":1,"outcome":"success","duration":3,"new":{"a":[1]}}"#;
+    let event: Event = serde_json::from_str(line).unwrap();
+    let EventKind::AttemptFinished { task, attempt: 1, report } = event.kind else { panic!("{event:?}") };
+    assert_eq!((task.id.as_str(), task.ix), ("T1", TaskIx(u32::MAX)));
+    assert_eq!(report.duration, Duration::from_millis(3));
+}

@@ -1,0 +1,10 @@
+//! Whole runs of the real binary: scenarios, examples, corpus files, kills, signals.
+
+mod corpus;
+mod edits;
+mod examples;
+mod kill;
+mod sandbox;
+mod scale;
+mod scenarios;
+mod signals;

@@ -1,0 +1,85 @@
+//! The schedule in a simulated world: thousands of random task files, scripts, interrupts, edits and crashes.
+//!
+//! `SPECTER_SEEDS=100000 cargo test --release schedule::` plays more of them; `SPECTER_SEED=7` plays one again.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken test world is a failed test")]
+#![expect(clippy::print_stderr, reason = "a failing seed is named, and played again aloud")]
+
+mod cases;
+mod fixture;
+mod oracle;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use world::{Ended, Weather, World};
+
+/// Plays `weather` for many seeds, and names the seed that failed.
+fn play(weather: Weather, also: impl Fn(u64, &Ended)) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let seeds = match number("SPECTER_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SPECTER_SEEDS").unwrap_or(1_000),
+    };
+    for seed in seeds {
+        let run = || also(seed, &World::new(seed, weather).run());
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+            eprintln!("seed {seed} with {weather:?}: play it again with SPECTER_SEED={seed}");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+#[test]
+fn every_run_of_one_session_keeps_the_rules() {
+    play(Weather { one_session: true, ..Weather::default() }, |_, _| {});
+}
+
+#[test]
+fn interrupts_end_a_run_and_it_can_be_taken_up() {
+    play(Weather { interrupts: true, ..Weather::default() }, |_, _| {});
+}
+
+#[test]
+fn crashes_lose_nothing_and_repeat_nothing_that_is_done() {
+    play(Weather { crashes: true, ..Weather::default() }, |_, _| {});
+}
+
+#[test]
+fn budgets_end_a_run_cleanly() {
+    play(Weather { budgets: true, ..Weather::default() }, |_, _| {});
+}
+
+#[test]
+fn workers_come_and_go() {
+    play(Weather { jobs: true, ..Weather::default() }, |_, _| {});
+}
+
+#[test]
+fn people_edit_the_file_meanwhile() {
+    play(Weather { edits: true, ..Weather::default() }, |_, _| {});
+}
+
+#[test]
+fn all_of_it_at_once() {
+    let weather = Weather {
+        interrupts: true,
+        crashes: true,
+        jobs: true,
+        edits: true,
+        budgets: true,
+        one_session: false,
+    };
+    play(weather, |_, _| {});
+}
+
+#[test]
+fn the_same_seed_gives_the_same_events() {
+    let weather = Weather { crashes: true, interrupts: true, edits: true, ..Weather::default() };
+    play(weather, |seed, ended| {
+        if seed % 8 == 0 {
+            let again = World::new(seed, weather).run();
+            assert_eq!(ended.journal, again.journal);
+            assert_eq!(ended.sessions, again.sessions);
+        }
+    });
+}

@@ -1,0 +1,869 @@
+//! A world for the scheduler: virtual time, scripted attempts, a journal, a task file, people and crashes.
+//!
+//! All that happens follows from one seed. Every rule is checked against what the world itself counted.
+
+use crate::schedule::fixture::File;
+use crate::schedule::oracle::{self, Seen, Tally};
+use fastrand::Rng;
+use specter::event::{
+    AttemptOutcome, AttemptReport, Counts, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome,
+    SkipReason, Stop,
+};
+use specter::history::History;
+use specter::plan::{LeftOut, Plan, Role};
+use specter::policy::{Budgets, FailurePolicy, RetryPolicy};
+use specter::schedule::{Action, Decision, Halt, Input, Limits, Scheduler, Session, TaskOutcome, TaskState};
+use specter::task::{BlockKind, TaskId, TaskIx};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What happens from outside, besides the ends of attempts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weather {
+    pub(crate) interrupts: bool,
+    pub(crate) crashes: bool,
+    pub(crate) jobs: bool,
+    pub(crate) edits: bool,
+    pub(crate) budgets: bool,
+    /// Only one session, however it ends.
+    pub(crate) one_session: bool,
+}
+
+struct Running {
+    id: String,
+    attempt: u32,
+    ends: Elapsed,
+    report: AttemptReport,
+    /// The file no longer has it.
+    removed: bool,
+}
+
+/// What became of one world.
+pub(crate) struct Ended {
+    pub(crate) journal: Vec<Event>,
+    pub(crate) sessions: u32,
+}
+
+pub(crate) struct World {
+    seed: u64,
+    rng: Rng,
+    weather: Weather,
+    file: File,
+    plan: Arc<Plan>,
+    limits: Limits,
+    journal: Vec<Event>,
+    rounds: u32,
+    /// Where in the journal this session begins.
+    session_from: usize,
+    now: Elapsed,
+    before: Elapsed,
+    jobs: u32,
+    running: BTreeMap<u32, Running>,
+    seen: Seen,
+    /// Attempts ever started, and what they took from the budget.
+    starts: Tally,
+    spent: Tally,
+    limited: Tally,
+    no_change: Tally,
+    dispatches: u32,
+    /// May be tried once more although its budget is spent: it was under way when the process died.
+    granted: BTreeSet<String>,
+    not_before: BTreeMap<String, Elapsed>,
+    failed_before: BTreeSet<String>,
+    /// On record as done, and its box not ticked yet.
+    unticked: BTreeSet<String>,
+    told: Tally,
+    /// Was open when it was taken out of the file, and is told again should it come back.
+    halted: bool,
+    interrupted: Option<i32>,
+    budget_reached: bool,
+    fail_fast: bool,
+    edited: bool,
+    over: Option<RunOutcome>,
+    /// How to take back the last attempt's end, should its record be lost.
+    undo: Option<Undo>,
+    /// One seed is played again, to be looked at.
+    aloud: bool,
+    /// People edit the file, so nobody can tell which ticks are older than the run.
+    edits: bool,
+}
+
+struct Undo {
+    id: String,
+    seen: Seen,
+    tallies: [Tally; 3],
+}
+
+const MAX_ROUNDS: u32 = 40;
+
+impl World {
+    pub(crate) fn new(seed: u64, weather: Weather) -> World {
+        let mut rng = Rng::with_seed(seed);
+        let file = File::random(&mut rng);
+        let limits = limits(&mut rng, weather);
+        World::with(seed, rng, weather, file, limits)
+    }
+
+    pub(crate) fn with(seed: u64, rng: Rng, weather: Weather, file: File, limits: Limits) -> World {
+        let plan = Arc::new(file.plan());
+        let continue_on_error = limits.failure == FailurePolicy::ContinueOnError;
+        World {
+            seed,
+            rng,
+            weather,
+            file,
+            plan,
+            jobs: limits.jobs,
+            limits,
+            journal: Vec::new(),
+            rounds: 0,
+            session_from: 0,
+            now: Elapsed::ZERO,
+            before: Elapsed::ZERO,
+            running: BTreeMap::new(),
+            seen: Seen { continue_on_error, ..Seen::default() },
+            starts: Tally::default(),
+            spent: Tally::default(),
+            limited: Tally::default(),
+            no_change: Tally::default(),
+            dispatches: 0,
+            granted: BTreeSet::new(),
+            not_before: BTreeMap::new(),
+            failed_before: BTreeSet::new(),
+            unticked: BTreeSet::new(),
+            told: Tally::default(),
+            halted: false,
+            interrupted: None,
+            budget_reached: false,
+            fail_fast: false,
+            edited: false,
+            over: None,
+            undo: None,
+            aloud: std::env::var_os("SPECTER_SEED").is_some(),
+            edits: weather.edits,
+        }
+    }
+
+    /// Sessions until the run has ended well, or nothing is left that could change.
+    pub(crate) fn run(mut self) -> Ended {
+        loop {
+            self.rounds += 1;
+            assert!(self.rounds < MAX_ROUNDS, "the run takes no end");
+            if self.rounds > 6 {
+                self.weather = Weather { budgets: self.weather.budgets, ..Weather::default() };
+            }
+            self.play();
+            let ended = self.over.is_some_and(|outcome| !matches!(outcome, RunOutcome::Interrupted { .. }));
+            if self.weather.one_session || (ended && self.rng.u8(..4) > 0) {
+                return Ended { journal: self.journal, sessions: self.rounds };
+            }
+            self.between_sessions();
+        }
+    }
+
+    /// One session, from its begin to its exit or to a crash.
+    fn play(&mut self) {
+        let mut scheduler = self.begin();
+        let crash_after = if self.weather.crashes { self.rng.usize(..60) } else { usize::MAX };
+        let mut frames = 0;
+        let mut input = Some(Input::Begin);
+        loop {
+            let decision = match input.take() {
+                Some(input) => scheduler.step(self.now, input),
+                None => self.edit(&mut scheduler),
+            };
+            if frames == crash_after {
+                self.lose_frame();
+                return self.crash();
+            }
+            frames += 1;
+            assert!(frames < 10_000, "the session takes no end");
+            self.record(&scheduler, &decision);
+            if frames > crash_after {
+                return self.crash(); // on record, and nothing of it was done
+            }
+            self.act(&scheduler, &decision);
+            scheduler.check();
+            self.check(&scheduler, &decision);
+            if self.over.is_some() {
+                return self.check_end(&scheduler);
+            }
+            self.tick_some(&mut scheduler);
+            input = self.next(&scheduler);
+        }
+    }
+
+    fn begin(&mut self) -> Scheduler {
+        let history = self.history();
+        assert_eq!(history.last_seq, self.journal.len() as u64, "events are numbered without a gap");
+        assert_eq!(history.dispatches, self.dispatches, "dispatches on record");
+        assert_eq!(history.elapsed(), self.before, "time on record");
+        self.now = Elapsed::ZERO;
+        self.session_from = self.journal.len();
+        self.limits.jobs = self.jobs.max(1);
+        self.jobs = self.limits.jobs;
+        self.over = None;
+        self.told = Tally::default();
+        self.not_before.clear();
+        self.seen.failed.clear();
+        (self.halted, self.interrupted, self.budget_reached) = (false, None, false);
+        (self.fail_fast, self.edited) = (false, false);
+        let seed = self.rng.u64(..);
+        let session = Session::after(&history, RunInfo::default(), 0, seed);
+        let begun = |event: &&Event| {
+            matches!(event.kind, EventKind::RunStarted { .. } | EventKind::RunResumed { .. })
+        };
+        assert_eq!(session.number as usize, self.journal.iter().filter(begun).count() + 1);
+        Scheduler::new(Arc::clone(&self.plan), self.limits.clone(), &history, session)
+    }
+
+    /// From the journal as it is, or as it reads after a way through a file.
+    fn history(&mut self) -> History {
+        if self.rng.u8(..8) > 0 {
+            return History::from_events(&self.journal);
+        }
+        let lines: Vec<String> =
+            self.journal.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+        let events: Vec<Event> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        History::from_events(&events)
+    }
+
+    /// An attempt may have ended, and nobody will ever know.
+    fn lose_frame(&mut self) {
+        let Some(Undo { id, seen, tallies }) = self.undo.take() else { return };
+        self.seen = seen;
+        [self.spent, self.limited, self.no_change] = tallies;
+        self.spent.add(&id);
+        self.granted.insert(id);
+    }
+
+    fn crash(&mut self) {
+        for running in std::mem::take(&mut self.running).into_values() {
+            self.spent.add(&running.id);
+            self.granted.insert(running.id);
+        }
+    }
+
+    fn between_sessions(&mut self) {
+        let session = self.journal.get(self.session_from..).unwrap_or_default();
+        self.before += session.last().map(|event| event.at).unwrap_or_default();
+        for event in session {
+            if let EventKind::AttemptStarted { task, .. } = &event.kind {
+                self.failed_before.remove(task.id.as_str());
+            }
+        }
+        self.failed_before.append(&mut self.seen.failed);
+        self.repair_boxes();
+        if self.weather.edits && self.rng.bool() {
+            self.change_file();
+        }
+        for id in self.failed_before.clone() {
+            self.forget(&id); // who resumes asks for it anew
+        }
+        if self.budget_reached {
+            self.limits.budgets = Budgets::default();
+        }
+        self.plan = Arc::new(self.file.plan());
+    }
+
+    fn forget(&mut self, id: &str) {
+        for tally in [&mut self.spent, &mut self.limited, &mut self.no_change] {
+            tally.reset(id);
+        }
+        self.granted.remove(id);
+    }
+
+    // ── what comes next ───────────────────────────────────────────────────────────────────────────────────────
+
+    /// The next input, or `None` for an edit of the file.
+    fn next(&mut self, scheduler: &Scheduler) -> Option<Input> {
+        let end = self.running.iter().map(|(worker, running)| (running.ends, *worker)).min();
+        let wakeup = scheduler.next_wakeup();
+        assert!(
+            end.is_some() || wakeup.is_some() || self.jobs == 0,
+            "deadlock: nothing runs, nothing is due, and the run is not over"
+        );
+        if self.weather.edits && self.rng.u8(..20) == 0 {
+            return None;
+        }
+        if let Some(input) = self.intrude() {
+            return Some(input);
+        }
+        match (end, wakeup) {
+            (Some((ends, worker)), wakeup) if wakeup.is_none_or(|wakeup| ends <= wakeup) => {
+                self.now = self.now.max(ends);
+                Some(self.finish(scheduler, worker))
+            }
+            (_, Some(wakeup)) => {
+                self.now = self.now.max(wakeup);
+                Some(Input::Wakeup)
+            }
+            (_, None) => {
+                self.jobs = self.rng.u32(1..5);
+                Some(Input::Jobs(self.jobs))
+            }
+        }
+    }
+
+    /// Something from outside, now and then.
+    fn intrude(&mut self) -> Option<Input> {
+        if self.weather.interrupts && self.rng.u8(..40) == 0 {
+            let how = if self.rng.bool() { Stop::Gracefully } else { Stop::Now };
+            let signal = if self.rng.bool() { 2 } else { 15 };
+            self.interrupted.get_or_insert(signal);
+            self.halted = true;
+            return Some(Input::Interrupt { signal, name: "SIGINT", how });
+        }
+        if self.weather.jobs && self.rng.u8(..20) == 0 {
+            self.jobs = self.rng.u32(..6);
+            return Some(Input::Jobs(self.jobs));
+        }
+        (self.rng.u8(..30) == 0).then_some(Input::Wakeup) // for nothing
+    }
+
+    fn finish(&mut self, scheduler: &Scheduler, worker: u32) -> Input {
+        let running = self.running.remove(&worker).unwrap();
+        let (_, task, id) = scheduler.running().find(|(slot, ..)| *slot == worker).unwrap();
+        assert_eq!(id.as_str(), running.id, "worker {worker}");
+        let Running { id, report, removed, .. } = running;
+        let tallies = [self.spent.clone(), self.limited.clone(), self.no_change.clone()];
+        self.undo = Some(Undo { id: id.clone(), seen: self.seen.clone(), tallies });
+        self.judge((!removed).then_some(task), &id, &report);
+        Input::Finished { task, report }
+    }
+
+    /// What this end means, in the world's own count.
+    fn judge(&mut self, task: Option<TaskIx>, id: &str, report: &AttemptReport) {
+        let asked = task.filter(|task| self.plan.planned(*task).role == Role::Run);
+        match (&report.outcome, report.class) {
+            (AttemptOutcome::Success, _) if task.is_some() => {
+                self.seen.done.insert(id.to_owned());
+            }
+            (AttemptOutcome::Success | AttemptOutcome::Cancelled, _) => {}
+            (_, Some(FailureClass::RateLimit)) => {
+                self.limited.add(id);
+            }
+            (_, class) => {
+                self.granted.remove(id);
+                let spent = self.spent.add(id);
+                let no_change = class == Some(FailureClass::NoChange)
+                    && self.no_change.add(id) >= self.limits.budgets.max_no_change;
+                let Some(task) = asked else { return };
+                if class == Some(FailureClass::Permanent) || spent >= self.max_attempts(task) || no_change {
+                    self.seen.failed.insert(id.to_owned());
+                    self.fail_fast |= self.limits.failure == FailurePolicy::FailFast;
+                }
+            }
+        }
+    }
+
+    fn max_attempts(&self, task: TaskIx) -> u32 {
+        let retries = self.plan.task(task).blocks_of(BlockKind::Run).next().and_then(|block| block.retries);
+        retries.map_or(self.limits.retry.max_attempts, |retries| retries + 1)
+    }
+
+    // ── the journal ───────────────────────────────────────────────────────────────────────────────────────────
+
+    fn record(&mut self, scheduler: &Scheduler, decision: &Decision) {
+        self.undo = None;
+        for event in &decision.events {
+            assert_eq!(event.seq, self.journal.len() as u64 + 1, "events are numbered without a gap");
+            assert_eq!(event.at, self.now);
+            self.journal.push(event.clone());
+            if self.aloud {
+                eprintln!("{}", serde_json::to_string(event).unwrap());
+            }
+            self.take_in(scheduler, event);
+        }
+    }
+
+    fn take_in(&mut self, scheduler: &Scheduler, event: &Event) {
+        match &event.kind {
+            EventKind::AttemptStarted { task, attempt, worker, .. } => {
+                self.started(scheduler, task.ix, task.id.as_str(), *attempt, *worker);
+            }
+            EventKind::RetryScheduled { task, delay, attempt, class } => {
+                self.waits(task.ix, task.id.as_str(), *attempt, *delay, *class);
+            }
+            EventKind::TaskDone { task, .. } => {
+                self.settled(task.id.as_str());
+                let role = self.plan.planned(task.ix).role;
+                assert!(
+                    role == Role::Group || self.seen.done.contains(task.id.as_str()),
+                    "done from nothing"
+                );
+                self.unticked.insert(task.id.as_str().to_owned());
+                if role != Role::Group {
+                    self.seen.done.insert(task.id.as_str().to_owned());
+                }
+            }
+            EventKind::TaskFailed { task, .. } => {
+                self.settled(task.id.as_str());
+                assert!(self.seen.failed.contains(task.id.as_str()), "{} failed too early", task.id);
+            }
+            EventKind::TaskBlocked { task, by } => {
+                self.settled(task.id.as_str());
+                let blockers = self.seen.blockers(&self.plan, task.ix);
+                assert!(blockers.contains(&by.ix), "{} is not blocked by {}", task.id, by.id);
+            }
+            EventKind::TaskCancelled { task } => {
+                self.settled(task.id.as_str());
+                assert!(self.is_halted(), "cancelled, and nobody asked for it");
+            }
+            EventKind::BudgetReached { .. } => {
+                assert!(self.weather.budgets);
+                (self.budget_reached, self.halted) = (true, true);
+            }
+            EventKind::RunFinished { outcome, counts, duration, .. } => {
+                assert_eq!(*duration, self.before + self.now);
+                assert_eq!(*counts, scheduler.counts());
+                self.over = Some(*outcome);
+            }
+            _ => {}
+        }
+    }
+
+    fn settled(&mut self, id: &str) {
+        assert_eq!(self.told.add(id), 1, "{id} is settled twice");
+    }
+
+    fn is_halted(&self) -> bool {
+        self.halted || self.fail_fast
+    }
+
+    fn started(&mut self, scheduler: &Scheduler, task: TaskIx, id: &str, attempt: u32, worker: u32) {
+        assert!(!self.is_halted(), "{id} starts after the run was stopped");
+        assert_eq!(self.starts.add(id), attempt, "attempts of {id} are counted");
+        self.dispatches += 1;
+        if let Some(max) = self.limits.budgets.max_dispatches {
+            assert!(self.dispatches <= max, "more dispatches than allowed");
+        }
+        assert!((self.running.len() as u32) < self.jobs, "more than {} jobs", self.jobs);
+        let lowest = (1..=u32::MAX).find(|slot| !self.running.contains_key(slot));
+        assert_eq!(Some(worker), lowest, "the lowest free worker");
+        assert_eq!(self.plan.planned(task).role, Role::Run, "{id} is not to be run");
+        assert!(!self.seen.done.contains(id), "{id} is done and runs again");
+        // A retry keeps the right of its first attempt, also if the order was edited meanwhile.
+        let retry = self.edited && self.not_before.contains_key(id);
+        assert!(retry || self.seen.may_begin(&self.plan, task), "{id} starts before what comes before it");
+        let spent = self.spent.get(id) < self.max_attempts(task);
+        assert!(spent || self.granted.contains(id), "{id} has spent its attempts");
+        assert!(self.not_before.get(id).is_none_or(|at| *at <= self.now), "{id} does not wait");
+        for other in self.running.values() {
+            assert!(!other.removed, "{id} starts beside a removed task");
+            let other = self.plan.find(&other.id).unwrap();
+            assert!(oracle::may_overlap(&self.plan, task, other), "{id} must not overlap {}", other.0);
+            assert!(!oracle::share_a_file(&self.plan, task, other), "{id} shares a file with {}", other.0);
+        }
+        assert!(matches!(scheduler.state(task), TaskState::Running { attempt: n } if n == attempt));
+        let mut script = Rng::with_seed(self.seed ^ hash(id) ^ u64::from(attempt) << 48);
+        let report = report(&mut script);
+        let ends = self.now + report.duration;
+        let id = id.to_owned();
+        self.running.insert(worker, Running { id, attempt, ends, report, removed: false });
+    }
+
+    fn waits(&mut self, task: TaskIx, id: &str, attempt: u32, delay: Duration, class: FailureClass) {
+        assert_eq!(attempt, self.starts.get(id) + 1);
+        assert!(!self.is_halted(), "{id} is to be tried again although the run was stopped");
+        let left = self.spent.get(id) < self.max_attempts(task) || self.granted.contains(id);
+        assert!(left, "{id} has no attempt left");
+        let turn = if class == FailureClass::RateLimit { self.limited.get(id) } else { self.spent.get(id) };
+        let plain = Duration::from_secs(1 << (turn - 1).min(6)).min(Duration::from_secs(10));
+        assert!(delay >= plain, "{id} waits {delay:?}, not {plain:?}");
+        let most = plain.max(RETRY_AFTER) + Duration::from_millis(500);
+        assert!(delay <= most, "{id} waits {delay:?}");
+        assert!(class != FailureClass::RateLimit || delay >= RETRY_AFTER, "the limit named a longer wait");
+        self.not_before.insert(id.to_owned(), self.now + delay);
+    }
+
+    /// Carries out the actions, and holds them against the record.
+    fn act(&mut self, scheduler: &Scheduler, decision: &Decision) {
+        let mut started: Vec<(TaskIx, u32, u32)> = (decision.events.iter())
+            .filter_map(|event| match &event.kind {
+                EventKind::AttemptStarted { task, attempt, worker, .. } => Some((task.ix, *attempt, *worker)),
+                _ => None,
+            })
+            .collect();
+        started.reverse();
+        for action in &decision.actions {
+            match action {
+                Action::Start { task, attempt, worker } => {
+                    assert_eq!(started.pop(), Some((*task, *attempt, *worker)), "started and not on record");
+                    assert_eq!(self.running[worker].attempt, *attempt);
+                }
+                Action::Cancel { task, how } => self.cancel(scheduler, *task, *how),
+                Action::Exit(outcome) => assert_eq!(self.over, Some(*outcome)),
+            }
+        }
+        assert!(started.is_empty(), "on record and not started");
+    }
+
+    fn cancel(&mut self, scheduler: &Scheduler, task: TaskIx, how: Stop) {
+        assert!(self.is_halted());
+        let (worker, ..) = scheduler.running().find(|(_, running, _)| *running == task).unwrap();
+        let heeds = how == Stop::Now || self.rng.bool();
+        let running = self.running.get_mut(&worker).unwrap();
+        if heeds && running.ends > self.now {
+            running.ends = self.now;
+            running.report = AttemptReport {
+                outcome: AttemptOutcome::Cancelled,
+                class: Some(FailureClass::Cancelled),
+                ..AttemptReport::default()
+            };
+        }
+    }
+
+    // ── the file ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Boxes are ticked some time after the record.
+    fn tick_some(&mut self, scheduler: &mut Scheduler) {
+        for id in self.unticked.clone() {
+            if self.rng.bool() {
+                continue;
+            }
+            let Some(task) = self.plan.find(&id) else { continue };
+            match self.file.line_mut(&id).map(|line| &mut line.role) {
+                Some(role @ Role::Run) => *role = Role::Done,
+                Some(Role::Group) => {}
+                _ => continue,
+            }
+            self.unticked.remove(&id);
+            let task = specter::event::TaskRef { ix: task, id: TaskId::new(&id) };
+            let event = scheduler.stamp(self.now, EventKind::BoxTicked { task, line: 1 });
+            assert_eq!(event.seq, self.journal.len() as u64 + 1);
+            self.journal.push(event);
+        }
+    }
+
+    /// Boxes follow the record also when the process died before it could tick them.
+    fn repair_boxes(&mut self) {
+        for id in std::mem::take(&mut self.unticked) {
+            if self.rng.bool() {
+                self.unticked.insert(id); // left undone
+            } else if let Some(line) = self.file.line_mut(&id).filter(|line| line.role == Role::Run) {
+                line.role = Role::Done;
+                let task =
+                    specter::event::TaskRef { ix: specter::event::TaskRef::UNRESOLVED, id: TaskId::new(&id) };
+                let seq = self.journal.len() as u64 + 1;
+                let at = self.journal.last().map(|event| event.at).unwrap_or_default();
+                self.journal.push(Event { seq, at, kind: EventKind::BoxTicked { task, line: 1 } });
+            }
+        }
+    }
+
+    fn change_file(&mut self) {
+        let before = self.file.clone();
+        for _ in 0..self.rng.usize(1..3) {
+            self.file.edit(&mut self.rng);
+        }
+        for line in &before.lines {
+            let now = self.file.line(&line.id).map(|line| line.role);
+            match (line.role, now) {
+                (Role::Done, Some(Role::Run)) => {
+                    self.seen.done.remove(&line.id);
+                    self.unticked.remove(&line.id);
+                    self.failed_before.remove(&line.id);
+                    self.not_before.remove(&line.id);
+                    self.forget(&line.id);
+                }
+                (Role::Done, Some(Role::LeftOut(_))) => {
+                    self.seen.done.remove(&line.id);
+                }
+                (_, Some(Role::LeftOut(_))) => {
+                    self.seen.failed.remove(&line.id);
+                }
+                (was, Some(Role::Done)) if was != Role::Done => {
+                    self.seen.done.insert(line.id.clone());
+                    self.seen.failed.remove(&line.id);
+                    self.unticked.remove(&line.id);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn edit(&mut self, scheduler: &mut Scheduler) -> Decision {
+        self.edited = true;
+        self.change_file();
+        self.plan = Arc::new(self.file.plan());
+        if self.aloud {
+            for line in &self.file.lines {
+                eprintln!("{line:?}");
+            }
+        }
+        let plan = Arc::clone(&self.plan);
+        for running in self.running.values_mut() {
+            running.removed = plan.find(&running.id).is_none();
+        }
+        let decision = scheduler.replan(self.now, plan);
+        self.told = Tally::default(); // an edit may open what was settled
+        decision
+    }
+
+    // ── what must hold after each step ────────────────────────────────────────────────────────────────────────
+
+    fn check(&self, scheduler: &Scheduler, decision: &Decision) {
+        assert_eq!(scheduler.running_count() as usize, self.running.len());
+        for (worker, _, id) in scheduler.running() {
+            assert_eq!(self.running[&worker].id, id.as_str());
+        }
+        if !self.edited {
+            self.check_files();
+        }
+        self.check_ready(scheduler);
+        self.check_deadline(scheduler);
+        self.check_order(scheduler, decision);
+        self.check_explanations(scheduler);
+    }
+
+    fn check_files(&self) {
+        let running: Vec<TaskIx> = self.running.values().filter_map(|r| self.plan.find(&r.id)).collect();
+        for (n, a) in running.iter().enumerate() {
+            for b in &running[..n] {
+                assert!(!oracle::share_a_file(&self.plan, *a, *b), "two run that name the same file");
+            }
+        }
+    }
+
+    /// No wake-up is lost, and nothing is ready too early.
+    fn check_ready(&self, scheduler: &Scheduler) {
+        for task in self.plan.runnable() {
+            let id = self.plan.task(task).id.as_str();
+            let state = scheduler.state(task);
+            let blocked = !self.seen.blockers(&self.plan, task).is_empty();
+            match state {
+                TaskState::Finished(TaskOutcome::Done) => {
+                    assert!(self.seen.done.contains(id), "{id} is not done");
+                }
+                TaskState::Finished(TaskOutcome::Failed) => assert!(self.seen.failed.contains(id)),
+                TaskState::Finished(TaskOutcome::Blocked { .. }) => assert!(blocked, "{id} is not blocked"),
+                TaskState::Waiting { .. } if !self.edited => {
+                    assert!(!self.seen.may_begin(&self.plan, task), "{id} could begin, and waits");
+                    assert!(!blocked, "{id} is blocked, and waits");
+                }
+                TaskState::Ready { .. } if !self.edited => assert!(self.seen.may_begin(&self.plan, task)),
+                TaskState::BackingOff { until, .. } => {
+                    assert_eq!(self.not_before.get(id), Some(&until));
+                    let due = scheduler.next_wakeup();
+                    assert!(
+                        self.is_halted() || due.is_some_and(|due| due <= until),
+                        "{id} is woken too late"
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The run is stopped when its time is up, not later.
+    fn check_deadline(&self, scheduler: &Scheduler) {
+        let Some(max) = self.limits.budgets.max_time.filter(|_| self.over.is_none() && !self.is_halted())
+        else {
+            return;
+        };
+        let left = max.saturating_sub(self.before);
+        assert!(self.running.is_empty() || self.now < left, "it goes on after its time");
+        assert!(
+            scheduler.next_wakeup().is_some_and(|due| due <= left),
+            "it is not woken when its time is up"
+        );
+    }
+
+    /// The best ready task starts, unless it must not; nothing passes it that would delay it.
+    fn check_order(&self, scheduler: &Scheduler, decision: &Decision) {
+        if self.is_halted() || self.running.values().any(|running| running.removed) || self.over.is_some() {
+            return;
+        }
+        let running: Vec<TaskIx> = self.running.values().filter_map(|r| self.plan.find(&r.id)).collect();
+        let ready: Vec<TaskIx> =
+            self.plan.runnable().filter(|t| matches!(scheduler.state(*t), TaskState::Ready { .. })).collect();
+        let better = |a, b| oracle::better(&self.plan, &self.failed_before, a, b);
+        let hindered = |task| running.iter().any(|other| !oracle::may_overlap(&self.plan, task, *other));
+        let gives_way = |task| {
+            ready.iter().any(|other| better(*other, task) && !oracle::may_overlap(&self.plan, *other, task))
+        };
+        for action in &decision.actions {
+            let Action::Start { task: started, .. } = action else { continue };
+            for waiting in ready.iter().filter(|waiting| better(**waiting, *started)) {
+                assert!(hindered(*waiting) || gives_way(*waiting), "a better task was passed over");
+                assert!(oracle::may_overlap(&self.plan, *waiting, *started), "a better task was delayed");
+            }
+        }
+        if running.len() as u32 >= self.jobs {
+            return;
+        }
+        for task in &ready {
+            assert!(hindered(*task) || gives_way(*task), "a worker is free and {} does not start", task.0);
+        }
+    }
+
+    /// Whatever has not started can say why.
+    fn check_explanations(&self, scheduler: &Scheduler) {
+        for task in self.plan.runnable() {
+            let explanation = scheduler.explain(task);
+            let open = !matches!(explanation.state, TaskState::Running { .. } | TaskState::Finished(_));
+            assert!(!open || !explanation.obstacles.is_empty(), "no reason for {}", task.0);
+        }
+    }
+
+    // ── what must hold at the end ─────────────────────────────────────────────────────────────────────────────
+
+    fn check_end(&self, scheduler: &Scheduler) {
+        assert!(self.running.is_empty(), "over, and something runs");
+        assert_eq!(scheduler.next_wakeup(), None);
+        let last = self.journal.iter().rev().take_while(|event| {
+            !matches!(event.kind, EventKind::RunStarted { .. } | EventKind::RunResumed { .. })
+        });
+        let ends = last.filter(|event| matches!(event.kind, EventKind::RunFinished { .. })).count();
+        assert_eq!(ends, 1, "the end is told once");
+        let counts = self.count(scheduler);
+        let done = |counts: Counts| {
+            let all = counts.done + counts.done_before;
+            if self.edits { Counts { selected: 0, done: all, done_before: 0, ..counts } } else { counts }
+        };
+        assert_eq!(done(scheduler.counts()), done(counts));
+        let all_done =
+            self.plan.runnable().all(|task| self.seen.done.contains(self.plan.task(task).id.as_str()));
+        let expected = match (all_done, self.interrupted) {
+            (true, _) => RunOutcome::AllDone,
+            (false, Some(signal)) => RunOutcome::Interrupted { signal },
+            (false, None) if self.budget_reached && counts.open + counts.cancelled > 0 => RunOutcome::Stopped,
+            (false, None) => RunOutcome::SomeFailed,
+        };
+        assert_eq!(self.over, Some(expected));
+        let halts = [
+            self.interrupted.map(|signal| Halt::Interrupted { signal }),
+            self.fail_fast.then_some(Halt::FailFast),
+        ];
+        assert!(self.budget_reached || halts.contains(&scheduler.halt()) || scheduler.halt().is_none());
+        if !self.is_halted() {
+            assert_eq!(counts.open + counts.cancelled, 0, "over, and something is open");
+            self.check_groups(scheduler);
+        }
+        if self.journal.iter().all(|event| !matches!(event.kind, EventKind::PlanChanged { .. })) {
+            self.check_history(scheduler);
+        }
+    }
+
+    /// Each task by what the world knows of it.
+    fn count(&self, scheduler: &Scheduler) -> Counts {
+        let mut counts = Counts::default();
+        for task in self.plan.task_ixs() {
+            let id = self.plan.task(task).id.as_str();
+            let state = scheduler.state(task);
+            let n = match self.plan.planned(task).role {
+                _ if self.plan.task(task).is_group => continue,
+                Role::LeftOut(LeftOut::NotSelected) if !self.seen.done.contains(id) => continue,
+                Role::LeftOut(_) if self.seen.done.contains(id) => &mut counts.done,
+                Role::LeftOut(LeftOut::Manual) => &mut counts.manual,
+                Role::LeftOut(_) => &mut counts.skipped,
+                Role::Done
+                    if state == TaskState::Finished(TaskOutcome::Done) && !self.seen.done.contains(id) =>
+                {
+                    &mut counts.done_before
+                }
+                _ if self.seen.done.contains(id) => &mut counts.done,
+                _ if self.seen.failed.contains(id) => &mut counts.failed,
+                _ if state == TaskState::Finished(TaskOutcome::Cancelled) => &mut counts.cancelled,
+                // What had begun before an edit keeps its right to be tried again.
+                _ if self.edited
+                    && matches!(state, TaskState::BackingOff { .. } | TaskState::Ready { .. }) =>
+                {
+                    &mut counts.open
+                }
+                _ if !self.seen.blockers(&self.plan, task).is_empty() => &mut counts.blocked,
+                _ => &mut counts.open,
+            };
+            *n += 1;
+        }
+        counts.selected =
+            counts.open + counts.done + counts.failed + counts.blocked + counts.skipped + counts.cancelled;
+        counts
+    }
+
+    /// A group is done exactly if all in it are, but for what was left aside on purpose.
+    fn check_groups(&self, scheduler: &Scheduler) {
+        for group in self.plan.task_ixs().filter(|task| self.plan.planned(*task).role == Role::Group) {
+            let mut children = self.plan.task_ixs().filter(|task| self.plan.task(*task).group == Some(group));
+            let done = children.all(|child| {
+                let aside = matches!(
+                    self.plan.planned(child).role,
+                    Role::LeftOut(LeftOut::Optional | LeftOut::Dropped)
+                );
+                aside || scheduler.state(child) == TaskState::Finished(TaskOutcome::Done)
+            });
+            let is_done = scheduler.state(group) == TaskState::Finished(TaskOutcome::Done);
+            assert_eq!(is_done, done, "group {}", self.plan.task(group).id);
+        }
+    }
+
+    /// The fold of the journal says what the scheduler says.
+    fn check_history(&self, scheduler: &Scheduler) {
+        use specter::history::Settled;
+        let history = History::from_events(&self.journal);
+        assert_eq!(history.outcome, self.over);
+        for task in self.plan.task_ixs().filter(|task| !self.plan.task(*task).is_group) {
+            let known = history.task(&self.plan.task(task).id);
+            let settled = match scheduler.state(task) {
+                TaskState::Finished(TaskOutcome::Done) if known.settled.is_none() => continue, // before the run
+                TaskState::Finished(TaskOutcome::Done) => Settled::Done,
+                TaskState::Finished(TaskOutcome::Failed) => Settled::Failed,
+                TaskState::Finished(TaskOutcome::Blocked { .. }) => Settled::Blocked,
+                TaskState::Finished(TaskOutcome::Skipped(why)) => {
+                    assert_ne!(why, SkipReason::Removed);
+                    Settled::Skipped
+                }
+                TaskState::Finished(TaskOutcome::Cancelled) => Settled::Cancelled,
+                _ => continue,
+            };
+            assert_eq!(known.settled, Some(settled), "{}", self.plan.task(task).id);
+            assert_eq!(known.in_flight, None);
+        }
+    }
+}
+
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+fn hash(id: &str) -> u64 {
+    specter::text::fnv1a(id.as_bytes())
+}
+
+/// How an attempt ends in this world.
+fn report(script: &mut Rng) -> AttemptReport {
+    let duration = Duration::from_millis(script.u64(..5_000));
+    let failed = |outcome, class| AttemptReport { outcome, class, duration, ..AttemptReport::default() };
+    let exit = AttemptOutcome::ExitCode(1);
+    match script.u8(..20) {
+        0 => failed(exit, Some(FailureClass::Permanent)),
+        1 => failed(exit, Some(FailureClass::Transient)),
+        2 => failed(AttemptOutcome::TimedOut(1_000), Some(FailureClass::Transient)),
+        3 => failed(exit, None),
+        4 => failed(exit, Some(FailureClass::Gate)),
+        5 => failed(AttemptOutcome::Signalled(9), Some(FailureClass::Unknown)),
+        6 => failed(exit, Some(FailureClass::NoChange)),
+        7 => AttemptReport {
+            retry_after_ms: Some(RETRY_AFTER.as_millis() as u64),
+            ..failed(exit, Some(FailureClass::RateLimit))
+        },
+        _ => AttemptReport { duration, verified: script.bool(), ..AttemptReport::default() },
+    }
+}
+
+fn limits(rng: &mut Rng, weather: Weather) -> Limits {
+    let failure = [
+        FailurePolicy::KeepGoing,
+        FailurePolicy::KeepGoing,
+        FailurePolicy::FailFast,
+        FailurePolicy::ContinueOnError,
+    ][rng.usize(..4)];
+    let some = |rng: &mut Rng| weather.budgets && rng.bool();
+    let budgets = Budgets {
+        max_dispatches: some(rng).then(|| rng.u32(..30)),
+        max_no_change: rng.u32(1..4),
+        max_time: some(rng).then(|| Duration::from_millis(rng.u64(..60_000))),
+    };
+    let retry = RetryPolicy { max_attempts: rng.u32(1..5), ..RetryPolicy::default() };
+    Limits { jobs: rng.u32(1..6), retry, failure, budgets }
+}
