@@ -172,7 +172,13 @@ fn test_modules(root: &Path) -> Vec<String> {
     for file in rust_files(root) {
         let path = file.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
         let own_dir = path.strip_suffix("mod.rs").map_or_else(
-            || if path.contains('/') || path != "lib.rs" { format!("{}/", path.trim_end_matches(".rs")) } else { String::new() },
+            || {
+                if path.contains('/') || path != "lib.rs" {
+                    format!("{}/", path.trim_end_matches(".rs"))
+                } else {
+                    String::new()
+                }
+            },
             str::to_owned,
         );
         let text = std::fs::read_to_string(&file).unwrap();

@@ -1,4 +1,4 @@
-//! Failure classes, one table of real messages at a time.
+//! Messages as well-known programs write them, and what is made of them.
 
 use super::*;
 

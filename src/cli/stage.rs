@@ -154,7 +154,10 @@ pub(super) fn exit_for(findings: &[Diagnostic]) -> Exit {
 }
 
 /// The plan, if there is one, and everything there is to say of the file.
-pub(super) fn plan_with_findings(file: &TaskFile, options: &plan::Options) -> (Option<Plan>, Vec<Diagnostic>) {
+pub(super) fn plan_with_findings(
+    file: &TaskFile,
+    options: &plan::Options,
+) -> (Option<Plan>, Vec<Diagnostic>) {
     let mut findings = file.diagnostics.clone();
     let plan = if findings.iter().any(Diagnostic::is_error) {
         None
