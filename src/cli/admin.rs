@@ -52,7 +52,15 @@ pub(super) fn config(global: &Global, given: &ConfigArgs) -> Result<Exit, Error>
     let notes: Vec<String> = loaded
         .notes
         .iter()
-        .map(|note| format!("{}:{}: `{}` {}", stage::shown(&note.file, &target.project), note.line, safe(&note.key), note.text))
+        .map(|note| {
+            format!(
+                "{}:{}: `{}` {}",
+                stage::shown(&note.file, &target.project),
+                note.line,
+                safe(&note.key),
+                note.text
+            )
+        })
         .collect();
     if given.format == Format::Json {
         out::json(&ConfigJson { schema: 1, settings, notes })?;
@@ -94,7 +102,8 @@ pub(super) fn trust(global: &Global, given: &TrustArgs) -> Result<Exit, Error> {
         let mut text = String::new();
         for known in store.list()? {
             let files = known.files.iter().map(|file| safe(file)).collect::<Vec<_>>().join(", ");
-            text += &format!("{}  {} ({files})\n", safe(&known.project), count(known.commands as u64, "command"));
+            text +=
+                &format!("{}  {} ({files})\n", safe(&known.project), count(known.commands as u64, "command"));
         }
         out::text(if text.is_empty() { "no project is trusted\n" } else { &text })?;
         return Ok(Exit::Done);
@@ -173,7 +182,9 @@ fn create(here: &Path, name: &str, text: &str) -> Result<String, Error> {
             file.write_all(text.as_bytes())?;
             Ok(format!("{name}: written"))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(format!("{name}: there already, left as it is")),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Ok(format!("{name}: there already, left as it is"))
+        }
         Err(error) => Err(Error::message(Kind::Io, format!("cannot write `{name}`: {error}"))),
     }
 }
@@ -219,4 +230,3 @@ pub(super) fn man() -> Result<Exit, Error> {
     out::text(&String::from_utf8_lossy(&bytes))?;
     Ok(Exit::Done)
 }
-

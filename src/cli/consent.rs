@@ -53,13 +53,21 @@ fn by_hash(typed: &str, commands: &Commands) -> Result<(), Error> {
     let hash = commands.hash();
     match Hash::parse(typed) {
         Some(agreed) if agreed == hash => Ok(()),
-        Some(_) => Err(Error::message(Kind::Untrusted, "the commands are not the ones this hash was made for")
-            .hint("`specter trust --hash` shows them and their hash as they are now")),
+        Some(_) => {
+            Err(Error::message(Kind::Untrusted, "the commands are not the ones this hash was made for")
+                .hint("`specter trust --hash` shows them and their hash as they are now"))
+        }
         None => Err(Error::usage(format!("`--trust={}` is no hash: 64 hexadecimal digits", safe(typed)))),
     }
 }
 
-fn ask(screen: &Screen, target: &Target, commands: &Commands, state: &State, store: &Store) -> Result<(), Error> {
+fn ask(
+    screen: &Screen,
+    target: &Target,
+    commands: &Commands,
+    state: &State,
+    store: &Store,
+) -> Result<(), Error> {
     let project = target.project.to_string_lossy();
     let now = shown(&commands.units, &target.name);
     let before = match state {

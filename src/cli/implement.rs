@@ -65,9 +65,13 @@ impl<'a> Session<'a> {
     /// Takes up the last run of this file: repairs what its death left undone and, if asked to, goes on with it.
     fn look_back(&mut self) -> Result<(), Error> {
         let wants_resume = self.args.run.resume;
-        let Some((store, _)) = &self.held else { return self.nothing_to_resume(wants_resume) };
+        let Some((store, _)) = &self.held else {
+            self.nothing_to_resume(wants_resume);
+            return Ok(());
+        };
         let Some((run, loaded)) = store.unfinished(Some(&self.target.name))? else {
-            return self.nothing_to_resume(wants_resume);
+            self.nothing_to_resume(wants_resume);
+            return Ok(());
         };
         let killed = driver::clear_leftovers(&run);
         if killed > 0 {
@@ -92,11 +96,10 @@ impl<'a> Session<'a> {
         self.take_up(run, loaded)
     }
 
-    fn nothing_to_resume(&self, wanted: bool) -> Result<(), Error> {
+    fn nothing_to_resume(&self, wanted: bool) {
         if wanted {
             self.say("no unfinished run to resume; starting with what is open");
         }
-        Ok(())
     }
 
     /// The options of the run that goes on, with what was typed now laid over them.
@@ -132,7 +135,7 @@ impl<'a> Session<'a> {
             Err(exit) => return Ok(exit),
         };
         stage::print_findings(&screen, &file.source, &findings);
-        self.check_work(&plan)?;
+        Session::check_work(&plan)?;
         let trust = consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         if plan.runnable().next().is_none() && self.resumed.is_none() {
             report::nothing_to_do(&screen, &plan);
@@ -156,7 +159,7 @@ impl<'a> Session<'a> {
     }
 
     /// Every open task must say what runs it.
-    fn check_work(&self, plan: &Plan) -> Result<(), Error> {
+    fn check_work(plan: &Plan) -> Result<(), Error> {
         let without: Vec<String> = plan
             .runnable()
             .filter(|task| !plan.task(*task).has_run_block())

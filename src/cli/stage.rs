@@ -77,7 +77,7 @@ fn unreadable(error: &fs::Error) -> Error {
         fs::Error::NotAFile { .. } => "name a regular file",
         fs::Error::TooLarge { .. } => "a task file of this size is not planned; split it",
         error if error.is_not_found() => "check the path",
-        _ => "check its permissions",
+        fs::Error::Io { .. } => "check its permissions",
     };
     Error::message(Kind::Input, error.to_string()).hint(hint)
 }

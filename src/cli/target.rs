@@ -48,7 +48,12 @@ impl Target {
 
     /// No file: only the project, for commands that can do without.
     pub(super) fn bare(here: &Path) -> Target {
-        Target { project: root(here), file: here.join(TASKS), name: TASKS.to_owned(), typed: TASKS.to_owned() }
+        Target {
+            project: root(here),
+            file: here.join(TASKS),
+            name: TASKS.to_owned(),
+            typed: TASKS.to_owned(),
+        }
     }
 
     fn of(here: &Path, file: &Path) -> Result<Target, Error> {
@@ -90,18 +95,25 @@ fn named(here: &Path, given: &Path) -> Result<PathBuf, Error> {
         [one] => Ok((*one).clone()),
         [] => {
             let names: Vec<String> = all.iter().map(|file| feature(file)).collect();
-            let near = nearest(&typed, names.iter().map(String::as_str)).map(|name| format!("did you mean `{}`?", safe(name)));
-            Err(Error::message(Kind::Input, format!("there is no file, directory or feature `{}`", safe(&typed)))
-                .maybe_hint(near)
-                .hint("name a task file, its directory, or a feature's number"))
+            let near = nearest(&typed, names.iter().map(String::as_str))
+                .map(|name| format!("did you mean `{}`?", safe(name)));
+            Err(Error::message(
+                Kind::Input,
+                format!("there is no file, directory or feature `{}`", safe(&typed)),
+            )
+            .maybe_hint(near)
+            .hint("name a task file, its directory, or a feature's number"))
         }
         several => Err(choose(here, &format!("`{}` may mean several features", safe(&typed)), several)),
     }
 }
 
 fn no_tasks_in(dir: &Path) -> Error {
-    Error::message(Kind::Input, format!("`{}` is a directory without a tasks.md", safe(&dir.to_string_lossy())))
-        .hint("name the task file itself")
+    Error::message(
+        Kind::Input,
+        format!("`{}` is a directory without a tasks.md", safe(&dir.to_string_lossy())),
+    )
+    .hint("name the task file itself")
 }
 
 /// The feature that is worked on, by the first of these that says so: environment, `.specify/feature.json`, the
@@ -128,7 +140,9 @@ fn active(here: &Path) -> Result<PathBuf, Error> {
         ([], []) => Err(Error::usage("there is no task file here")
             .hint("name one: `specter implement path/to/tasks.md`")
             .hint("`specter init --example` writes a small one to try")),
-        ([], several) => Err(choose(here, "several features, none with open tasks", &several.iter().collect::<Vec<_>>())),
+        ([], several) => {
+            Err(choose(here, "several features, none with open tasks", &several.iter().collect::<Vec<_>>()))
+        }
         (several, _) => Err(choose(here, "several features have open tasks", several)),
     }
 }
@@ -139,7 +153,10 @@ fn in_dir(dir: &Path, by: &str) -> Result<PathBuf, Error> {
         return Ok(file);
     }
     let shown = safe(&file.to_string_lossy());
-    Err(Error::message(Kind::Input, format!("{by} names a feature without a task file: `{shown}` is missing")))
+    Err(Error::message(
+        Kind::Input,
+        format!("{by} names a feature without a task file: `{shown}` is missing"),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -152,8 +169,10 @@ fn persisted(root: &Path) -> Result<Option<String>, Error> {
     let Ok(contents) = crate::fs::read(&path, 1 << 20) else { return Ok(None) };
     match serde_json::from_slice::<FeatureFile>(&contents.bytes) {
         Ok(feature) => Ok(Some(feature.feature_directory)),
-        Err(error) => Err(Error::message(Kind::Input, format!("`.specify/feature.json` cannot be read: {error}"))
-            .hint("name the task file on the command line")),
+        Err(error) => {
+            Err(Error::message(Kind::Input, format!("`.specify/feature.json` cannot be read: {error}"))
+                .hint("name the task file on the command line"))
+        }
     }
 }
 
@@ -193,7 +212,10 @@ fn features(root: &Path) -> Vec<PathBuf> {
 
 /// The name of the directory a task file is in.
 fn feature(file: &Path) -> String {
-    file.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    file.parent()
+        .and_then(Path::file_name)
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 /// `001`, `I001`, `F001`, `001-auth`, `phase-0/001-auth`.
@@ -207,7 +229,8 @@ fn is_feature(file: &Path, typed: &str) -> bool {
 }
 
 fn has_open_box(file: &Path) -> bool {
-    crate::fs::read(file, 16 << 20).is_ok_and(|contents| contents.bytes.windows(3).any(|three| three == b"[ ]"))
+    crate::fs::read(file, 16 << 20)
+        .is_ok_and(|contents| contents.bytes.windows(3).any(|three| three == b"[ ]"))
 }
 
 fn choose(here: &Path, what: &str, several: &[&PathBuf]) -> Error {

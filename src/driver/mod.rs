@@ -139,7 +139,7 @@ impl Parts {
         let session = Session::after(&history, info, clock.wall_ms(), seed);
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
-        let hub = Hub::new(scheduler, Arc::clone(&plan), request.journal, clock.clone(), history.last_seq);
+        let hub = Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, history.last_seq);
         let hub = Arc::new(hub);
         let out = Box::new(io::stderr());
         let screen = Arc::new(Screen::new(request.screen, &plan, view, &request.header, out));
@@ -156,14 +156,7 @@ impl Parts {
             files: StateFiles::new(&project, store.dir(), projections, summary),
             problems: Vec::new(),
         };
-        Ok(Parts {
-            hub,
-            screen,
-            executor: Arc::new(Executor::Shell(shell)),
-            recorder,
-            jobs,
-            clock: clock.clone(),
-        })
+        Ok(Parts { hub, screen, executor: Arc::new(Executor::Shell(shell)), recorder, jobs, clock: *clock })
     }
 
     fn run(self) -> Result<Ended, DriverError> {

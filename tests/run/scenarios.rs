@@ -58,7 +58,7 @@ fn serial_by_default_one_at_a_time_in_file_order() {
     let metrics = sandbox.metrics();
     assert_eq!(metrics["tasks"]["total"], 8);
     assert_eq!(metrics["tasks"]["completed"], 8);
-    assert_eq!(metrics["parallel"]["timeSaved"].as_f64().unwrap().round(), 0.0, "nothing overlapped");
+    assert!(metrics["parallel"]["timeSaved"].as_f64().unwrap().abs() < 0.001, "nothing overlapped");
     assert!(sandbox.read(".specter-state/current-session.md").contains("8/8"));
     assert!(sandbox.read(".specter-memory/CHANGES-COMPLETED.md").contains("T008"));
     assert!(sandbox.exists(".specter-memory/WORKFLOW-PROGRESS.md"));
