@@ -22,7 +22,6 @@ use crate::sink::Sink;
 use crate::task::State;
 use crate::text::{count, safe};
 use crate::ui::{header, jsonl::JsonLines};
-use crate::writeback::Tick;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -289,9 +288,7 @@ fn lock(store: &Store, clock: &Clock) -> Result<Lock, Error> {
 /// Ticks what a killed run recorded as done, before the file is planned: a finished task never runs again.
 fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
     let Ok(file) = stage::read(target) else { return };
-    let lost = driver::unticked(&loaded.events, tick_unverified);
-    let lost = file.document.tasks.iter().filter(|task| task.state != State::Done && lost.contains(&task.id));
-    let ticks: Vec<Tick> = lost.map(Tick::of).collect();
+    let ticks = driver::repairs(&file.document.tasks, &loaded.events, tick_unverified);
     if !ticks.is_empty() {
         Boxes::new(&target.file).tick(&ticks);
     }
