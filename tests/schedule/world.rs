@@ -564,23 +564,11 @@ impl World {
         for line in &before.lines {
             let now = self.file.line(&line.id).map(|line| line.role);
             match (line.role, now) {
-                (Role::Done, Some(Role::Run | Role::LeftOut(_)))
-                    if self.nobody_knows_of_the_tick(&line.id) =>
-                {
-                    self.unticked.insert(line.id.clone());
-                }
-                (Role::Done, Some(Role::Run)) => {
-                    self.seen.done.remove(&line.id);
-                    self.unticked.remove(&line.id);
-                    self.failed_before.remove(&line.id);
-                    self.not_before.remove(&line.id);
-                    self.forget(&line.id);
-                }
-                (Role::Done, Some(Role::LeftOut(_))) => {
-                    self.seen.done.remove(&line.id);
-                }
+                (Role::Done, Some(Role::Run | Role::LeftOut(_))) => self.box_cleared(&line.id),
                 (_, Some(Role::LeftOut(_))) => {
-                    self.seen.failed.remove(&line.id);
+                    if self.seen.failed.remove(&line.id) {
+                        self.forget(&line.id);
+                    }
                 }
                 (was, Some(Role::Done)) if was != Role::Done => {
                     self.seen.done.insert(line.id.clone());
@@ -592,9 +580,41 @@ impl World {
         }
     }
 
-    /// Done on record, and ticked by a person whose edit was lost with the process: cleared again, it looks like a
-    /// box that is still to be ticked.
-    fn nobody_knows_of_the_tick(&self, id: &str) -> bool {
+    /// What a cleared box means depends on what is on record: a person's tick may have been lost with the process.
+    fn box_cleared(&mut self, id: &str) {
+        let (done, ticked) = self.on_record(id);
+        if done && !ticked {
+            self.unticked.insert(id.to_owned()); // looks like a box that is still to be ticked
+            return;
+        }
+        self.seen.done.remove(id);
+        self.unticked.remove(id);
+        if done {
+            self.failed_before.remove(id);
+            self.not_before.remove(id);
+            self.forget(id);
+        } else if self.failed_on_record(id) {
+            self.failed_before.insert(id.to_owned());
+        }
+    }
+
+    fn failed_on_record(&self, id: &str) -> bool {
+        let told = self.journal.iter().rev().find_map(|event| match &event.kind {
+            EventKind::TaskFailed { task, .. } if task.id.as_str() == id => Some(true),
+            EventKind::AttemptStarted { task, .. }
+            | EventKind::TaskBlocked { task, .. }
+            | EventKind::TaskSkipped { task, .. }
+                if task.id.as_str() == id =>
+            {
+                Some(false)
+            }
+            _ => None,
+        });
+        told == Some(true)
+    }
+
+    /// Whether the journal has it done, and its box ticked.
+    fn on_record(&self, id: &str) -> (bool, bool) {
         let (mut done, mut ticked) = (false, false);
         let names = |ids: &[TaskId]| ids.iter().any(|other| other.as_str() == id);
         for event in &self.journal {
@@ -606,7 +626,7 @@ impl World {
                 _ => {}
             }
         }
-        done && !ticked
+        (done, ticked)
     }
 
     fn edit(&mut self, scheduler: &mut Scheduler) -> Decision {
