@@ -195,6 +195,9 @@ pub enum EventKind {
         #[serde(with = "millis")]
         #[schemars(with = "u64")]
         duration: Duration,
+        /// Boxes of done tasks that could not be ticked; they are at the next start.
+        #[serde(default)]
+        unticked: u32,
     },
 }
 

@@ -193,3 +193,70 @@ fn one_of(document: &Document, several: &[TaskIx], title: &str) -> Result<TaskIx
         _ => Err(Problem::Ambiguous { lines: several.iter().map(|ix| document.task(*ix).line).collect() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::parse;
+
+    fn document(text: &str) -> (SourceText, Document) {
+        let source = SourceText::new("tasks.md", text);
+        let (document, _) = parse(&source);
+        (source, document)
+    }
+
+    /// Ticks of the tasks of `planned`, in the text as it is `now`.
+    fn edits(planned: &str, now: &str) -> Edits {
+        let wanted: Vec<Tick> = document(planned).1.tasks.iter().map(Tick::of).collect();
+        let (source, document) = document(now);
+        ticks(&document, &source, &Index::new(&document), &wanted)
+    }
+
+    fn ticked(planned: &str, now: &str) -> String {
+        let mut bytes = now.as_bytes().to_vec();
+        for edit in edits(planned, now).edits {
+            assert_eq!(bytes[edit.offset as usize], edit.old);
+            bytes[edit.offset as usize] = edit.new;
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn the_files_own_majority_decides_between_x_and_capital_x() {
+        let text = "- [X] T001 One\n- [X] T002 Two\n- [ ] T003 Three\n";
+        assert_eq!(ticked(text, text), text.replace("[ ]", "[X]"));
+        let text = text.replace('X', "x");
+        assert_eq!(ticked(&text, &text), text.replace("[ ]", "[x]"));
+    }
+
+    #[test]
+    fn tasks_without_ids_are_found_by_their_text_when_others_come_before() {
+        let planned = "- [ ] Write the parser\n- [ ] Write the planner\n";
+        let now = "- [ ] Something new\n- [ ] Write the planner\n- [ ] Write the parser\n";
+        let expected = "- [ ] Something new\n- [x] Write the planner\n- [x] Write the parser\n";
+        assert_eq!(ticked(planned, now), expected);
+    }
+
+    #[test]
+    fn a_task_without_id_whose_text_is_gone_is_not_mistaken_for_its_neighbour() {
+        let edits =
+            edits("- [ ] Write the parser\n- [ ] Test it\n", "- [ ] Rewrite the lexer\n- [ ] Test it\n");
+        assert_eq!(edits.edits.iter().map(|edit| edit.line).collect::<Vec<_>>(), [2]);
+        assert_eq!(edits.problems.iter().map(|(_, problem)| problem).collect::<Vec<_>>(), [&Problem::Gone]);
+    }
+
+    #[test]
+    fn a_new_id_on_the_same_text_is_the_users_edit() {
+        let edits = edits("- [ ] T001 One\n", "- [ ] T007 One\n");
+        let renamed = Problem::Renamed { to: TaskId::new("T007"), line: 1 };
+        assert_eq!(edits.problems, [(TaskId::new("T001"), renamed)]);
+    }
+
+    #[test]
+    fn a_box_of_another_width_is_a_problem_and_a_ticked_one_is_none() {
+        let edits = edits("- [ ] T001 One\n- [ ] T002 Two\n", "- [] T001 One\n- [✅] T002 Two\n");
+        let empty = Problem::NotOneByte { mark: String::new(), line: 1 };
+        assert_eq!(edits.problems, [(TaskId::new("T001"), empty)]);
+        assert_eq!(edits.already, [(TaskId::new("T002"), 2)]);
+    }
+}

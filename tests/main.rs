@@ -1,9 +1,17 @@
 //! Integration tests, linked once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails, and says on what"
+)]
+
 mod architecture;
+mod exec;
 mod keep;
 mod projection;
 mod run;
 mod schedule;
 mod ui;
-mod exec;

@@ -298,7 +298,7 @@ pub(super) fn retry_after(tail: &str) -> Option<Duration> {
         _ => 1.0,
     };
     // Longer waits are a quota, not a rate.
-    Duration::try_from_secs_f64(amount * scale).ok().filter(|wait| *wait <= Duration::from_secs(24 * 3600))
+    Duration::try_from_secs_f64(amount * scale).ok().filter(|wait| *wait <= Duration::from_hours(24))
 }
 
 /// For a sentence.

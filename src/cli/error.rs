@@ -134,7 +134,8 @@ impl From<crate::journal::StoreError> for Error {
 impl From<crate::journal::JournalError> for Error {
     fn from(error: crate::journal::JournalError) -> Error {
         let help = error.help();
-        let kind = if matches!(error, crate::journal::JournalError::File(_)) { Kind::Io } else { Kind::Input };
+        let kind =
+            if matches!(error, crate::journal::JournalError::File(_)) { Kind::Io } else { Kind::Input };
         Error::new(kind, error).hint(help)
     }
 }

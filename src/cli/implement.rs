@@ -17,18 +17,20 @@ use crate::exec::ShellConfig;
 use crate::history::History;
 use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail};
 use crate::plan::{self, Mode, Plan, Role};
-use crate::schedule::Limits;
+use crate::schedule::{self, Limits, Scheduler};
 use crate::sink::Sink;
 use crate::task::State;
 use crate::text::{count, safe};
 use crate::ui::{header, jsonl::JsonLines};
-use crate::writeback::Tick;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Runs the open tasks of the target.
 pub(super) fn implement(global: &Global, given: &Implement) -> Result<Exit, Error> {
+    if given.run.dry_run {
+        return super::plan::dry_run(global, given);
+    }
     let target = Target::find(given.target.as_deref(), global)?;
     let session = Session::open(global, given, target)?;
     session.run()
@@ -54,8 +56,7 @@ impl<'a> Session<'a> {
         let clock = Clock::start();
         let store = Store::find(&target.project, stage::state_dir(global, &loaded.config))?;
         let held = store.map(|store| lock(&store, &clock).map(|lock| (store, lock))).transpose()?;
-        let mut session =
-            Session { global, target, args: given.clone(), loaded, clock, held, resumed: None };
+        let mut session = Session { global, target, args: given.clone(), loaded, clock, held, resumed: None };
         session.look_back()?;
         Ok(session)
     }
@@ -63,32 +64,41 @@ impl<'a> Session<'a> {
     /// Takes up the last run of this file: repairs what its death left undone and, if asked to, goes on with it.
     fn look_back(&mut self) -> Result<(), Error> {
         let wants_resume = self.args.run.resume;
-        let Some((store, _)) = &self.held else { return self.nothing_to_resume(wants_resume) };
+        let Some((store, _)) = &self.held else {
+            self.nothing_to_resume(wants_resume);
+            return Ok(());
+        };
         let Some((run, loaded)) = store.unfinished(Some(&self.target.name))? else {
-            return self.nothing_to_resume(wants_resume);
+            self.nothing_to_resume(wants_resume);
+            return Ok(());
         };
         let killed = driver::clear_leftovers(&run);
         if killed > 0 {
-            self.say(&format!("{} of the interrupted run were ended", count(killed as u64, "leftover process").replace("processs", "processes")));
+            self.say(&format!(
+                "{} of the interrupted run were ended",
+                count(killed as u64, "leftover process").replace("processs", "processes")
+            ));
         }
         if let Tail::Torn { bytes: dropped } = loaded.tail {
             self.say(&format!("the last record of run {run} was cut short ({dropped} bytes) and is dropped"));
         }
-        repair(&self.target, &loaded);
+        repair(&self.target, &loaded, self.loaded.config.tick == config::Tick::Unverified);
         if !wants_resume {
-            let is_whole = matches!(loaded.events.last().map(|event| &event.kind), Some(EventKind::RunFinished { .. }));
+            let is_whole =
+                matches!(loaded.events.last().map(|event| &event.kind), Some(EventKind::RunFinished { .. }));
             let what = if is_whole { "left work undone" } else { "did not end" };
-            self.say(&format!("run {run} {what}; starting anew with what is open (`specter resume` goes on with it)"));
+            self.say(&format!(
+                "run {run} {what}; starting anew with what is open (`specter resume` goes on with it)"
+            ));
             return Ok(());
         }
         self.take_up(run, loaded)
     }
 
-    fn nothing_to_resume(&self, wanted: bool) -> Result<(), Error> {
+    fn nothing_to_resume(&self, wanted: bool) {
         if wanted {
             self.say("no unfinished run to resume; starting with what is open");
         }
-        Ok(())
     }
 
     /// The options of the run that goes on, with what was typed now laid over them.
@@ -96,8 +106,9 @@ impl<'a> Session<'a> {
         let history = History::from_events(&loaded.events);
         let mut options = history.info.map(|info| info.options).unwrap_or_default();
         options.extend(self.args.to_options());
-        let remembered = Implement::from_options(&options)
-            .map_err(|error| Error::message(Kind::Input, format!("the options of run {run} cannot be read: {error}")))?;
+        let remembered = Implement::from_options(&options).map_err(|error| {
+            Error::message(Kind::Input, format!("the options of run {run} cannot be read: {error}"))
+        })?;
         let (run_flags, format) = (self.args.run.clone(), self.args.format);
         let target = self.args.target.take();
         self.args = remembered;
@@ -118,11 +129,12 @@ impl<'a> Session<'a> {
         let file = stage::read(&self.target)?;
         let options = stage::plan_options(&self.args, &self.loaded.config, &self.target, self.store());
         let screen = stage::screen(self.global, &self.loaded.config, stage::Stream::Err);
-        let Some((plan, findings)) = stage::planned(&file, &options, self.loaded.config.strict, &screen)? else {
-            return Ok(Exit::BadInput);
+        let (plan, findings) = match stage::planned(&file, &options, self.loaded.config.strict, &screen) {
+            Ok(planned) => planned,
+            Err(exit) => return Ok(exit),
         };
         stage::print_findings(&screen, &file.source, &findings);
-        self.check_work(&plan)?;
+        Session::check_work(&plan)?;
         let trust = consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         if plan.runnable().next().is_none() && self.resumed.is_none() {
             report::nothing_to_do(&screen, &plan);
@@ -146,17 +158,28 @@ impl<'a> Session<'a> {
     }
 
     /// Every open task must say what runs it.
-    fn check_work(&self, plan: &Plan) -> Result<(), Error> {
+    fn check_work(plan: &Plan) -> Result<(), Error> {
         let without: Vec<String> = plan
             .runnable()
             .filter(|task| !plan.task(*task).has_run_block())
-            .map(|task| format!("  line {}: {} {}", plan.task(task).line, safe(plan.task(task).id.as_str()), safe(&plan.task(task).title)))
+            .map(|task| {
+                format!(
+                    "  line {}: {} {}",
+                    plan.task(task).line,
+                    safe(plan.task(task).id.as_str()),
+                    safe(&plan.task(task).title)
+                )
+            })
             .collect();
         if without.is_empty() {
             return Ok(());
         }
         let shown = without.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
-        let more = if without.len() > 20 { format!("\n  … and {} more", without.len() - 20) } else { String::new() };
+        let more = if without.len() > 20 {
+            format!("\n  … and {} more", without.len() - 20)
+        } else {
+            String::new()
+        };
         let what = format!("{} without work:\n{shown}{more}", count(without.len() as u64, "open task"));
         Err(Error::message(Kind::Preflight, what)
             .hint("give each a fenced block whose info string is `sh run`, indented under the task")
@@ -168,11 +191,13 @@ impl<'a> Session<'a> {
         match self.held.take() {
             // Opened again for writing: that also mends the directory's own files.
             Some((_, lock)) => {
-                let store = Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
+                let store =
+                    Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
                 Ok((store, lock))
             }
             None => {
-                let store = Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
+                let store =
+                    Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
                 let lock = lock(&store, &self.clock)?;
                 Ok((store, lock))
             }
@@ -205,7 +230,7 @@ impl<'a> Session<'a> {
         let screen = stage::screen(self.global, config, stage::Stream::Err);
         let manner = header::Manner {
             run: run.to_string(),
-            mode: mode_name(config.mode).to_owned(),
+            mode: plan::export::mode_name(config.mode).to_owned(),
             jobs,
             selection: self.args.select.to_options(),
             executors: vec!["shell".to_owned()],
@@ -221,14 +246,19 @@ impl<'a> Session<'a> {
             info: RunInfo {
                 run: run.to_string(),
                 file: self.target.name.clone(),
-                mode: mode_name(config.mode).to_owned(),
+                mode: plan::export::mode_name(config.mode).to_owned(),
                 jobs,
                 seed,
                 selection: self.args.select.to_options(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 options: self.args.to_options(),
             },
-            limits: Limits { jobs, retry: config.retry.clone(), failure: config.failure, budgets: config.budgets },
+            limits: Limits {
+                jobs,
+                retry: config.retry.clone(),
+                failure: config.failure,
+                budgets: config.budgets,
+            },
             shell: shell(config, &self.target.project, &run, &run_dir),
             header: header::header(&screen, &plan, &manner),
             screen,
@@ -245,44 +275,45 @@ impl<'a> Session<'a> {
 }
 
 fn lock(store: &Store, clock: &Clock) -> Result<Lock, Error> {
-    let command = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+    let command =
+        std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
     store.lock(&command, clock.wall_ms()).map_err(|error| match error {
-        error @ LockError::Held { .. } => Error::new(Kind::Locked, error).hint("wait for it, or end it; its lock goes with it"),
+        error @ LockError::Held { .. } => {
+            Error::new(Kind::Locked, error).hint("wait for it, or end it; its lock goes with it")
+        }
         error => Error::new(Kind::Io, error),
     })
 }
 
 /// Ticks what a killed run recorded as done, before the file is planned: a finished task never runs again.
-fn repair(target: &Target, loaded: &Loaded) {
-    let history = History::from_events(&loaded.events);
+fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
     let Ok(file) = stage::read(target) else { return };
-    let lost = |task: &&crate::task::Task| {
-        let known = history.task(&task.id);
-        known.is_done() && !known.ticked && task.state != State::Done
-    };
-    let ticks: Vec<Tick> = file.document.tasks.iter().filter(lost).map(Tick::of).collect();
+    let ticks = driver::repairs(&file.document.tasks, &loaded.events, tick_unverified);
     if !ticks.is_empty() {
         Boxes::new(&target.file).tick(&ticks);
     }
 }
 
-fn jobs(config: &Config) -> u32 {
+pub(super) fn jobs(config: &Config) -> u32 {
     match (config.mode, config.jobs) {
         (Mode::Sequential, _) => 1,
         (_, config::Jobs::Count(jobs)) => jobs.get(),
-        (_, config::Jobs::Auto) => {
-            std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32)
-        }
+        (_, config::Jobs::Auto) => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
     }
 }
 
-fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Sequential => "sequential",
-        Mode::Parallel => "parallel",
-        Mode::Stories => "stories",
-        Mode::Graph => "graph",
-    }
+/// How long a new run of `plan` should take: it is played through with what is known of durations.
+pub(super) fn expected(plan: &Plan, config: &Config) -> Option<std::time::Duration> {
+    let limits = Limits {
+        jobs: jobs(config),
+        retry: config.retry.clone(),
+        failure: config.failure,
+        budgets: config.budgets,
+    };
+    let history = History::default();
+    let scheduler = Scheduler::new(Arc::new(plan.clone()), limits, &history, schedule::Session::default());
+    let forecast = schedule::forecast(&scheduler, std::time::Duration::ZERO, schedule::FORECAST_CAP);
+    (!forecast.at_least && !forecast.left.is_zero()).then_some(forecast.left)
 }
 
 fn shell(config: &Config, project: &Path, run: &RunId, run_dir: &Path) -> ShellConfig {
@@ -333,4 +364,3 @@ fn replan(options: plan::Options, trust: config::trust::Trust) -> driver::Replan
         }
     })
 }
-

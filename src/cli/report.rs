@@ -42,7 +42,8 @@ fn advice(ended: &Ended, task: TaskIx) -> Advice {
     let row = ended.summary.row(task);
     let Some(detail) = row.detail.as_deref() else { return Advice::default() };
     let Some(attempt) = detail.attempts.last() else { return Advice::default() };
-    let facts = Facts { outcome: &attempt.outcome, tail: &detail.tail, kind: detail.block.map(|block| block.kind) };
+    let facts =
+        Facts { outcome: &attempt.outcome, tail: &detail.tail, kind: detail.block.map(|block| block.kind) };
     let classified = classify::classify(&facts, &Rules::default());
     Advice { causes: classified.causes, fixes: classified.fixes }
 }

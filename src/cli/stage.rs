@@ -2,6 +2,7 @@
 
 use super::args::{Global, Implement};
 use super::error::{Error, Kind};
+use super::exit::Exit;
 use super::target::Target;
 use crate::config::{self, Config, Environment, Invalid, Override, Sources};
 use crate::diagnostic::{Code, Diagnostic};
@@ -34,12 +35,8 @@ pub(super) fn configuration(
     let mut all = global.overrides();
     all.extend_from_slice(overrides);
     let env = Environment::of_process();
-    let sources = Sources {
-        env: &env,
-        root: Some(&target.project),
-        config: global.config.as_deref(),
-        overrides: &all,
-    };
+    let sources =
+        Sources { env: &env, root: Some(&target.project), config: global.config.as_deref(), overrides: &all };
     config::load(&sources).map_err(|invalid| invalid_configuration(global, invalid))
 }
 
@@ -52,7 +49,8 @@ fn invalid_configuration(global: &Global, invalid: Invalid) -> Error {
     for finding in findings {
         print_findings(&screen, &finding.source, std::slice::from_ref(&finding.diagnostic));
     }
-    Error::message(Kind::Config, "the configuration is invalid").hint("`specter config` shows every setting and its origin")
+    Error::message(Kind::Config, "the configuration is invalid")
+        .hint("`specter config` shows every setting and its origin")
 }
 
 /// `--state-dir` as typed, else as configured.
@@ -67,7 +65,8 @@ pub(super) fn read(target: &Target) -> Result<TaskFile, Error> {
 /// Reads and parses. That a file cannot be read is an error; that it makes no sense is a finding.
 pub(super) fn read_path(path: &Path, name: &str) -> Result<TaskFile, Error> {
     let contents = fs::read(path, MAX_BYTES as u64).map_err(|error| unreadable(&error))?;
-    let source = SourceText::from_bytes(name, contents.bytes.clone()).map_err(|error| not_text(name, &error))?;
+    let source =
+        SourceText::from_bytes(name, contents.bytes.clone()).map_err(|error| not_text(name, &error))?;
     let (document, diagnostics) = crate::parse::parse(&source);
     Ok(TaskFile { contents, source, document, diagnostics })
 }
@@ -78,7 +77,7 @@ fn unreadable(error: &fs::Error) -> Error {
         fs::Error::NotAFile { .. } => "name a regular file",
         fs::Error::TooLarge { .. } => "a task file of this size is not planned; split it",
         error if error.is_not_found() => "check the path",
-        _ => "check its permissions",
+        fs::Error::Io { .. } => "check its permissions",
     };
     Error::message(Kind::Input, error.to_string()).hint(hint)
 }
@@ -98,7 +97,12 @@ fn not_text(name: &str, error: &NotText) -> Error {
 }
 
 /// Everything besides the document that decides a plan.
-pub(super) fn plan_options(args: &Implement, config: &Config, target: &Target, store: Option<&Store>) -> plan::Options {
+pub(super) fn plan_options(
+    args: &Implement,
+    config: &Config,
+    target: &Target,
+    store: Option<&Store>,
+) -> plan::Options {
     plan::Options {
         file: target.name.clone(),
         selection: args.select.selection(),
@@ -114,9 +118,10 @@ pub(super) fn plan_options(args: &Implement, config: &Config, target: &Target, s
 /// What earlier runs measured; none if that cannot be read: an estimate is never worth an error.
 fn estimates(store: &Store, file: &str) -> Estimates {
     let read = fs::read(&store.dir().join("history.ndjson"), 256 << 20);
-    read.map_or_else(|_| Estimates::default(), |contents| {
-        history::estimates(&String::from_utf8_lossy(&contents.bytes), file)
-    })
+    read.map_or_else(
+        |_| Estimates::default(),
+        |contents| history::estimates(&String::from_utf8_lossy(&contents.bytes), file),
+    )
 }
 
 /// A plan with all warnings; with an error anywhere, the findings are printed and there is none.
@@ -125,7 +130,34 @@ pub(super) fn planned(
     options: &plan::Options,
     strict: bool,
     screen: &Screen,
-) -> Result<Option<(Plan, Vec<Diagnostic>)>, Error> {
+) -> Result<(Plan, Vec<Diagnostic>), Exit> {
+    match plan_with_findings(file, options) {
+        (Some(plan), findings) if !strict || findings.is_empty() => Ok((plan, findings)),
+        (plan, findings) => {
+            print_findings(screen, &file.source, &findings);
+            if plan.is_some() {
+                write_err("warnings are errors here (`--strict`)\n");
+            }
+            Err(exit_for(&findings))
+        }
+    }
+}
+
+/// The file is wrong, unless all that is wrong is what was asked of it.
+pub(super) fn exit_for(findings: &[Diagnostic]) -> Exit {
+    let of_selection = |finding: &Diagnostic| {
+        use Code::{BadFilter, NotSelected, NothingSelected, UnknownSelection};
+        matches!(finding.code, BadFilter | NotSelected | NothingSelected | UnknownSelection)
+    };
+    let mut errors = findings.iter().filter(|finding| finding.is_error()).peekable();
+    if errors.peek().is_some() && errors.all(of_selection) { Exit::Usage } else { Exit::BadInput }
+}
+
+/// The plan, if there is one, and everything there is to say of the file.
+pub(super) fn plan_with_findings(
+    file: &TaskFile,
+    options: &plan::Options,
+) -> (Option<Plan>, Vec<Diagnostic>) {
     let mut findings = file.diagnostics.clone();
     let plan = if findings.iter().any(Diagnostic::is_error) {
         None
@@ -141,19 +173,7 @@ pub(super) fn planned(
             }
         }
     };
-    match plan {
-        Some(mut plan) if !(strict && !findings.is_empty()) => {
-            file.source.name().clone_into(&mut plan.file);
-            Ok(Some((plan, findings)))
-        }
-        plan => {
-            print_findings(screen, &file.source, &findings);
-            if plan.is_some() {
-                write_err("warnings are errors here (`--strict`)\n");
-            }
-            Ok(None)
-        }
-    }
+    (plan, findings)
 }
 
 /// On stderr; quiet screens are told errors only.
@@ -171,7 +191,7 @@ pub(super) fn write_err(text: &str) {
 /// A line about what specter does, unless it was asked to be quiet.
 pub(super) fn note(config: &Config, text: &str) {
     if config.verbosity >= 0 {
-        write_err(&format!("{}\n", text));
+        write_err(&format!("{text}\n"));
     }
 }
 

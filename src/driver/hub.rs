@@ -180,11 +180,14 @@ impl Hub {
         }
     }
 
-    /// Appends the closing event: everything that belongs to the run is now on disk.
-    pub(super) fn close(&self) -> Option<Event> {
+    /// Appends the closing event: everything that belongs to the run is now on disk, but for `pending` boxes.
+    pub(super) fn close(&self, pending: u32) -> Option<Event> {
         let mut core = self.lock();
         let (_, mut event) = core.closing.clone()?;
         event.at = self.clock.now();
+        if let EventKind::RunFinished { unticked, .. } = &mut event.kind {
+            *unticked = pending;
+        }
         core.record(vec![event]);
         core.unsynced.pop()
     }
@@ -239,11 +242,6 @@ impl Hub {
 
     pub(super) fn take_failure(&self) -> Option<io::Error> {
         self.lock().broken.take()
-    }
-
-    pub(super) fn with_scheduler<T>(&self, read: impl FnOnce(&Scheduler, &Arc<Plan>) -> T) -> T {
-        let core = self.lock();
-        read(&core.scheduler, &core.plan)
     }
 
     /// The file was edited: goes on with the plan as it reads now.

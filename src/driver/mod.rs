@@ -14,16 +14,16 @@ mod ticker;
 
 use crate::boxes::{Boxes, Edited};
 use crate::clock::Clock;
-use crate::event::{Event, RunInfo, RunOutcome};
+use crate::event::{Event, EventKind, RunInfo, RunOutcome, Verdict};
 use crate::exec::{Executor, Guardian, ShellConfig, ShellExecutor, kill_leftovers};
 use crate::history::History;
 use crate::journal::{Journal, Loaded, RunId, Store};
-use crate::plan::{Plan, Role};
+use crate::plan::Plan;
 use crate::projection::Projections;
 use crate::schedule::{Limits, Scheduler, Session};
 use crate::sink::Sink;
 use crate::summary::Summary;
-use crate::task::TaskId;
+use crate::task::{Task, TaskId};
 use crate::ui::theme;
 use crate::ui::view::View;
 use crate::writeback::Tick;
@@ -33,10 +33,11 @@ use hub::Hub;
 use pool::Pool;
 use recorder::Recorder;
 use screen::{Screen, ScreenSink};
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use ticker::BoxTicker;
+use ticker::{BoxTicker, may_tick};
 
 /// Plans the file as others left it. The second argument are tasks whose boxes a person cleared.
 pub type Replan = Box<dyn Fn(Edited, &[TaskId]) -> Result<Replanned, String> + Send>;
@@ -130,13 +131,13 @@ impl Parts {
         info.run = request.run.as_str().to_owned();
         let seed = info.seed;
         let jobs = limits.jobs as usize;
-        let unticked = unticked(&plan, &history);
+        let unticked = repairs(&plan.tasks, &earlier, request.tick_unverified);
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         drop(earlier);
         let session = Session::after(&history, info, clock.wall_ms(), seed);
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
-        let hub = Hub::new(scheduler, Arc::clone(&plan), request.journal, clock.clone(), history.last_seq);
+        let hub = Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, history.last_seq);
         let hub = Arc::new(hub);
         let out = Box::new(io::stderr());
         let screen = Arc::new(Screen::new(request.screen, &plan, view, &request.header, out));
@@ -153,14 +154,7 @@ impl Parts {
             files: StateFiles::new(&project, store.dir(), projections, summary),
             problems: Vec::new(),
         };
-        Ok(Parts {
-            hub,
-            screen,
-            executor: Arc::new(Executor::Shell(shell)),
-            recorder,
-            jobs,
-            clock: clock.clone(),
-        })
+        Ok(Parts { hub, screen, executor: Arc::new(Executor::Shell(shell)), recorder, jobs, clock: *clock })
     }
 
     fn run(self) -> Result<Ended, DriverError> {
@@ -182,7 +176,8 @@ impl Parts {
         }
         match (recorder, hub.outcome()) {
             (Ok(recorder), Some(outcome)) => Ok(ended(recorder, outcome, hub.plan())),
-            _ => Err(DriverError::Record(io::Error::other("the recorder stopped early"))),
+            // The panic hook has said where; the journal is whole up to there.
+            _ => panic!("the recorder stopped before the run was over"),
         }
     }
 }
@@ -193,12 +188,28 @@ fn ended(recorder: Recorder, outcome: RunOutcome, plan: Arc<Plan>) -> Ended {
     Ended { outcome, plan, files: recorder.files.names(), summary: recorder.files.summary, problems }
 }
 
-/// Tasks that earlier sessions recorded as done and whose boxes are still open, through no wish of a person.
-fn unticked(plan: &Plan, history: &History) -> Vec<Tick> {
-    let is_lost = |id: &TaskId| {
-        let known = history.task(id);
-        known.is_done() && !known.ticked
-    };
-    let open = plan.task_ixs().filter(|task| matches!(plan.planned(*task).role, Role::Run | Role::Group));
-    open.filter(|task| is_lost(&plan.task(*task).id)).map(|task| Tick::of(plan.task(task))).collect()
+/// Ticks for those tasks of `tasks` that a run recorded as done and did not come to tick.
+pub fn repairs(tasks: &[Task], events: &[Event], tick_unverified: bool) -> Vec<Tick> {
+    let lost = unticked(events, tick_unverified);
+    tasks.iter().filter(|task| may_tick(task) && lost.contains(&task.id)).map(Tick::of).collect()
+}
+
+/// Tasks that a run recorded as done, whose boxes it had not ticked when it ended, and that are to be ticked.
+fn unticked(events: &[Event], tick_unverified: bool) -> HashSet<TaskId> {
+    let mut lost = HashSet::new();
+    for event in events {
+        match &event.kind {
+            EventKind::TaskDone { task, verdict, attempts, .. }
+                if tick_unverified || *verdict == Verdict::Verified || *attempts == 0 =>
+            {
+                lost.insert(task.id.clone());
+            }
+            // Ticked; or cleared by a person since, and run again.
+            EventKind::BoxTicked { task, .. } | EventKind::AttemptStarted { task, .. } => {
+                lost.remove(&task.id);
+            }
+            _ => {}
+        }
+    }
+    lost
 }

@@ -109,7 +109,8 @@ impl Recorder {
 
     /// The last event of the run, after everything it speaks of.
     fn close(&mut self, plan: &Arc<Plan>) {
-        let Some(event) = self.hub.close() else { return };
+        let pending = self.ticker.pending().count() as u32;
+        let Some(event) = self.hub.close(pending) else { return };
         if let Err(error) = self.syncer.sync() {
             self.hub.fail(io_error(error));
             return;

@@ -7,6 +7,7 @@ use crate::event::{Elapsed, Event, Stop};
 use crate::exec::OutputObserver;
 use crate::plan::Plan;
 use crate::sink::{Sink, SinkError};
+use crate::sys;
 use crate::task::TaskIx;
 use crate::ui::console::Console;
 use crate::ui::theme;
@@ -59,6 +60,11 @@ impl Screen {
         if let Some(left) = left {
             inner.next_forecast = now + FORECAST;
             inner.console.set_time_left(left);
+        }
+        if self.settings.interactive
+            && let Some((columns, rows)) = sys::terminal_size(true)
+        {
+            inner.console.resize(columns, rows);
         }
         let _ = inner.console.tick(now);
     }

@@ -1,8 +1,8 @@
 //! One process from start to end: read what it prints, watch the clock and the stop handle, end its whole tree when
 //! asked to, reap it, and leave nothing of it behind.
 //!
-//! Common case, in system calls: pipe, spawn, close, poll, close, wait4, kill (is the group empty?), pread (are there
-//! orphans?). Everything else happens only to processes that print, linger, or leave something behind.
+//! Common case, in system calls: pipe, spawn, close, poll, close, wait4 (and about every second time pidfd_open, poll,
+//! wait4, close), kill (is the group empty?), pread (are there orphans?). Everything else happens only to processes that print, linger, or leave something behind.
 
 use super::capture::Capture;
 use super::command::Command;
@@ -11,6 +11,7 @@ use super::tree::{Owner, Trees};
 use crate::event::Stop;
 use crate::sys::{self, Ended, How, Launcher, Pid, PidFd, Strings};
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -84,7 +85,7 @@ pub(super) fn run(command: &Command, setting: &Setting<'_>, capture: &mut Captur
         reaped: None,
     };
     let cause = child.watch();
-    child.finish(cause)
+    Ok(child.finish(cause))
 }
 
 struct Child<'a, 'b> {
@@ -106,7 +107,8 @@ impl Child<'_, '_> {
     /// Until the process has ended and its output too (or nearly), or it must be ended.
     fn watch(&mut self) -> Cause {
         loop {
-            if self.out.is_none() && (self.exited.is_some() || self.try_reap()) {
+            // Output mostly ends a moment before the process: not reaped yet, the next turn waits for its end.
+            if self.out.is_none() && (self.exited.is_some() || self.reap()) {
                 return Cause::Itself;
             }
             if self.setting.stop.requested().is_some() {
@@ -149,7 +151,7 @@ impl Child<'_, '_> {
         if spent >= limit {
             return Left::TimedOut(limit);
         }
-        let left = limit - spent;
+        let left = limit.saturating_sub(spent);
         Left::Some(slow_look.map_or(left, |look| look.min(left)))
     }
 
@@ -203,20 +205,6 @@ impl Child<'_, '_> {
         }
     }
 
-    /// Output ends a moment before the process does; a few looks nearly always bridge that.
-    fn try_reap(&mut self) -> bool {
-        let looks = if self.pidfd.is_some() { 1 } else { 4 };
-        for look in 0..looks {
-            if look > 0 {
-                std::thread::yield_now();
-            }
-            if self.reap() {
-                return true;
-            }
-        }
-        false
-    }
-
     fn reap(&mut self) -> bool {
         if self.reaped.is_none() {
             let pid = self.pid;
@@ -232,7 +220,7 @@ impl Child<'_, '_> {
         self.reaped.is_some()
     }
 
-    fn finish(mut self, cause: Cause) -> io::Result<End> {
+    fn finish(mut self, cause: Cause) -> End {
         let mut leaked = Vec::new();
         if cause != Cause::Itself {
             let is_over = self.end_tree();
@@ -245,28 +233,32 @@ impl Child<'_, '_> {
         leaked.extend(self.setting.trees.clear(self.owner));
         self.drain();
         self.capture.end_of_stream();
-        Ok(End { ended: self.reaped.unwrap_or_else(unknown_end), cause, leaked })
+        End { ended: self.reaped.unwrap_or_else(unknown_end), cause, leaked }
     }
 
     /// TERM to all, the grace period, KILL to what is left. False if something could not be killed.
     fn end_tree(&mut self) -> bool {
         let trees = self.setting.trees;
         if self.setting.stop.requested() != Some(Stop::Now) {
-            trees.ask(&trees.members(self.owner));
-            self.await_tree();
+            self.ask_tree();
         }
-        trees.kill(self.owner)
+        let is_over = trees.kill(self.owner);
+        // A process whose first thread has ended looks ended while others of its threads live on. Not reaped yet, so
+        // the number is still its own.
+        let _usually_gone = sys::kill_group(self.pid, sys::SIGKILL);
+        is_over
     }
 
-    /// Reads on while the tree ends, until the grace is over or the caller wants it gone now.
-    fn await_tree(&mut self) {
+    /// Asks, and reads on while the tree ends, until the grace is over or the caller wants it gone now.
+    fn ask_tree(&mut self) {
         let limit = Instant::now() + self.setting.grace;
         let mut look = Duration::from_millis(1);
+        let mut asked = HashSet::new();
         if self.pidfd.is_none() {
             self.pidfd = PidFd::open(self.pid).ok();
         }
         while Instant::now() < limit && self.setting.stop.requested() != Some(Stop::Now) {
-            if self.setting.trees.members(self.owner).is_empty() {
+            if self.setting.trees.ask_all(self.owner, &mut asked) == 0 {
                 return;
             }
             self.turn(Some(look));

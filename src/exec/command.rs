@@ -160,7 +160,7 @@ impl Commands {
         let mut words = plain_words(code)?;
         let first = words.next()?;
         let program = self.programs.find(first)?;
-        let mut arguments = Strings::new();
+        let mut arguments = Strings::with_room(8, code.len());
         arguments.push(&[first.as_bytes()]);
         words.for_each(|word| arguments.push(&[word.as_bytes()]));
         Some(Command { program, arguments, is_direct: true, script: None })

@@ -97,7 +97,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("tasks/T1/attempt-1.log");
         let mut log = AttemptLog::bounded(path.clone(), 8, 4);
-        pieces.iter().for_each(|piece| log.write(piece));
+        for piece in pieces {
+            log.write(piece);
+        }
         assert_eq!(log.finish(), 0);
         std::fs::read_to_string(path).unwrap()
     }

@@ -60,6 +60,8 @@ pub struct Masker {
     values: Vec<Vec<u8>>,
     /// For the first three bytes of every needle: in which of eight groups a byte may stand.
     first: [[u8; 256]; 3],
+    /// By the last byte of three: how many bytes further a needle may stand at the earliest (Horspool's table).
+    shift: [u8; 256],
     /// Per group: values and forms, by index.
     groups: [Vec<Needle>; 8],
 }
@@ -96,7 +98,7 @@ impl Masker {
         let mut values: Vec<Vec<u8>> = secrets.into_iter().filter(|v| v.len() >= SHORTEST_VALUE).collect();
         values.sort();
         values.dedup();
-        let mut masker = Masker { values, first: [[0; 256]; 3], groups: Default::default() };
+        let mut masker = Masker { values, first: [[0; 256]; 3], shift: [3; 256], groups: Default::default() };
         for at in 0..masker.values.len() {
             let start: [u8; 3] = std::array::from_fn(|n| masker.values[at][n]);
             masker.add(at % 8, start, Needle::Value(at));
@@ -115,8 +117,10 @@ impl Masker {
     }
 
     fn add(&mut self, group: usize, start: [u8; 3], needle: Needle) {
-        for (table, byte) in self.first.iter_mut().zip(start) {
-            table[byte as usize] |= 1 << group;
+        for (place, byte) in start.into_iter().enumerate() {
+            self.first[place][byte as usize] |= 1 << group;
+            let shift = &mut self.shift[byte as usize];
+            *shift = (*shift).min(2 - place as u8);
         }
         self.groups[group].push(needle);
     }
@@ -133,8 +137,20 @@ impl Masker {
     /// The next place from `from` on where a needle's first three bytes may stand.
     fn candidate(&self, text: &[u8], from: usize) -> Option<usize> {
         let [a, b, c] = &self.first;
-        let hit = |w: &[u8]| a[w[0] as usize] & b[w[1] as usize] & c[w[2] as usize] != 0;
-        text.get(from..)?.windows(3).position(hit).map(|at| from + at)
+        let mut last = from + 2;
+        while let Some(byte) = text.get(last) {
+            let shift = self.shift[*byte as usize] as usize;
+            if shift > 0 {
+                last += shift;
+                continue;
+            }
+            let groups = c[*byte as usize] & b[text[last - 1] as usize] & a[text[last - 2] as usize];
+            if groups != 0 {
+                return Some(last - 2);
+            }
+            last += 1;
+        }
+        None
     }
 
     /// Where, in the last two bytes, a needle may begin.
@@ -149,9 +165,8 @@ impl Masker {
 
     /// What begins at `at`; `before` is the byte in front of `text`.
     fn look(&self, text: &[u8], at: usize, before: u8, is_end: bool) -> Found {
-        let [a, b, c] = &self.first;
-        let (x, y, z) = (text[at] as usize, text[at + 1] as usize, text[at + 2] as usize);
-        let groups = a[x] & b[y] & c[z];
+        let start = self.first.iter().zip(&text[at..]);
+        let groups = start.fold(u8::MAX, |groups, (table, byte)| groups & table[*byte as usize]);
         let mut best = Found::Nothing;
         for needle in (0..8).filter(|g| groups & (1 << g) != 0).flat_map(|g| &self.groups[g]) {
             let found = match *needle {

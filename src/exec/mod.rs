@@ -61,6 +61,7 @@ impl OutputObserver for NoObserver {
 }
 
 /// What can run an attempt.
+#[expect(clippy::large_enum_variant, reason = "there is one in a run, and it is never moved")]
 pub enum Executor {
     Shell(ShellExecutor),
     /// Outcome and duration by script, for rehearsals and tests.

@@ -4,6 +4,7 @@ use super::capture::{Capture, report_tail};
 use super::child::{self, Cause, End, Setting};
 use super::command::{Command, Commands};
 use super::environment::Environment;
+use super::guardian::Guardian;
 use super::mask::Masker;
 use super::stop::{Armed, StopHandle};
 use super::tree::{TOKEN_NAME, Trees};
@@ -46,6 +47,8 @@ pub struct ShellConfig {
     pub try_alternatives: bool,
     /// The guardian's pid and table, if there is one.
     pub guard: Option<(Pid, LivePids)>,
+    /// Without a guardian: where running sessions are noted. Executors of one process share one table.
+    pub live: Option<LivePids>,
 }
 
 impl ShellConfig {
@@ -64,7 +67,13 @@ impl ShellConfig {
             rules: Rules::default(),
             try_alternatives: false,
             guard: None,
+            live: None,
         }
+    }
+
+    /// Under the eyes of `guardian`.
+    pub fn guarded_by(self, guardian: &Guardian) -> ShellConfig {
+        ShellConfig { guard: Some((guardian.pid(), guardian.live())), ..self }
     }
 }
 
@@ -96,9 +105,10 @@ impl ShellExecutor {
         let commands = Commands::new(&environment, shell, force_shell, run_dir.join("scripts"));
         let is_here = std::env::current_dir().is_ok_and(|here| here == project);
         let launcher = Launcher::new(if is_here { None } else { Some(path_string(&project)?) })?;
-        let (guard, live) = match config.guard {
-            Some((pid, live)) => (Some(pid), live),
-            None => (None, LivePids::new()?),
+        let (guard, live) = match (config.guard, config.live) {
+            (Some((pid, live)), _) => (Some(pid), live),
+            (None, Some(live)) => (None, live),
+            (None, None) => (None, LivePids::new()?),
         };
         Ok(ShellExecutor {
             masker: Arc::new(Masker::of_environment(&vars)),
@@ -161,7 +171,7 @@ impl ShellExecutor {
         let number = attempt.number.to_string();
         let id = attempt.task.id.as_str().as_bytes();
         let token = [self.run.as_bytes(), b"/", id, b"/", number.as_bytes()].concat();
-        let mut own = Strings::new();
+        let mut own = Strings::with_room(3, 80 + token.len() + id.len() + attempt.task.title.len());
         own.push(&[TOKEN_NAME.as_bytes(), b"=", &token]);
         own.push(&[b"SPECTER_TASK_ID=", id]);
         own.push(&[b"SPECTER_TASK_TITLE=", attempt.task.title.as_bytes()]);
@@ -222,7 +232,7 @@ enum Step {
     Failed,
 }
 
-impl<'a> Running<'a> {
+impl Running<'_> {
     fn blocks(&mut self) {
         if self.work() == Step::Failed {
             return;
@@ -439,20 +449,6 @@ pub(super) mod tests {
     use super::*;
     use crate::source::Span;
     use crate::task::{State, Task, TaskId};
-
-    pub(in crate::exec) fn block(kind: BlockKind, interpreter: &str, code: &str) -> Block {
-        Block {
-            kind,
-            interpreter: interpreter.into(),
-            code: code.into(),
-            timeout: None,
-            dir: None,
-            retries: None,
-            env: Vec::new(),
-            line: 1,
-            span: Span { start: 0, end: 0 },
-        }
-    }
 
     pub(in crate::exec) fn task(blocks: &[Block]) -> Task {
         let span = Span { start: 0, end: 0 };

@@ -29,6 +29,8 @@ struct Inner {
     group: Option<Pid>,
     paused_since: Option<Instant>,
     paused: Duration,
+    /// The bell was rung since the attempt began.
+    rung: bool,
 }
 
 impl StopHandle {
@@ -49,10 +51,7 @@ impl StopHandle {
             Stop::Now => NOW,
         };
         self.state.fetch_max(state, Ordering::AcqRel);
-        let inner = self.lock();
-        if let Some(wake) = &inner.wake {
-            wake.ring();
-        }
+        self.lock().ring();
     }
 
     pub fn requested(&self) -> Option<Stop> {
@@ -79,9 +78,7 @@ impl StopHandle {
         if let Some(since) = inner.paused_since.take() {
             inner.paused += since.elapsed();
             inner.signal(sys::SIGCONT);
-            if let Some(wake) = &inner.wake {
-                wake.ring();
-            }
+            inner.ring();
         }
     }
 
@@ -128,6 +125,13 @@ impl StopHandle {
 }
 
 impl Inner {
+    fn ring(&mut self) {
+        if let Some(wake) = &self.wake {
+            wake.ring();
+            self.rung = true;
+        }
+    }
+
     fn signal(&self, signal: i32) {
         if let Some(group) = self.group {
             // It may just have ended; then there is nothing to signal.
@@ -144,9 +148,12 @@ pub(super) struct Armed<'a> {
 
 impl Drop for Armed<'_> {
     fn drop(&mut self) {
-        self.stop.lock().wake = None;
+        let mut inner = self.stop.lock();
+        inner.wake = None;
         // The bell belongs to the thread: a ring meant for this attempt must not reach the next.
-        self.wake.clear();
+        if std::mem::take(&mut inner.rung) {
+            self.wake.clear();
+        }
     }
 }
 

@@ -176,13 +176,18 @@ impl Store {
         self.dir.join(RUNS).join(run.as_str())
     }
 
-    /// A new run: its name, and its journal, still empty.
+    /// A new run: its name, and its journal, still empty. Takes the place of one that was killed before it began.
     pub fn create_run(&self, now_ms: u64, seed: u64, held: &Lock) -> Result<(RunId, Journal), StoreError> {
-        let run = RunId::after(self.runs()?.last(), now_ms, seed);
-        let dir = self.run_dir(&run);
-        if !fs::create_private_dir(&dir)? {
-            return Err(StoreError::Refused { path: dir, what: "there already" });
+        let runs = self.runs()?;
+        if let Some(last) = runs.last()
+            && matches!(reader::first_event(&self.run_dir(last).join(JOURNAL)), Ok(None))
+        {
+            let journal = Journal::resume(&self.run_dir(last), &Loaded::default(), held)?;
+            return Ok((last.clone(), journal));
         }
+        let run = RunId::after(runs.last(), now_ms, seed);
+        let dir = self.run_dir(&run);
+        fs::create_private_dir(&dir)?;
         let journal = Journal::create(&dir, held)?;
         Ok((run, journal))
     }
@@ -251,7 +256,9 @@ impl Store {
 /// Whether the run came to its end with everything done, as far as its last events tell.
 fn is_finished(events: &[Event]) -> bool {
     let end = events.iter().rev().find_map(|event| match &event.kind {
-        EventKind::RunFinished { outcome, .. } => Some(*outcome == RunOutcome::AllDone),
+        EventKind::RunFinished { outcome, unticked, .. } => {
+            Some(*outcome == RunOutcome::AllDone && *unticked == 0)
+        }
         EventKind::RunStarted { .. } | EventKind::RunResumed { .. } => Some(false),
         _ => None,
     });

@@ -81,7 +81,9 @@ impl Reader<'_> {
     /// would read as a rule and a heading, so this is decided here by whether the content looks like keys.
     fn front_matter(&mut self) {
         let count = self.source.line_count();
-        let Some(open) = (1..=count.min(20)).find(|n| !self.source.line_text(*n).trim().is_empty()) else { return };
+        let Some(open) = (1..=count.min(20)).find(|n| !self.source.line_text(*n).trim().is_empty()) else {
+            return;
+        };
         let fence = self.source.line_text(open).trim_end().to_owned();
         if fence != "---" && fence != "+++" {
             return;
@@ -139,7 +141,9 @@ impl Reader<'_> {
             self.line = self.source.line(offset as u32);
         }
         let mut steps = 0;
-        while self.line < self.source.line_count() && self.source.line_span(self.line + 1).start <= offset as u32 {
+        while self.line < self.source.line_count()
+            && self.source.line_span(self.line + 1).start <= offset as u32
+        {
             self.line += 1;
             steps += 1;
             if steps == 64 {
@@ -187,7 +191,8 @@ impl Reader<'_> {
         let text = self.source.slice(Span::new(range.start, range.end)).trim_start();
         let is_comment = text.starts_with("<!--");
         let lower: String = text.chars().take(10).map(|c| c.to_ascii_lowercase()).collect();
-        let raw = ["<pre", "<script", "<style", "<textarea", "<?", "<!"].iter().any(|tag| lower.starts_with(tag));
+        let raw =
+            ["<pre", "<script", "<style", "<textarea", "<?", "<!"].iter().any(|tag| lower.starts_with(tag));
         if !is_comment && !raw {
             return;
         }
@@ -251,6 +256,9 @@ mod tests {
     #[test]
     fn an_open_fence_is_known_as_open() {
         let fences = read(&SourceText::new("t", "```\na\n```\n\n```sh\nb\n")).fences;
-        assert_eq!(fences.iter().map(|f| (f.first, f.last, f.closed)).collect::<Vec<_>>(), [(1, 3, true), (5, 6, false)]);
+        assert_eq!(
+            fences.iter().map(|f| (f.first, f.last, f.closed)).collect::<Vec<_>>(),
+            [(1, 3, true), (5, 6, false)]
+        );
     }
 }

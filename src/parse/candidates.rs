@@ -57,13 +57,25 @@ fn boxed(text: &str, line: u32) -> Option<Candidate> {
     // Most lines hold no bracket at all.
     text.as_bytes().iter().position(|b| *b == b'[')?;
     let item = scan::item(text)?;
-    let bracket = item.bracket.filter(|b| b.mark != Mark::None)?;
+    let (item, bracket) = inner(text, item)?;
     let mut head = head::read(text, item.rest);
     if bracket.mark == Mark::Letter && head.id.is_none() {
         return None;
     }
     head.title.1 = head::trailing(&mut head.markers, text, head.title, false);
     Some(Candidate { line, item: Some(item), bracket: Some(bracket), head })
+}
+
+/// Of `- [ ] - [X] T002` the box beside the id counts: it is the one that will be ticked.
+fn inner(text: &str, outer: Item) -> Option<(Item, Bracket)> {
+    let bracket = outer.bracket.filter(|b| b.mark != Mark::None)?;
+    let second = scan::item(&text[outer.rest..]).and_then(|item| Some((item, item.bracket?)));
+    let Some((item, mut second)) = second.filter(|(_, b)| b.mark != Mark::None) else {
+        return Some((outer, bracket));
+    };
+    second.start += outer.rest;
+    second.end += outer.rest;
+    Some((Item { rest: item.rest + outer.rest, odd: true, bracket: Some(second), ..outer }, second))
 }
 
 fn heading(text: &str, line: u32) -> Option<Candidate> {
@@ -93,6 +105,8 @@ pub(super) struct Style<'s> {
     /// How often each prefix of a weak id (`DB` of `DB-001`) occurs.
     prefixes: HashMap<&'s str, u32>,
     strong: u32,
+    weak: u32,
+    boxes: u32,
 }
 
 /// Labels of requirements and criteria, which are no tasks.
@@ -102,8 +116,10 @@ impl<'s> Style<'s> {
     pub(super) fn of(source: &'s SourceText, candidates: &[Candidate]) -> Style<'s> {
         let mut style = Style::default();
         for candidate in candidates {
+            style.boxes += u32::from(candidate.item.is_some());
             match candidate.kind() {
                 Some(id::Kind::Weak) => {
+                    style.weak += 1;
                     let id = candidate.id(source).unwrap_or_default();
                     *style.prefixes.entry(prefix(id)).or_default() += 1;
                 }
@@ -132,9 +148,13 @@ impl<'s> Style<'s> {
                 let id = candidate.id(source).unwrap_or_default();
                 let prefix = prefix(id);
                 let often = self.prefixes.get(prefix).is_some_and(|n| *n >= 2);
-                let label = REQUIREMENTS.contains(&prefix);
-                let meant = candidate.head.decorated || (id.contains('-') && often) || (often && self.strong == 0);
-                meant && !(label && self.strong > 0) && (often || self.strong == 0)
+                let long = id.bytes().filter(u8::is_ascii_digit).count() >= 3;
+                let label = REQUIREMENTS.contains(&prefix) && !(prefix == "P" && long);
+                let plain = often && (id.contains('-') || long || self.strong == 0);
+                let meant = candidate.head.decorated || plain;
+                // A few labels among many boxes without ids are part of their titles.
+                let usual = self.strong > 0 || self.weak * 2 >= self.boxes;
+                meant && usual && !(label && self.strong > 0) && (often || self.strong == 0)
             }
             Some(_) => true,
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The info string of a fence and its place.
 pub(super) fn info<'s>(source: &'s SourceText, fence: &Fence) -> (&'s str, Span) {
     let line = source.line_text(fence.first);
-    let at = line.find("```").or_else(|| line.find("~~~")).unwrap_or(line.len());
+    let at = line.find(['`', '~']).unwrap_or(line.len());
     let rest = line[at..].trim_start_matches(['`', '~']);
     let start = source.line_span(fence.first).start as usize + line.len() - rest.len();
     let trimmed = rest.trim();
@@ -55,7 +55,10 @@ pub(super) fn block(source: &SourceText, fence: &Fence, findings: &mut Vec<Diagn
     attributes(&mut block, info, span, findings);
     if block.code.trim().is_empty() {
         let name = text::safe(info);
-        findings.push(Diagnostic::error(Code::EmptyBlock, format!("block `{name}` has no command")).at(span, "opened here"));
+        findings.push(
+            Diagnostic::error(Code::EmptyBlock, format!("block `{name}` has no command"))
+                .at(span, "opened here"),
+        );
     }
     Some(block)
 }
@@ -125,10 +128,13 @@ fn attribute(block: &mut Block, key: &str, value: &str) -> Result<(), &'static s
         return Err("holds a NUL byte");
     }
     match key {
-        "timeout" => block.timeout = Some(duration(value).ok_or("is no duration such as `30s`, `5m` or `1h30m`")?),
+        "timeout" => {
+            block.timeout = Some(duration(value).ok_or("is no duration such as `30s`, `5m` or `1h30m`")?);
+        }
         "retries" => block.retries = Some(value.parse().map_err(|_| "is no whole number")?),
         "dir" => {
-            let climbs = value.starts_with(['/', '~', '\\']) || value.split(['/', '\\']).any(|part| part == "..");
+            let climbs =
+                value.starts_with(['/', '~', '\\']) || value.split(['/', '\\']).any(|part| part == "..");
             if value.is_empty() || climbs || value.get(1..2) == Some(":") {
                 return Err("is no directory inside the project");
             }
@@ -186,12 +192,14 @@ mod tests {
 
     #[test]
     fn attributes_and_code_are_read() {
-        let (block, findings) = read("- a\n  ```bash run timeout=1h30m dir=web retries=0 env.K='a b'\n  one\n    two\n\n  three\n  ```\n");
+        let (block, findings) = read(
+            "- a\n  ```bash run timeout=1h30m dir=web retries=0 env.K='a b'\n  one\n    two\n\n  three\n  ```\n",
+        );
         let block = block.unwrap();
         assert_eq!(findings, []);
         assert_eq!((block.kind, block.interpreter.as_str()), (BlockKind::Run, "bash"));
         assert_eq!(block.code, "one\n  two\n\nthree\n");
-        assert_eq!(block.timeout, Some(Duration::from_secs(5400)));
+        assert_eq!(block.timeout, Some(Duration::from_mins(90)));
         assert_eq!((block.dir.as_deref(), block.retries), (Some("web"), Some(0)));
         assert_eq!(block.env, [("K".to_owned(), "a b".to_owned())]);
     }
@@ -211,9 +219,24 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_an_error() {
-        for attribute in ["timeout=soon", "timeout=0s", "retries=-1", "dir=../up", "dir=/abs", "env.=x", "env.1=x", "tiemout=3s", "verify", "env.A='x"] {
+        for attribute in [
+            "timeout=soon",
+            "timeout=0s",
+            "retries=-1",
+            "dir=../up",
+            "dir=/abs",
+            "env.=x",
+            "env.1=x",
+            "tiemout=3s",
+            "verify",
+            "env.A='x",
+        ] {
             let (_, findings) = read(&format!("```sh run {attribute}\nx\n```"));
-            assert_eq!(findings.iter().map(|f| f.code).collect::<Vec<_>>(), [Code::BadAttribute], "{attribute}");
+            assert_eq!(
+                findings.iter().map(|f| f.code).collect::<Vec<_>>(),
+                [Code::BadAttribute],
+                "{attribute}"
+            );
         }
         let (_, findings) = read("```sh verify\n\n```");
         assert_eq!(findings[0].code, Code::EmptyBlock);

@@ -36,7 +36,10 @@ impl Findings {
         for (code, (count, severity, span)) in self.counts {
             if count > SHOWN {
                 let more = count - SHOWN;
-                let mut diagnostic = Diagnostic::warning(Code::TooMany, format!("{more} more of `{}` are not shown", code.as_str()));
+                let mut diagnostic = Diagnostic::warning(
+                    Code::TooMany,
+                    format!("{more} more of `{}` are not shown", code.as_str()),
+                );
                 diagnostic.severity = severity;
                 self.list.extend([match span {
                     Some(span) => diagnostic.at(span, "the last one shown"),

@@ -22,7 +22,9 @@ pub(super) fn finish(mut walk: Walk<'_, '_>, blocks: &Blocks) -> (Document, Vec<
 /// Marks groups, and hands `optional` and `dropped` down to what stands in them. Parents come before their children.
 fn groups(tasks: &mut [Task]) {
     for ix in 0..tasks.len() {
-        let Some(parent) = tasks[ix].group.map(crate::task::TaskIx::ix).filter(|parent| *parent < ix) else { continue };
+        let Some(parent) = tasks[ix].group.map(crate::task::TaskIx::ix).filter(|parent| *parent < ix) else {
+            continue;
+        };
         tasks[parent].is_group = true;
         let above = tasks[parent].state;
         if tasks[ix].state == State::Open && matches!(above, State::Optional | State::Dropped) {
@@ -51,9 +53,12 @@ fn heading_states(walk: &mut Walk<'_, '_>) {
     if let Some(span) = boxless {
         let number = walk.said_done.len() as u32;
         walk.findings.push(
-            Diagnostic::warning(Code::NoBox, format!("{} without a box: specter cannot tick them", count(number, "task heading has").replace("hass", "s have")))
-                .at(span, "the first one")
-                .help("write `### [ ] T001: Text`; until then only the journal knows what is done"),
+            Diagnostic::warning(
+                Code::NoBox,
+                format!("{} without a box: specter cannot tick them", count(number, "task heading")),
+            )
+            .at(span, "the first one")
+            .help("write `### [ ] T001: Text`; until then only the journal knows what is done"),
         );
     }
 }
@@ -82,22 +87,34 @@ fn file(walk: &mut Walk<'_, '_>) {
     if first.synthetic {
         let span = first.id_span;
         walk.findings.push(
-            Diagnostic::warning(Code::NoIds, "no task of this file has an id, so ids were made from place and text")
-                .at(span, format!("this one is `{}`", first.id))
-                .help("write ids such as `T001` behind the boxes; they stay the same when the text changes"),
+            Diagnostic::warning(
+                Code::NoIds,
+                "no task of this file has an id, so ids were made from place and text",
+            )
+            .at(span, format!("this one is `{}`", first.id))
+            .help("write ids such as `T001` behind the boxes; they stay the same when the text changes"),
         );
     }
     if let Some((line, boxes)) = walk.hidden_boxes.filter(|(_, boxes)| *boxes as usize > tasks.len()) {
-        let message = format!("{} in code and comments, more than there are tasks", count(boxes, "line").replace("line", "task-like line"));
+        let message =
+            format!("{} in code and comments, more than there are tasks", count(boxes, "task-like line"));
         let span = walk.source.line_span(line);
-        walk.findings.push(Diagnostic::warning(Code::TaskInFence, message).at(span, "the first one; not taken as a task"));
+        walk.findings.push(
+            Diagnostic::warning(Code::TaskInFence, message).at(span, "the first one; not taken as a task"),
+        );
     }
     let tasks = &walk.document.tasks;
     let leaves = tasks.iter().filter(|task| !task.is_group).count() as u32;
     let all = tasks.iter().map(|task| 1 + task.aliases.len() as u32).sum::<u32>();
-    if let Some((stated, span)) = walk.stated_total.filter(|(n, _)| *n != leaves && *n != all && *n != tasks.len() as u32) {
+    if let Some((stated, span)) =
+        walk.stated_total.filter(|(n, _)| *n != leaves && *n != all && *n != tasks.len() as u32)
+    {
         walk.findings.push(
-            Diagnostic::warning(Code::CountMismatch, format!("the file says {}, but {leaves} were found", count(stated, "task"))).at(span, "stated here"),
+            Diagnostic::warning(
+                Code::CountMismatch,
+                format!("the file says {}, but {leaves} were found", count(stated, "task")),
+            )
+            .at(span, "stated here"),
         );
     }
 }
@@ -107,7 +124,10 @@ fn no_tasks(source: &SourceText, document: &Document) -> Diagnostic {
     match document.ignored.first() {
         Some(ignored) => diagnostic
             .at(source.line_span(ignored.line), "the first line that looks like one")
-            .help(format!("{} like tasks, but none has a box outside of code, comments and notes", count(document.ignored.len() as u64, "line looks").replace("lines looks", "lines look")))
+            .help(format!(
+                "{} may be meant as tasks, but none has a box outside of code, comments and notes",
+                count(document.ignored.len() as u64, "line")
+            ))
             .help("write tasks as `- [ ] T001 Text`"),
         None => diagnostic.at(Span::default(), "this file").help("write tasks as `- [ ] T001 Text`"),
     }
@@ -124,9 +144,15 @@ fn twins(walk: &mut Walk<'_, '_>) {
         let first = *seen.entry(task.id.as_str().to_ascii_uppercase()).or_insert(ix);
         let before = &tasks[first];
         if before.id != task.id {
-            let message = format!("ids `{}` and `{}` differ only by case", safe(before.id.as_str()), safe(task.id.as_str()));
+            let message = format!(
+                "ids `{}` and `{}` differ only by case",
+                safe(before.id.as_str()),
+                safe(task.id.as_str())
+            );
             let (a, b) = (before.id_span, task.id_span);
-            walk.findings.push(Diagnostic::warning(Code::ConfusableId, message).at(b, "this one").at(a, "and this one"));
+            walk.findings.push(
+                Diagnostic::warning(Code::ConfusableId, message).at(b, "this one").at(a, "and this one"),
+            );
         }
     }
 }
@@ -158,9 +184,12 @@ fn hidden(walk: &mut Walk<'_, '_>) {
         }
         line_warned = line;
         walk.findings.add(Code::HiddenCharacters, || {
-            Diagnostic::warning(Code::HiddenCharacters, format!("the text holds the invisible character U+{:04X}", c as u32))
-                .at(Span::new(at, at + c.len_utf8()), "here")
-                .help("remove it, if it was not meant")
+            Diagnostic::warning(
+                Code::HiddenCharacters,
+                format!("the text holds the invisible character U+{:04X}", c as u32),
+            )
+            .at(Span::new(at, at + c.len_utf8()), "here")
+            .help("remove it, if it was not meant")
         });
     }
 }

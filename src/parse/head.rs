@@ -113,7 +113,8 @@ impl<'a> Reader<'a> {
 
     fn take_id(&mut self, token: Token) {
         let text = &self.line[token.start..token.end];
-        self.head.decorated = !self.open.is_empty() || self.line[token.end..token.next].starts_with([':', '：', '.']);
+        self.head.decorated =
+            !self.open.is_empty() || self.line[token.end..token.next].starts_with([':', '：', '.']);
         self.at = token.next;
         self.head.id = Some(token);
         if let Some((last, end)) = id::range_end(self.line, text, token.end) {
@@ -129,7 +130,9 @@ impl<'a> Reader<'a> {
         self.decoration();
         let rest = self.rest().trim_start();
         let dash = ["—", "–", "-", ":", "："].iter().find_map(|d| rest.strip_prefix(d));
-        match dash.filter(|after| after.is_empty() || after.starts_with(char::is_whitespace) || rest.starts_with(['：', '—', '–'])) {
+        match dash.filter(|after| {
+            after.is_empty() || after.starts_with(char::is_whitespace) || rest.starts_with(['：', '—', '–'])
+        }) {
             Some(after) => self.at = self.line.len() - after.len(),
             None if self.at == save => {}
             None => {}
@@ -158,7 +161,8 @@ impl<'a> Reader<'a> {
         let start = self.at + 1;
         let after = &rest[inner.len() + 2..];
         if self.head.id.is_none()
-            && let Some(token) = id::head(self.line, start).filter(|t| t.end == start + inner.len() && t.kind != id::Kind::Weak)
+            && let Some(token) = id::head(self.line, start)
+                .filter(|t| t.end == start + inner.len() && t.kind != id::Kind::Weak)
         {
             self.head.id = Some(token);
             self.head.decorated = true;
@@ -166,8 +170,12 @@ impl<'a> Reader<'a> {
             return true;
         }
         let known = is_known(inner);
-        let apart = after.chars().next().is_none_or(|c| c.is_whitespace() || matches!(c, '[' | '*' | ':' | '-' | '~' | '_' | '`' | '.' | ','));
-        if !(apart || known && after.starts_with(char::is_alphanumeric)) || (after.starts_with(": ") && !known) {
+        let apart = after.chars().next().is_none_or(|c| {
+            c.is_whitespace() || matches!(c, '[' | '*' | ':' | '-' | '~' | '_' | '`' | '.' | ',')
+        });
+        if !(apart || known && after.starts_with(char::is_alphanumeric))
+            || (after.starts_with(": ") && !known)
+        {
             return false;
         }
         add(&mut self.head.markers, self.line, start, start + inner.len());
@@ -235,7 +243,9 @@ pub(super) fn add(markers: &mut Markers, line: &str, start: usize, end: usize) {
             markers.tags.push(inner.to_owned());
         }
     } else if let Some(found) = stories(inner) {
-        markers.stories.extend(found.stories.into_iter().filter(|s| !markers.stories.contains(s)).collect::<Vec<_>>());
+        markers
+            .stories
+            .extend(found.stories.into_iter().filter(|s| !markers.stories.contains(s)).collect::<Vec<_>>());
         markers.priority = markers.priority.or(found.priority);
     } else if let Some(priority) = rank(inner, 'P') {
         markers.priority = markers.priority.or(Some(priority));
@@ -281,7 +291,8 @@ pub(super) fn stories(inner: &str) -> Option<Stories> {
         let name = strip(part, "us").map_or(part, |at| &part[at..]);
         let digits = name.bytes().take_while(u8::is_ascii_digit).count();
         let tail = &name[digits..];
-        let fine = digits > 0 && name.len() <= 12 && tail.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+        let fine =
+            digits > 0 && name.len() <= 12 && tail.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
         if !fine {
             return None;
         }
@@ -291,7 +302,12 @@ pub(super) fn stories(inner: &str) -> Option<Stories> {
 }
 
 /// Takes markers off the end of a title; `[P]` only where `parallel` says so (headings). Returns the title's new end.
-pub(super) fn trailing(markers: &mut Markers, line: &str, (start, mut end): (usize, usize), heading: bool) -> usize {
+pub(super) fn trailing(
+    markers: &mut Markers,
+    line: &str,
+    (start, mut end): (usize, usize),
+    heading: bool,
+) -> usize {
     loop {
         let title = line[start..end].trim_end();
         end = start + title.len();
@@ -302,7 +318,8 @@ pub(super) fn trailing(markers: &mut Markers, line: &str, (start, mut end): (usi
         }
         let Some(open) = title.strip_suffix(']').and_then(|t| t.rfind('[')) else { return end };
         let inner = &title[open + 1..title.len() - 1];
-        let apart = open == 0 || title[..open].ends_with(|c: char| c.is_whitespace() || matches!(c, ']' | '*'));
+        let apart =
+            open == 0 || title[..open].ends_with(|c: char| c.is_whitespace() || matches!(c, ']' | '*'));
         let known = is_known(inner) && (heading || inner != "P");
         let tag = heading && bracketed(&title[open..]).is_some() && !inner.is_empty();
         if !apart || !(known || tag || super::needs::opens(&inner.to_ascii_lowercase())) {
@@ -322,21 +339,23 @@ mod tests {
         let id = head.id.map_or("-", |t| &line[t.start..t.end]);
         let m = &head.markers;
         let mut text = id.to_owned();
-        for (on, mark) in [(m.parallel, " P"), (m.all_stories, " ALL"), (head.struck, " struck"), (head.starred, " star")] {
+        for (on, mark) in
+            [(m.parallel, " P"), (m.all_stories, " ALL"), (head.struck, " struck"), (head.starred, " star")]
+        {
             if on {
                 text.push_str(mark);
             }
         }
         for story in &m.stories {
-            text += &format!(" {}", story.0);
+            text = format!("{text} {}", story.0);
         }
         for (name, value) in [("p", m.priority), ("l", m.layer)] {
             if let Some(value) = value {
-                text += &format!(" {name}{value}");
+                text = format!("{text} {name}{value}");
             }
         }
         for tag in &m.tags {
-            text += &format!(" #{tag}");
+            text = format!("{text} #{tag}");
         }
         format!("{text} | {}", &line[head.title.0..head.title.1])
     }

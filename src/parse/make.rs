@@ -9,7 +9,9 @@ use super::walk::Walk;
 use super::{id, paths, state};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceText, Span};
-use crate::task::{Checkbox, Dependent, NeedForm, PhaseIx, State, Story, Target, Task, TaskId, TaskIx, WrittenNeed};
+use crate::task::{
+    Checkbox, Dependent, NeedForm, PhaseIx, State, Story, Target, Task, TaskId, TaskIx, WrittenNeed,
+};
 use crate::text::{fnv1a, safe};
 
 /// Where a task stands.
@@ -64,7 +66,11 @@ pub(super) fn task(walk: &mut Walk<'_, '_>, candidate: Candidate, place: Place) 
         }),
         state,
         parallel: markers.parallel,
-        stories: if markers.stories.is_empty() && !markers.all_stories { place.stories } else { markers.stories },
+        stories: if markers.stories.is_empty() && !markers.all_stories {
+            place.stories
+        } else {
+            markers.stories
+        },
         all_stories: markers.all_stories,
         priority: markers.priority,
         layer: markers.layer,
@@ -125,17 +131,21 @@ fn aliases(walk: &mut Walk<'_, '_>, candidate: &Candidate, written: Option<&str>
     let name = format!("{}–{}", safe(first), safe(last));
     match id::range(first, last) {
         id::Range::Good(n) if n <= ALIASES => {
-            let warning = Diagnostic::warning(Code::RangeTask, format!("one line stands for {n} tasks, `{name}`"));
-            walk.findings.push(warning.at(span, "one box for several ids").help("write one line for each id"));
+            let warning =
+                Diagnostic::warning(Code::RangeTask, format!("one line stands for {n} tasks, `{name}`"));
+            walk.findings
+                .push(warning.at(span, "one box for several ids").help("write one line for each id"));
             (1..n).filter_map(|step| id::nth(first, step)).map(|id| TaskId::new(&id)).collect()
         }
         id::Range::Good(_) => {
-            let warning = Diagnostic::warning(Code::BadRange, format!("range `{name}` is too long for one task"));
+            let warning =
+                Diagnostic::warning(Code::BadRange, format!("range `{name}` is too long for one task"));
             walk.findings.push(warning.at(span, "read as its first id"));
             Vec::new()
         }
         id::Range::Bad(why) => {
-            let warning = Diagnostic::warning(Code::BadRange, format!("range `{name}` cannot be read: {why}"));
+            let warning =
+                Diagnostic::warning(Code::BadRange, format!("range `{name}` cannot be read: {why}"));
             walk.findings.push(warning.at(span, "read as its first id"));
             Vec::new()
         }
@@ -174,8 +184,11 @@ fn say_state(walk: &mut Walk<'_, '_>, candidate: &Candidate, state: State, title
                 .help(format!("write `[ ]` or `[x]`, or say what it means with `--treat '{mark}=open'`"))
         }),
         State::Dropped => walk.findings.add(Code::DroppedTask, || {
-            Diagnostic::warning(Code::DroppedTask, "task is open, but its text says that it is not to be done")
-                .at(id, "left out unless named with `--only`")
+            Diagnostic::warning(
+                Code::DroppedTask,
+                "task is open, but its text says that it is not to be done",
+            )
+            .at(id, "left out unless named with `--only`")
         }),
         State::Manual => {
             let title = short(title);
@@ -200,7 +213,8 @@ fn short(title: &str) -> String {
 fn odd_box(walk: &mut Walk<'_, '_>, candidate: &Candidate, span: Span, base: usize, has_id: bool) {
     let (Some(item), Some(bracket)) = (candidate.item, candidate.bracket) else { return };
     let inner = walk.source.slice(Span::new(base + bracket.start, base + bracket.end));
-    let usual = matches!(inner, " " | "x" | "X") || !matches!(bracket.mark, Mark::Open | Mark::Done | Mark::DoneEmoji);
+    let usual = matches!(inner, " " | "x" | "X")
+        || !matches!(bracket.mark, Mark::Open | Mark::Done | Mark::DoneEmoji);
     let around = Span::new(base + bracket.start - 1, base + bracket.end + 1);
     if !usual || item.odd {
         let shown = safe(inner);
@@ -228,9 +242,12 @@ fn disguised_id(source: &SourceText, candidate: &Candidate, findings: &mut Findi
     let base = source.line_span(candidate.line).start as usize;
     let written = safe(&line[at..end]);
     findings.push(
-        Diagnostic::warning(Code::ConfusableId, format!("`{written}` looks like `{plain}`, but is written with other characters"))
-            .at(Span::new(base + at, base + end), "not read as an id")
-            .help(format!("type it again as `{plain}`")),
+        Diagnostic::warning(
+            Code::ConfusableId,
+            format!("`{written}` looks like `{plain}`, but is written with other characters"),
+        )
+        .at(Span::new(base + at, base + end), "not read as an id")
+        .help(format!("type it again as `{plain}`")),
     );
     true
 }
@@ -275,11 +292,17 @@ pub(super) fn near_miss(source: &SourceText, line: u32, text: &str, findings: &m
 pub(super) fn unclosed(source: &SourceText, fence: &Fence, boxes: u32, lines: u32, findings: &mut Findings) {
     let span = source.line_span(fence.first);
     let to_end = fence.last + 1 >= lines;
-    let swallowed = format!("{} below would be code", crate::text::count(boxes, "line that looks like a task").replace("tasks", "task"));
+    let swallowed = format!("{} below would be code", crate::text::count(boxes, "task-like line"));
     let diagnostic = if boxes > 0 {
-        Diagnostic::error(Code::UnclosedFence, "code block is never closed").at(span, "opened here").help(swallowed)
+        Diagnostic::error(Code::UnclosedFence, "code block is never closed")
+            .at(span, "opened here")
+            .help(swallowed)
     } else {
-        let where_ = if to_end { "opened here, runs to the end of the file" } else { "opened here, ends with its list item" };
+        let where_ = if to_end {
+            "opened here, runs to the end of the file"
+        } else {
+            "opened here, ends with its list item"
+        };
         Diagnostic::warning(Code::UnclosedFence, "code block is never closed").at(span, where_)
     };
     findings.push(diagnostic.help("close it with a line of the same marks and indentation"));
@@ -292,7 +315,8 @@ fn line_needs(walk: &mut Walk<'_, '_>, candidate: &Candidate, ix: TaskIx, text: 
     for (start, end) in &candidate.head.markers.needs {
         let inner = &text[..*end];
         let word = needs::opener(&phrase::lower(inner[*start..].trim_start()));
-        let at = start + (inner[*start..].len() - inner[*start..].trim_start().len()) + word.map_or(0, |w| w.0);
+        let at =
+            start + (inner[*start..].len() - inner[*start..].trim_start().len()) + word.map_or(0, |w| w.0);
         let list = needs::list(inner, at, base, numbers);
         take(walk, ix, list, candidate.line, NeedForm::Explicit, true);
     }
@@ -302,12 +326,23 @@ fn line_needs(walk: &mut Walk<'_, '_>, candidate: &Candidate, ix: TaskIx, text: 
     }
     let said = prose::on_task(&text[..to], from, base, &phrases.taken);
     let me = candidate.id(walk.source).map(|id| Target::Id(id.to_owned()));
-    for named in said.needs {
+    for named in
+        said.needs.into_iter().filter(|named| is_meant(walk.style, &named.target)).collect::<Vec<_>>()
+    {
         push(walk, Dependent::Task(ix), named.target, NeedForm::Prose, candidate.line, named.span);
     }
     if let Some(me) = me {
-        for named in said.needed_by {
-            push(walk, Dependent::Written(named.target), me.clone(), NeedForm::Prose, candidate.line, named.span);
+        for named in
+            said.needed_by.into_iter().filter(|named| is_meant(walk.style, &named.target)).collect::<Vec<_>>()
+        {
+            push(
+                walk,
+                Dependent::Written(named.target),
+                me.clone(),
+                NeedForm::Prose,
+                candidate.line,
+                named.span,
+            );
         }
     }
 }
@@ -355,21 +390,38 @@ fn take(walk: &mut Walk<'_, '_>, ix: TaskIx, list: List, line: u32, form: NeedFo
     }
 }
 
+/// Whether prose names a task: labels such as `WP05` do only if a task has that id.
+pub(super) fn is_meant(style: &super::candidates::Style<'_>, target: &Target) -> bool {
+    match target {
+        Target::Id(id) => !is_doubtful(id) || style.known.contains_key(id.as_str()),
+        Target::Range(first, _) => !is_doubtful(first) || style.known.contains_key(first.as_str()),
+        Target::Story(_) | Target::Phase(_) => true,
+    }
+}
+
 /// `1.1`, `DB-001`, `X12`: ids only if the file has them.
 fn is_doubtful(id: &str) -> bool {
-    let tee = id.strip_prefix(['T', 't']).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '-'));
+    let tee = id
+        .strip_prefix(['T', 't'])
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '-'));
     !tee && !id.to_ascii_uppercase().starts_with("TASK")
 }
 
 fn bad_dependency(walk: &mut Walk<'_, '_>, span: Span) {
     let text = safe(walk.source.slice(span));
     let plain = id::disguised(walk.source.slice(span), 0).map(|d| d.1);
-    walk.findings.add(if plain.is_some() { Code::ConfusableId } else { Code::BadDependency }, || match plain {
-        Some(plain) => Diagnostic::warning(Code::ConfusableId, format!("`{text}` looks like `{plain}`, but is written with other characters"))
+    walk.findings.add(
+        if plain.is_some() { Code::ConfusableId } else { Code::BadDependency },
+        || match plain {
+            Some(plain) => Diagnostic::warning(
+                Code::ConfusableId,
+                format!("`{text}` looks like `{plain}`, but is written with other characters"),
+            )
             .at(span, "not read as a dependency")
             .help(format!("type it again as `{plain}`")),
-        None => Diagnostic::warning(Code::BadDependency, format!("dependency `{text}` cannot be read"))
-            .at(span, "no order comes from this")
-            .help("write ids separated by commas, such as `(depends on T001, T002)`"),
-    });
+            None => Diagnostic::warning(Code::BadDependency, format!("dependency `{text}` cannot be read"))
+                .at(span, "no order comes from this")
+                .help("write ids separated by commas, such as `(depends on T001, T002)`"),
+        },
+    );
 }

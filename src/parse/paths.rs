@@ -1,34 +1,12 @@
 //! Files and directories that a text names (SPEC 2.5). Looks at words; whether the files exist is not known here.
 
+use super::path_words::{ABSOLUTE, NAMES, ROOTS, VAGUE, is_known};
 use crate::source::Span;
 use crate::task::NamedPath;
 
 /// No task names more files than this; more is a listing, not a claim.
 const LIMIT: usize = 200;
 const LONGEST: usize = 300;
-
-/// Extensions that make a single word without `/` a file name.
-const EXTENSIONS: &[&str] = &[
-    "rs", "ts", "tsx", "js", "jsx", "mjs", "cjs", "mts", "py", "pyi", "go", "java", "kt", "kts", "swift", "rb", "php", "cs", "csproj",
-    "sln", "fs", "fsi", "fsproj", "fsx", "vb", "c", "h", "cc", "cpp", "hpp", "m", "mm", "scala", "clj", "ex", "exs", "erl", "hs", "cabal",
-    "nix", "ml", "dart", "lua", "pl", "r", "jl", "sh", "bash", "zsh", "fish", "ps1", "psm1", "psd1", "bat", "cmd", "sql", "prisma",
-    "graphql", "proto", "md", "mdx", "rst", "txt", "adoc", "json", "jsonc", "json5", "ndjson", "jsonl", "yaml", "yml", "toml", "ini",
-    "cfg", "conf", "env", "lock", "xml", "html", "htm", "css", "scss", "sass", "less", "svg", "png", "jpg", "ico", "vue", "svelte",
-    "astro", "razor", "cshtml", "resx", "xaml", "axaml", "gradle", "properties", "tf", "tfvars", "hcl", "dockerfile", "csv", "tsv",
-    "tmpl", "tpl", "hbs", "ejs", "j2", "el", "vim", "wasm", "zig", "sol", "cmake", "mk", "props", "targets", "snap", "example", "sample",
-    "gd", "tscn", "tres", "unity", "uxml", "uss", "shader", "hlsl", "glsl", "service", "plist", "storyboard", "http", "ipynb", "dtsi",
-];
-const NAMES: &[&str] = &[
-    "Dockerfile", "Makefile", "Justfile", "justfile", "Procfile", "Gemfile", "Rakefile", "Vagrantfile", "Jenkinsfile", "CMakeLists.txt",
-    "LICENSE", "CODEOWNERS", "Pipfile", "Podfile", "Brewfile", "Caddyfile",
-];
-/// First parts that say `a/b` is a path and not an alternative such as `read/write`.
-const ROOTS: &[&str] = &[
-    "src", "app", "apps", "lib", "libs", "test", "tests", "spec", "specs", "docs", "doc", "packages", "backend", "frontend", "server",
-    "client", "api", "web", "scripts", "script", "config", "configs", "public", "assets", "components", "pages", "internal", "cmd", "pkg",
-    "crates", "examples", "migrations", "contracts", "features", "tools", "bin", "infra", "deploy", "templates", "services", "models",
-    "db", "e2e", "styles", "types", "utils", "hooks", "modules", "resources", "benches", "fixtures", "android", "ios", "mobile",
-];
 
 /// Adds every path of `text` (which stands at `base`) to `found`; a path already there is not added again.
 /// In a list (`Files:` field) plain words with an extension count even without a `/`, as they do in titles.
@@ -50,14 +28,20 @@ fn step(text: &str, at: usize, base: usize, found: &mut Vec<NamedPath>) -> usize
         '`' => {
             let ticks = rest.bytes().take_while(|b| *b == b'`').count();
             let inside = &rest[ticks..];
-            let Some(len) = inside.bytes().take(LONGEST * 4).position(|b| b == b'`') else { return at + ticks };
+            let Some(len) = inside.bytes().take(LONGEST * 4).position(|b| b == b'`') else {
+                return at + ticks;
+            };
             code(&inside[..len], base + at + ticks, found);
             at + ticks + len + ticks.min(1)
         }
         '[' => link(text, at, base, found).unwrap_or(at + 1),
         c if starts_word(c) => {
             let len = word(rest);
-            bare(&rest[..len], base + at, found);
+            // `検索/表示`: a slash before text without spaces parts words, it ends no directory.
+            let parted = rest[..len].ends_with('/') && rest[len..].starts_with(is_cjk);
+            if !parted {
+                bare(&rest[..len], base + at, found);
+            }
             at + len.max(1)
         }
         c => at + c.len_utf8(),
@@ -65,7 +49,9 @@ fn step(text: &str, at: usize, base: usize, found: &mut Vec<NamedPath>) -> usize
 }
 
 fn starts_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '_' | '~' | '@' | '$' | '{' | '*' | '-') || (c.is_alphabetic() && !is_cjk(c))
+    c.is_ascii_alphanumeric()
+        || matches!(c, '.' | '/' | '_' | '~' | '@' | '$' | '{' | '*' | '-')
+        || (c.is_alphabetic() && !is_cjk(c))
 }
 
 fn is_cjk(c: char) -> bool {
@@ -84,7 +70,8 @@ fn word(rest: &str) -> usize {
                 open.push(c);
             }
             ']' | ')' | '}' => {
-                if open.pop().is_none() {
+                let opened = open.pop();
+                if opened.is_none() {
                     return at;
                 }
             }
@@ -120,7 +107,10 @@ fn link(text: &str, at: usize, base: usize, found: &mut Vec<NamedPath>) -> Optio
     let start = base + at + 1 + inside[..close].find(label).unwrap_or(0);
     if !code(label, start, found) {
         let url = target[..end].trim();
-        let inside_project = !url.starts_with(['#', '/']) && !url.contains("://") && !url.starts_with("..") && !url.starts_with("mailto:");
+        let inside_project = !url.starts_with(['#', '/'])
+            && !url.contains("://")
+            && !url.starts_with("..")
+            && !url.starts_with("mailto:");
         if inside_project && found.len() == before {
             code(url, base + at + 1 + close + 2, found);
         }
@@ -132,7 +122,10 @@ fn link(text: &str, at: usize, base: usize, found: &mut Vec<NamedPath>) -> Optio
 fn code(inner: &str, base: usize, found: &mut Vec<NamedPath>) -> bool {
     let trimmed = inner.trim();
     let base = base + inner.len() - inner.trim_start().len();
-    if trimmed.is_empty() || trimmed.len() > LONGEST || trimmed.contains(char::is_whitespace) && !quoted_spaces(trimmed) {
+    if trimmed.is_empty()
+        || trimmed.len() > LONGEST
+        || trimmed.contains(char::is_whitespace) && !quoted_spaces(trimmed)
+    {
         return false;
     }
     accept(trimmed, base, found, true)
@@ -140,11 +133,17 @@ fn code(inner: &str, base: usize, found: &mut Vec<NamedPath>) -> bool {
 
 /// `docs/My File.md`: a space is fine when the whole is plainly a path.
 fn quoted_spaces(text: &str) -> bool {
-    let known = extension(text).is_some_and(|e| EXTENSIONS.contains(&e));
-    known && text.contains('/') && text.matches(' ').count() <= 2 && !text.contains([':', '=', '"', '\'', '|', '&', '>']) && {
-        let first = text.split(' ').next().unwrap_or_default();
-        first.contains('/') && extension(first).is_none() && text.split(' ').all(|part| !part.starts_with('-'))
-    }
+    let known = extension(text).is_some_and(is_known);
+    known
+        && text.contains('/')
+        && text.matches(' ').count() <= 2
+        && !text.contains([':', '=', '"', '\'', '|', '&', '>'])
+        && {
+            let first = text.split(' ').next().unwrap_or_default();
+            first.contains('/')
+                && extension(first).is_none()
+                && text.split(' ').all(|part| !part.starts_with('-'))
+        }
 }
 
 fn bare(word: &str, base: usize, found: &mut Vec<NamedPath>) {
@@ -168,13 +167,27 @@ fn bare(word: &str, base: usize, found: &mut Vec<NamedPath>) {
 }
 
 fn accept(text: &str, base: usize, found: &mut Vec<NamedPath>, quoted: bool) -> bool {
+    if is_plain(text) {
+        let span = Span::new(base, base + text.len());
+        let known = found.iter().any(|f| f.path == text && f.pattern.is_none());
+        if !known && found.len() < LIMIT {
+            found.push(NamedPath {
+                path: text.to_owned(),
+                is_dir: false,
+                pattern: None,
+                outside: false,
+                span,
+            });
+        }
+        return true;
+    }
     let stripped = without_lines(text);
     if !is_path(stripped, quoted) {
         return false;
     }
     let span = Span::new(base, base + stripped.len());
-    for part in expand(stripped) {
-        let named = normalise(&part, span);
+    for part in expand(stripped).iter().flat_map(|part| alternatives(part)) {
+        let named = normalise(part, span);
         if !found.iter().any(|f| f.path == named.path && f.pattern == named.pattern) && found.len() < LIMIT {
             found.push(named);
         }
@@ -182,15 +195,39 @@ fn accept(text: &str, base: usize, found: &mut Vec<NamedPath>, quoted: bool) -> 
     true
 }
 
+/// `src/models/user.py`: what most paths look like, decided in one look at each byte.
+fn is_plain(text: &str) -> bool {
+    let (mut dots, mut slashes, mut before) = (0, 0, b'/');
+    for byte in text.bytes() {
+        let fine = match byte {
+            b'/' => before != b'/' && dots == 0,
+            b'.' => before.is_ascii_alphanumeric(),
+            _ => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
+        };
+        if !fine {
+            return false;
+        }
+        dots += u32::from(byte == b'.');
+        slashes += u32::from(byte == b'/');
+        before = byte;
+    }
+    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    dots == 1 && slashes > 0 && starts && text.len() <= LONGEST && extension(text).is_some_and(is_known)
+}
+
 /// Takes `:158-169`, `#L10`, `::test_name` off the end.
 fn without_lines(text: &str) -> &str {
+    if !text.bytes().any(|b| matches!(b, b':' | b'#')) {
+        return text;
+    }
     let text = text.find("::").map_or(text, |at| &text[..at]);
     let text = text.find("#L").map_or(text, |at| &text[..at]);
     let text = text.find('#').filter(|at| *at > 0).map_or(text, |at| &text[..at]);
     match text.rfind(':') {
         Some(at) if at > 1 => {
             let tail = &text[at + 1..];
-            let digits = tail.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b',')) || tail.starts_with(|c: char| c.is_ascii_digit());
+            let digits = tail.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b','))
+                || tail.starts_with(|c: char| c.is_ascii_digit());
             if digits { without_lines_again(&text[..at]) } else { text }
         }
         _ => text,
@@ -212,7 +249,9 @@ fn extension(text: &str) -> Option<&str> {
 }
 
 fn is_path(text: &str, quoted: bool) -> bool {
-    let sign = |b: u8| matches!(b, b'=' | b'<' | b'>' | b'|' | b';' | b'"' | b'\'' | b'^' | b'!' | b'%' | b'`' | b'&');
+    let sign = |b: u8| {
+        matches!(b, b'=' | b'<' | b'>' | b'|' | b';' | b'"' | b'\'' | b'^' | b'!' | b'%' | b'`' | b'&')
+    };
     let text_ok = !text.is_empty()
         && text.len() <= LONGEST
         && !text.bytes().any(|b| sign(b) || b < b' ')
@@ -237,9 +276,10 @@ fn is_path(text: &str, quoted: bool) -> bool {
 fn looks_like_a_pattern(text: &str) -> bool {
     let windows = drive(text);
     let escape = |b: u8| matches!(b, b'd' | b's' | b'n' | b'w') || b == b'b' && !windows;
-    text.as_bytes().windows(2).any(|pair| {
-        matches!(pair, b"//" | b"${" | b"]+" | b".*") || pair[0] == b'\\' && escape(pair[1])
-    }) || text.contains("...")
+    text.as_bytes()
+        .windows(2)
+        .any(|pair| matches!(pair, b"//" | b"${" | b"]+" | b".*") || pair[0] == b'\\' && escape(pair[1]))
+        || text.contains("...")
 }
 
 fn drive(text: &str) -> bool {
@@ -249,19 +289,22 @@ fn drive(text: &str) -> bool {
 
 fn is_windows(text: &str) -> bool {
     let body = if drive(text) { &text[2..] } else { text };
-    let plain = body.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'\\' | b'/' | b'.' | b'_' | b'-' | b' ') || b >= 0x80);
-    plain && (drive(text) || extension(text).is_some_and(|e| EXTENSIONS.contains(&e)))
+    let plain = body.bytes().all(|b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'\\' | b'/' | b'.' | b'_' | b'-' | b' ') || b >= 0x80
+    });
+    plain && (drive(text) || extension(text).is_some_and(is_known))
 }
 
-/// Absolute places that are files and no routes.
-const ABSOLUTE: &[&str] = &["/etc/", "/usr/", "/opt/", "/home/", "/tmp/", "/var/", "/root/", "/Users/", "/mnt/", "/media/", "/dev/", "/proc/", "/srv/", "/abs/"];
-
 fn is_slashed(text: &str, quoted: bool) -> bool {
-    let known = extension(text).is_some_and(|e| EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()));
+    let known = extension(text).is_some_and(is_known);
     if text.starts_with('/') {
         return text.len() > 1 && (known || ABSOLUTE.iter().any(|root| text.starts_with(root)));
     }
-    if text.starts_with("~/") || text.starts_with("$HOME/") || text.starts_with("../") || text.starts_with("./") {
+    if text.starts_with("~/")
+        || text.starts_with("$HOME/")
+        || text.starts_with("../")
+        || text.starts_with("./")
+    {
         return text.len() > 3;
     }
     if text.contains('$') {
@@ -271,11 +314,19 @@ fn is_slashed(text: &str, quoted: bool) -> bool {
     if ["application", "text", "image", "origin", "http:", "https:", "refs"].contains(&first) && !known {
         return false;
     }
+    if known && text.is_ascii() && !first.contains('.') && !text.contains('{') {
+        return true;
+    }
+    let domain = [".com", ".org", ".io", ".dev", ".net", ".ai"].iter().any(|end| first.ends_with(end));
+    if domain {
+        return false;
+    }
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
     // `T036/T037`, `US1/US2`, `1/2`, `FR-001/FR-002`
     let ids = parts.iter().all(|part| {
         let digits = part.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
-        digits.len() < part.len() && (digits.is_empty() || digits.bytes().all(|b| b.is_ascii_uppercase() || b == b'-'))
+        digits.len() < part.len()
+            && (digits.is_empty() || digits.bytes().all(|b| b.is_ascii_uppercase() || b == b'-'))
     });
     if ids || parts.is_empty() {
         return false;
@@ -288,16 +339,17 @@ fn is_slashed(text: &str, quoted: bool) -> bool {
     if params {
         return false;
     }
-    let wordly = parts.iter().all(|part| part.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '[' | ']' | '(' | ')' | '+')));
+    let wordly = parts.iter().all(|part| {
+        part.chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '[' | ']' | '(' | ')' | '+'))
+    });
     if !wordly {
         return false;
     }
-    text.ends_with('/') || rooted && parts.len() > 1 || parts.iter().any(|p| NAMES.contains(p)) || quoted && parts.len() > 1 && lower_parts(&parts)
-}
-
-/// `internal/auth`, as opposed to `GET/POST`, `Loading/Error`.
-fn lower_parts(parts: &[&str]) -> bool {
-    parts.iter().all(|part| !part.starts_with(|c: char| c.is_ascii_uppercase())) && parts.iter().map(|p| p.len()).sum::<usize>() > 6
+    // `spec/plan`, `tools/list`: words more often than directories.
+    let vague =
+        parts.len() == 2 && VAGUE.contains(&first) && (!quoted || matches!(first, "tools" | "resources"));
+    text.ends_with('/') || rooted && parts.len() > 1 && !vague || parts.iter().any(|p| NAMES.contains(p))
 }
 
 fn has_glob(text: &str) -> bool {
@@ -309,22 +361,68 @@ fn is_name(text: &str, quoted: bool) -> bool {
         return true;
     }
     let Some(ext) = extension(text) else { return false };
-    let known = EXTENSIONS.contains(&ext.to_ascii_lowercase().as_str());
+    let known = is_known(ext);
     let stem = &text[..text.len() - ext.len() - 1];
     if text.starts_with('.') {
         // `.gitignore`, `.env.example`; not `.map` or `.length`.
-        return quoted && text.len() > 3 && (known && !stem.is_empty() || ["gitignore", "dockerignore", "npmrc", "nvmrc", "editorconfig", "env", "envrc", "prettierrc", "eslintrc", "gitattributes", "mcp"].contains(&ext));
+        return quoted
+            && text.len() > 3
+            && (known && !stem.is_empty()
+                || [
+                    "gitignore",
+                    "dockerignore",
+                    "npmrc",
+                    "nvmrc",
+                    "editorconfig",
+                    "env",
+                    "envrc",
+                    "prettierrc",
+                    "eslintrc",
+                    "gitattributes",
+                    "mcp",
+                ]
+                .contains(&ext));
     }
     if !known || text.contains(['{', '}', '[', ']', '$', '+', ',', '~', '@']) && !has_glob(text) {
         return false;
     }
     let starts_upper = stem.starts_with(|c: char| c.is_ascii_uppercase());
     // `Node.js`, `Next.js`, `e.g.`, `Foo.h` as prose: a bare capitalised `.js` is a product.
-    let product = !quoted && starts_upper && matches!(ext, "js" | "c" | "h" | "m" | "r" | "http" | "env" | "service" | "properties");
-    let short = !quoted && (stem.len() < 2 || matches!(ext, "c" | "h" | "m" | "r" | "example" | "sample" | "service" | "properties" | "http" | "env" | "targets" | "props"));
+    let product = !quoted
+        && starts_upper
+        && matches!(ext, "js" | "c" | "h" | "m" | "r" | "http" | "env" | "service" | "properties");
+    let short = !quoted
+        && (stem.len() < 2
+            || matches!(
+                ext,
+                "c" | "h"
+                    | "m"
+                    | "r"
+                    | "example"
+                    | "sample"
+                    | "service"
+                    | "properties"
+                    | "http"
+                    | "env"
+                    | "targets"
+                    | "props"
+            ));
     // `process.env`, `req.http`, `this.service`: members of something.
-    let member = matches!(ext, "env" | "service" | "properties" | "http" | "props" | "targets" | "lock" | "r" | "m") && !stem.contains(['-', '_', '/']) && !(ext == "lock" && quoted);
-    let member = member && !matches!(text, "Cargo.lock" | "yarn.lock" | "poetry.lock" | "flake.lock" | "uv.lock" | "composer.lock" | "Gemfile.lock");
+    let member =
+        matches!(ext, "env" | "service" | "properties" | "http" | "props" | "targets" | "lock" | "r" | "m")
+            && !stem.contains(['-', '_', '/'])
+            && !(ext == "lock" && quoted);
+    let member = member
+        && !matches!(
+            text,
+            "Cargo.lock"
+                | "yarn.lock"
+                | "poetry.lock"
+                | "flake.lock"
+                | "uv.lock"
+                | "composer.lock"
+                | "Gemfile.lock"
+        );
     !product && !short && !member
 }
 
@@ -338,9 +436,21 @@ fn expand(text: &str) -> Vec<String> {
         let inner = &text[open + 1..close];
         let many = inner.split(',').count();
         let all = (2..=16).contains(&many);
-        all.then(|| inner.split(',').map(|part| format!("{}{}{}", &text[..open], part.trim(), &text[close + 1..])).collect::<Vec<_>>())
+        all.then(|| {
+            inner
+                .split(',')
+                .map(|part| format!("{}{}{}", &text[..open], part.trim(), &text[close + 1..]))
+                .collect::<Vec<_>>()
+        })
     });
     parts.flatten().unwrap_or_else(|| vec![text.to_owned()])
+}
+
+/// `loader.py/evaluator.py` names two files: no part but the last of a real path has an extension.
+fn alternatives(path: &str) -> Vec<&str> {
+    let first = path.split('/').next().unwrap_or_default();
+    let files = first.contains('.') && path.split('/').all(|part| extension(part).is_some_and(is_known));
+    if files && path.contains('/') { path.split('/').collect() } else { vec![path] }
 }
 
 /// Forward slashes, no `./`, `..` resolved as far as it goes; a pattern becomes its fixed prefix.
@@ -398,7 +508,10 @@ mod tests {
         assert_eq!(paths("in [src/a.ts](../../src/a.ts) per x"), ["src/a.ts"]);
         assert_eq!(paths("in [`src/a.ts`](../../src/a.ts)"), ["src/a.ts"]);
         assert_eq!(paths("in app/services/[id]/page.tsx"), ["app/services/[id]/page.tsx"]);
-        assert_eq!(paths("in `src/app/(auth)/projects/[id]/page.tsx`"), ["src/app/(auth)/projects/[id]/page.tsx"]);
+        assert_eq!(
+            paths("in `src/app/(auth)/projects/[id]/page.tsx`"),
+            ["src/app/(auth)/projects/[id]/page.tsx"]
+        );
         assert_eq!(paths("in `src/index.ts:158-169` and src/a.rs:12"), ["src/index.ts", "src/a.rs"]);
         assert_eq!(paths("创建 `backend/pyproject.toml`（uv）"), ["backend/pyproject.toml"]);
         assert_eq!(paths("创建src/index.ts文件"), ["src/index.ts"]);
@@ -414,9 +527,22 @@ mod tests {
     #[test]
     fn routes_urls_commands_and_words_are_no_paths() {
         for text in [
-            "Implement GET /api/users/{id}", "see https://a.b/c.html", "run `npm run test src/a.ts`", "read/write and/or I/O", "T036/T037 US1/US2",
-            "Node.js and Next.js e.g. this", "`console.log(x)` `foo.bar()`", "`application/json`", "`@testing-library/svelte`", "`/api/v1/dbs`", "version 1.2.3",
-            "`^\\d+/x$`", "`a => b/c`", "`process.env`", "FR-001/FR-002", "`x?.y`",
+            "Implement GET /api/users/{id}",
+            "see https://a.b/c.html",
+            "run `npm run test src/a.ts`",
+            "read/write and/or I/O",
+            "T036/T037 US1/US2",
+            "Node.js and Next.js e.g. this",
+            "`console.log(x)` `foo.bar()`",
+            "`application/json`",
+            "`@testing-library/svelte`",
+            "`/api/v1/dbs`",
+            "version 1.2.3",
+            "`^\\d+/x$`",
+            "`a => b/c`",
+            "`process.env`",
+            "FR-001/FR-002",
+            "`x?.y`",
         ] {
             assert_eq!(paths(text), [""; 0], "{text}");
         }
@@ -424,7 +550,10 @@ mod tests {
 
     #[test]
     fn what_leads_outside_is_marked() {
-        assert_eq!(paths("write `../../.ssh/authorized_keys` `/etc/cron.d/x` `~/.bashrc`"), ["!../../.ssh/authorized_keys", "!/etc/cron.d/x", "!~/.bashrc"]);
+        assert_eq!(
+            paths("write `../../.ssh/authorized_keys` `/etc/cron.d/x` `~/.bashrc`"),
+            ["!../../.ssh/authorized_keys", "!/etc/cron.d/x", "!~/.bashrc"]
+        );
         assert_eq!(paths("`src/../../x.rs`"), ["!../x.rs"]);
         assert_eq!(paths("`src/../lib/x.rs`"), ["lib/x.rs"]);
         assert_eq!(paths("in F:/Projects/a.cs"), ["!F:/Projects/a.cs"]);

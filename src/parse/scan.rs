@@ -89,8 +89,15 @@ fn bullet(rest: &str) -> Option<Bullet> {
 /// Reads bullets and box at the start of a line; None if the line is no list item.
 pub(super) fn item(line: &str) -> Option<Item> {
     let (mut column, mut at) = indent(line);
-    let mut item =
-        Item { indent: column, bullets: 0, bracket: None, starred: false, squashed: false, odd: false, rest: at };
+    let mut item = Item {
+        indent: column,
+        bullets: 0,
+        bracket: None,
+        starred: false,
+        squashed: false,
+        odd: false,
+        rest: at,
+    };
     while let Some(bullet) = bullet(&line[at..]) {
         item.indent = column;
         item.bullets += 1;
@@ -111,7 +118,9 @@ pub(super) fn item(line: &str) -> Option<Item> {
     item.rest = bracket.end + 1;
     let after = &line[item.rest..];
     let star = after.strip_prefix("\\*").or_else(|| after.strip_prefix('*').filter(|s| !s.starts_with('*')));
-    let star = star.or_else(|| after.strip_prefix(" * ")).filter(|s| s.is_empty() || !s.starts_with(char::is_alphabetic));
+    let star = star
+        .or_else(|| after.strip_prefix(" * "))
+        .filter(|s| s.is_empty() || !s.starts_with(char::is_alphabetic));
     if let Some(rest) = star {
         item.starred = true;
         item.rest = line.len() - rest.len();
@@ -139,10 +148,17 @@ fn mark(inner: &str, after: &str) -> Mark {
         "✅" => Mark::DoneEmoji,
         "P" => Mark::None,
         "xx" | "XX" => Mark::Unclear,
-        _ if trimmed.chars().count() == 1 && trimmed.is_ascii() && !trimmed.starts_with(|c: char| c.is_ascii_punctuation()) => {
+        _ if trimmed.chars().count() == 1
+            && trimmed.is_ascii()
+            && !trimmed.starts_with(|c: char| c.is_ascii_punctuation()) =>
+        {
             Mark::Letter
         }
-        _ if trimmed.chars().any(|c| c.is_ascii_alphanumeric()) || trimmed.contains(['[', '^', '`', '<', '(']) => Mark::None,
+        _ if trimmed.chars().any(|c| c.is_ascii_alphanumeric())
+            || trimmed.contains(['[', '^', '`', '<', '(']) =>
+        {
+            Mark::None
+        }
         _ => Mark::Unclear,
     }
 }
@@ -202,7 +218,17 @@ mod tests {
 
     #[test]
     fn boxes_are_found_behind_every_bullet() {
-        for line in ["- [x] a", "* [x] a", "+ [x] a", "1. [x] a", "12) [x] a", "-\t[x]\ta", "   - [x] a", "-[x]a", "• [x] a"] {
+        for line in [
+            "- [x] a",
+            "* [x] a",
+            "+ [x] a",
+            "1. [x] a",
+            "12) [x] a",
+            "-\t[x]\ta",
+            "   - [x] a",
+            "-[x]a",
+            "• [x] a",
+        ] {
             assert_eq!(mark_of(line).map(|m| m.1), Some(Mark::Done), "{line}");
         }
         for line in ["[x] a", "a - [x]", "--help", "**bold** [x]", "1234567890. [x] a", "\\- [x]"] {

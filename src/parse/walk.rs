@@ -14,7 +14,8 @@ use super::{fences, loose, state};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceText, Span};
 use crate::task::{
-    Checkpoint, Dependent, Document, Ignored, IgnoredReason, NeedForm, Phase, PhaseIx, PhaseKind, TaskIx, WrittenNeed,
+    Checkpoint, Dependent, Document, Ignored, IgnoredReason, NeedForm, Phase, PhaseIx, PhaseKind, TaskIx,
+    WrittenNeed,
 };
 use std::collections::HashMap;
 
@@ -64,10 +65,17 @@ pub(super) struct Walk<'s, 'c> {
     pub twins: HashMap<String, u32>,
     only_checklists: bool,
     deep: bool,
+    /// The heading whose boxes were last said to be ignored.
+    said_section: Option<u32>,
 }
 
 impl<'s, 'c> Walk<'s, 'c> {
-    pub(super) fn new(source: &'s SourceText, blocks: &'c Blocks, style: &'c Style<'s>, only_checklists: bool) -> Self {
+    pub(super) fn new(
+        source: &'s SourceText,
+        blocks: &'c Blocks,
+        style: &'c Style<'s>,
+        only_checklists: bool,
+    ) -> Self {
         Walk {
             source,
             style,
@@ -87,12 +95,16 @@ impl<'s, 'c> Walk<'s, 'c> {
             twins: HashMap::new(),
             only_checklists,
             deep: false,
+            said_section: None,
         }
     }
 
     pub(super) fn run(&mut self, candidates: Vec<Candidate>) {
+        // Growing by doubling would hold the largest part of the memory twice.
+        self.document.tasks.reserve_exact(candidates.len());
         let mut candidates = candidates.into_iter().peekable();
-        let (mut headings, mut fences) = (self.blocks.headings.iter().peekable(), self.blocks.fences.iter().peekable());
+        let (mut headings, mut fences) =
+            (self.blocks.headings.iter().peekable(), self.blocks.fences.iter().peekable());
         let mut line = 1;
         while line <= self.source.line_count() {
             while headings.next_if(|h| h.line < line).is_some() {}
@@ -178,7 +190,8 @@ impl<'s, 'c> Walk<'s, 'c> {
     }
 
     fn ignore_heading(&mut self, line: u32) {
-        let reason = if self.section() == Section::Example { IgnoredReason::Note } else { IgnoredReason::Mention };
+        let reason =
+            if self.section() == Section::Example { IgnoredReason::Note } else { IgnoredReason::Mention };
         self.ignore_if_loose(line, reason);
     }
 
@@ -238,16 +251,23 @@ impl<'s, 'c> Walk<'s, 'c> {
         self.ignore(line, reason);
         let span = self.source.line_span(line);
         match reason {
+            IgnoredReason::NoId | IgnoredReason::Body if self.checkpoint_box(candidate) => {}
             IgnoredReason::NoId => make::missing_id(self.source, candidate, &mut self.findings),
             IgnoredReason::TooDeep if !self.deep => {
                 self.deep = true;
                 let message = format!("lists are nested deeper than {DEPTH} levels");
-                self.findings.push(Diagnostic::warning(Code::TooDeep, message).at(span, "belongs to the body of the task above"));
+                self.findings.push(
+                    Diagnostic::warning(Code::TooDeep, message)
+                        .at(span, "belongs to the body of the task above"),
+                );
             }
-            IgnoredReason::Checklist | IgnoredReason::Note if !self.style.has_ids => {
+            IgnoredReason::Checklist | IgnoredReason::Note if !self.style.has_ids && self.new_section() => {
                 self.findings.add(Code::IgnoredSection, || {
-                    Diagnostic::warning(Code::IgnoredSection, "a checkbox in a checklist or notes section is no task")
-                        .at(span, "not taken as a task")
+                    Diagnostic::warning(
+                        Code::IgnoredSection,
+                        "checkboxes in a checklist or notes section are no tasks",
+                    )
+                    .at(span, "the first one of this section")
                 });
             }
             _ => {}
@@ -266,10 +286,29 @@ impl<'s, 'c> Walk<'s, 'c> {
         self.lazy = owner;
     }
 
+    /// `- [ ] Checkpoint: …` without an id among tasks with ids is a checkpoint line.
+    fn checkpoint_box(&mut self, candidate: &Candidate) -> bool {
+        let text = self.source.line_text(candidate.line);
+        let title = &text[candidate.head.title.0..candidate.head.title.1];
+        if !self.stack.is_empty() || !state::is_checkpoint(title) {
+            return false;
+        }
+        let rest = title.split_once([':', '：', '—', '–']).map_or(title, |(_, rest)| rest).trim();
+        self.checkpoint(rest.to_owned(), candidate.line);
+        true
+    }
+
+    /// Whether this is the first box of its section that is ignored.
+    fn new_section(&mut self) -> bool {
+        let heading = self.headings.last().map_or(0, |h| h.line);
+        self.said_section.replace(heading) != Some(heading)
+    }
+
     /// Where a task stands: its phase, the stories it inherits, its parent.
     fn place(&mut self, parent: Option<TaskIx>) -> Place {
         let phase = self.phase();
-        let stories = self.headings.iter().rev().filter_map(|h| h.title.as_ref()).find(|t| t.kind == PhaseKind::Story);
+        let stories =
+            self.headings.iter().rev().filter_map(|h| h.title.as_ref()).find(|t| t.kind == PhaseKind::Story);
         Place { phase, parent, stories: stories.map(|t| t.stories.clone()).unwrap_or_default() }
     }
 
@@ -375,7 +414,11 @@ impl<'s, 'c> Walk<'s, 'c> {
             make::near_miss(self.source, line, text, &mut self.findings);
             return;
         }
-        let reason = if self.section() == Section::Example || bracketed { IgnoredReason::Note } else { IgnoredReason::Prose };
+        let reason = if self.section() == Section::Example || bracketed {
+            IgnoredReason::Note
+        } else {
+            IgnoredReason::Prose
+        };
         self.ignore(line, reason);
         make::near_miss(self.source, line, text, &mut self.findings);
     }
@@ -463,6 +506,11 @@ impl<'s, 'c> Walk<'s, 'c> {
         let span = self.source.line_span(line);
         if self.section() == Section::Order {
             for told in prose::in_section(text, span.start as usize, self.style.numbers) {
+                if !make::is_meant(self.style, &told.need.target)
+                    || !make::is_meant(self.style, &told.dependent.target)
+                {
+                    continue;
+                }
                 let need = WrittenNeed {
                     dependent: Dependent::Written(told.dependent.target),
                     span: told.need.span,
@@ -519,12 +567,15 @@ impl<'s, 'c> Walk<'s, 'c> {
             if let Some(block) = fences::block(self.source, fence, &mut found) {
                 self.document.tasks[owner.ix()].blocks.push(block);
             }
-            found.into_iter().for_each(|d| self.findings.push(d));
+            for diagnostic in found {
+                self.findings.push(diagnostic);
+            }
         } else if self.document.waves.is_none() && fence.last > fence.first + 1 {
             let start = self.source.line_span(fence.first + 1).start;
             let end = self.source.line_span(if fence.closed { fence.last - 1 } else { fence.last }).end;
             let span = Span { start, end };
-            self.document.waves = super::needs::waves::read(self.source.slice(span), start as usize, fence.first);
+            self.document.waves =
+                super::needs::waves::read(self.source.slice(span), start as usize, fence.first);
         }
     }
 }

@@ -55,9 +55,9 @@ struct Before {
 }
 
 /// Paths by component. Every node may be a file or a directory: what has something below it is a directory.
-struct Trie {
+struct Trie<'a> {
     nodes: Vec<Node>,
-    children: HashMap<(u32, Box<str>), u32>,
+    children: HashMap<(u32, &'a str), u32>,
 }
 
 #[derive(Default)]
@@ -68,14 +68,14 @@ struct Node {
     below: Vec<TaskIx>,
 }
 
-impl Trie {
-    fn new() -> Trie {
+impl<'a> Trie<'a> {
+    fn new() -> Trie<'a> {
         Trie { nodes: vec![Node::default()], children: HashMap::new() }
     }
 
     /// Notes that `task` names `path`, and finds whom it comes after. The project's root itself is no path: who names
     /// it, or a pattern that begins with `*`, is taken to name no file.
-    fn touch(&mut self, path: &str, task: TaskIx, before: &mut Vec<Before>) {
+    fn touch(&mut self, path: &'a str, task: TaskIx, before: &mut Vec<Before>) {
         let mut at = 0;
         let mut above = Vec::new();
         for name in components(path) {
@@ -100,9 +100,9 @@ impl Trie {
         }
     }
 
-    fn child(&mut self, node: u32, name: &str) -> u32 {
+    fn child(&mut self, node: u32, name: &'a str) -> u32 {
         let next = self.nodes.len() as u32;
-        let child = *self.children.entry((node, name.into())).or_insert(next);
+        let child = *self.children.entry((node, name)).or_insert(next);
         if child == next {
             self.nodes.push(Node::default());
         }

@@ -162,7 +162,7 @@ fn word(text: &str) -> Token<'_> {
         _ if text.eq_ignore_ascii_case("and") => Token::And,
         _ if text.eq_ignore_ascii_case("or") => Token::Or,
         _ if text.eq_ignore_ascii_case("not") => Token::Not,
-        _ => Token::Name(text.trim_matches('"')),
+        _ => Token::Name(text),
     }
 }
 

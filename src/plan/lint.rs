@@ -5,12 +5,15 @@
 use super::files::Shared;
 use super::findings::Findings;
 use super::lanes::Layout;
-use super::resolve::{Need, Needs};
+use super::resolve::{Ends, Need, Needs};
 use super::{LeftOut, Role, build};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::task::{Document, NeedForm, PhaseKind, Task, TaskIx};
 use crate::text::{count, safe};
 use std::collections::HashMap;
+
+/// Tasks of a range that are looked at for each task that names it; a range may be named by every task of the file.
+const LOOKED_AT: usize = 64;
 
 /// What is read.
 #[derive(Clone, Copy)]
@@ -24,6 +27,7 @@ pub(super) struct Read<'a> {
 
 pub(super) fn relations(read: Read<'_>, found: &mut Findings) {
     same_file(read, found);
+    manual(read, found);
     for need in &read.needs.list {
         if need.form != NeedForm::Prose {
             done_needs_open(read, need, found);
@@ -33,9 +37,6 @@ pub(super) fn relations(read: Read<'_>, found: &mut Findings) {
     for (n, task) in read.document.tasks.iter().enumerate() {
         if read.roles[n] == Role::Run {
             about_task(task, found);
-        }
-        if read.roles[n] == Role::LeftOut(LeftOut::Manual) {
-            manual(read, TaskIx(n as u32), found);
         }
     }
 }
@@ -77,7 +78,7 @@ fn same_file(read: Read<'_>, found: &mut Findings) {
 fn done_needs_open(read: Read<'_>, need: &Need, found: &mut Findings) {
     let is_open = |task: &&TaskIx| matches!(read.roles[task.ix()], Role::Run | Role::LeftOut(_));
     for dependent in need.dependent.tasks().iter().filter(|task| read.roles[task.ix()] == Role::Done) {
-        let Some(open) = need.on.tasks().iter().find(is_open) else { continue };
+        let Some(open) = need.on.tasks().iter().take(LOOKED_AT).find(is_open) else { continue };
         let (done, open) = (read.document.task(*dependent), read.document.task(*open));
         found.push(
             Diagnostic::warning(
@@ -95,7 +96,7 @@ fn phase_conflict(read: Read<'_>, need: &Need, found: &mut Findings) {
     let dependents = need.dependent.tasks();
     let against = dependents.iter().find_map(|dependent| {
         let conflict = |other: &&TaskIx| **other > *dependent && comes_first(read, *dependent, **other);
-        need.on.tasks().iter().find(conflict).map(|other| (*dependent, *other))
+        need.on.tasks().iter().rev().take(LOOKED_AT).find(conflict).map(|other| (*dependent, *other))
     });
     let Some((dependent, other)) = against else { return };
     let (dependent, other) = (read.document.task(dependent), read.document.task(other));
@@ -146,6 +147,13 @@ fn about_task(task: &Task, found: &mut Findings) {
 
 /// Titles that ask to commit, push, switch branches or open a pull request.
 fn uses_git(title: &str) -> bool {
+    // Most titles hold none of these; a look at the bytes is cheaper than a copy in lower case.
+    let hint = |part: &str| {
+        title.as_bytes().windows(part.len()).any(|own| own.eq_ignore_ascii_case(part.as_bytes()))
+    };
+    if !["comm", "push", "git ", " pr", "pull"].iter().any(|part| hint(part)) {
+        return false;
+    }
     let lower = title.to_lowercase();
     let begins = [
         "commit ",
@@ -174,20 +182,22 @@ fn uses_git(title: &str) -> bool {
     begins.iter().any(|words| start.starts_with(words)) || holds.iter().any(|words| lower.contains(words))
 }
 
-/// Said of those that something waits for; that a task is manual the parser says.
-fn manual(read: Read<'_>, task: TaskIx, found: &mut Findings) {
-    let waits =
-        read.needs.list.iter().filter(|need| need.form != NeedForm::Prose && need.on.tasks().contains(&task));
-    let mut waits =
-        waits.flat_map(|need| need.dependent.tasks()).filter(|task| read.roles[task.ix()] == Role::Run);
-    let Some(first) = waits.next() else { return };
-    let written = read.document.task(task);
-    found.push(
-        Diagnostic::warning(
-            Code::ManualTask,
-            format!("{} waits for {}, which a person has to do", id(read.document.task(*first)), id(written)),
-        )
-        .at(written.id_span, "for a person")
-        .help(format!("tick {} once it is done", id(written))),
-    );
+/// Said once of each that something waits for; that a task is manual the parser says.
+fn manual(read: Read<'_>, found: &mut Findings) {
+    let mut said = vec![false; read.document.tasks.len()];
+    for need in read.needs.list.iter().filter(|need| need.form != NeedForm::Prose) {
+        let (Ends::One(dependent), Ends::One(on)) = (&need.dependent, &need.on) else { continue };
+        let waits =
+            read.roles[dependent.ix()] == Role::Run && read.roles[on.ix()] == Role::LeftOut(LeftOut::Manual);
+        if !waits || std::mem::replace(&mut said[on.ix()], true) {
+            continue;
+        }
+        let (dependent, on) = (read.document.task(*dependent), read.document.task(*on));
+        let message = format!("{} waits for {}, which a person has to do", id(dependent), id(on));
+        found.push(
+            Diagnostic::warning(Code::ManualTask, message)
+                .at(on.id_span, "for a person")
+                .help(format!("tick {} once it is done", id(on))),
+        );
+    }
 }

@@ -1,5 +1,7 @@
 //! Properties of plans over random documents, and a slow oracle that reads SPEC 3.1 pair by pair.
 
+#![expect(clippy::format_push_string, reason = "tests read better so")]
+
 use super::fixture::{before, document};
 use super::*;
 use crate::task::{Dependent, Document, PhaseKind, Target};
@@ -178,7 +180,9 @@ fn phase_rule(document: &Document, lanes: &[BTreeSet<String>], a: usize, b: usiz
 
 fn closure(count: usize, pairs: &BTreeSet<(usize, usize)>) -> BTreeSet<(usize, usize)> {
     let mut reach = vec![vec![false; count]; count];
-    pairs.iter().for_each(|(a, b)| reach[*a][*b] = true);
+    for (a, b) in pairs {
+        reach[*a][*b] = true;
+    }
     for k in 0..count {
         for i in 0..count {
             for j in 0..count {

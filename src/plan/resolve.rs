@@ -110,7 +110,9 @@ impl Resolver<'_, '_> {
             self.itself(*own, place);
             return None;
         }
-        self.expanded += tasks.len();
+        if !self.may_expand(tasks.len(), place) {
+            return None;
+        }
         let others: Vec<TaskIx> = tasks.iter().copied().filter(|task| task != own).collect();
         Some(Ends::Many(others.into()))
     }
@@ -185,15 +187,23 @@ impl Resolver<'_, '_> {
             return Some(known.clone());
         }
         let tasks: Rc<[TaskIx]> = make(self).into();
-        self.expanded += tasks.len();
-        if self.expanded > EXPANDED {
-            let message = format!("the ranges of this file stand for more than {EXPANDED} dependencies");
-            let diagnostic = severe(place, Code::BadRange, message);
-            self.found.push(diagnostic.at(place.span, "from here on they are too many"));
+        if !self.may_expand(tasks.len(), place) {
             return None;
         }
         self.known.insert(key.to_owned(), tasks.clone());
         Some(tasks)
+    }
+
+    /// Counts what ranges, stories and phases stand for, and says so once it is too much.
+    fn may_expand(&mut self, by: usize, place: Place<'_>) -> bool {
+        let within = self.expanded <= EXPANDED;
+        self.expanded = self.expanded.saturating_add(by);
+        if within && self.expanded > EXPANDED {
+            let message = format!("the ranges of this file stand for more than {EXPANDED} dependencies");
+            let diagnostic = Diagnostic::error(Code::BadRange, message);
+            self.found.push(diagnostic.at(place.span, "from here on they are too many"));
+        }
+        self.expanded <= EXPANDED
     }
 
     /// A story or phase, which must have tasks.

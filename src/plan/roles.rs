@@ -130,7 +130,8 @@ pub(super) fn unclear_needs(document: &Document, needs: &Needs, roles: &[Role], 
         let (Ends::One(dependent), Ends::One(on), true) = (&need.dependent, &need.on, stated) else {
             continue;
         };
-        if roles[dependent.ix()] != Role::Run {
+        let runs = roles[dependent.ix()] == Role::Run;
+        if !runs || !matches!(roles[on.ix()], Role::LeftOut(_)) {
             continue;
         }
         let (id, other) = (safe(document.task(*dependent).id.as_str()), safe(document.task(*on).id.as_str()));

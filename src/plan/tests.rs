@@ -833,3 +833,105 @@ mod lint {
         assert_eq!(warned("- [x] T1 [P] in a/b\n- [ ] T2 [P] in a/b\n"), [], "what is done overlaps nothing");
     }
 }
+
+mod size {
+    use super::*;
+
+    #[test]
+    fn a_large_plan_has_a_few_edges_per_task_and_an_explanation_of_each() {
+        let (layers, width) = (200, 50);
+        let mut text = String::new();
+        for n in 0..layers * width {
+            text += &format!("- [ ] T{n} [P] Do it in src/f{n}");
+            if n >= width {
+                text +=
+                    &format!(" (depends on T{}, T{})", n - width, (n / width - 1) * width + n * 7 % width);
+            }
+            text += "\n";
+        }
+        let document = super::fixture::document(&text);
+        let start = std::time::Instant::now();
+        let (plan, found) = plan(document, &options(Mode::Graph)).unwrap();
+        println!("{} tasks, {} edges: {:?}", plan.tasks.len(), plan.graph.edge_count(), start.elapsed());
+        assert!(found.is_empty());
+        assert!(plan.graph.edge_count() <= 2 * plan.tasks.len());
+        assert_eq!(plan.critical_path().len(), layers);
+    }
+
+    #[test]
+    fn a_chain_of_any_length_fits_the_stack() {
+        let text: String =
+            (0..30_000).map(|n| format!("- [ ] T{n} [P] a (depends on T{})\n", (n + 1) % 30_000)).collect();
+        assert_eq!(codes(&errors(&text, &Options::default())), [Code::Cycle]);
+        let open = text.replacen(" (depends on T1)", "", 1);
+        assert_eq!(planned(&open, &Options::default()).0.critical_path().len(), 30_000);
+    }
+}
+
+mod filter_and_glob {
+    use crate::plan::filter::{self, Step};
+    use crate::plan::glob::Glob;
+
+    fn steps(text: &str) -> String {
+        let name = |step: &Step<'_>| match step {
+            Step::Name(word) => word.text.to_owned(),
+            Step::Not => "!".into(),
+            Step::And => "&".into(),
+            Step::Or => "|".into(),
+        };
+        match filter::parse(text) {
+            Ok(steps) => steps.iter().map(name).collect::<Vec<_>>().join(" "),
+            Err(bad) => format!("{} at {}", bad.why, bad.at),
+        }
+    }
+
+    #[test]
+    fn operators_bind_as_usual() {
+        assert_eq!(steps("a or b and not c"), "a b c ! & |");
+        assert_eq!(steps("(a or b) and c"), "a b | c &");
+        assert_eq!(steps("not not a"), "a ! !");
+        assert_eq!(steps("a,b||c && !d"), "a b | c d ! & |");
+        assert_eq!(
+            steps("path:app/(auth)/{a,b}.ts or tag:\"x y\""),
+            "path:app/(auth)/{a,b}.ts tag:\"x y\" |"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_where() {
+        assert_eq!(steps(""), "a name is missing at the end at 0");
+        assert_eq!(steps("a and"), "a name is missing at the end at 5");
+        assert_eq!(steps("a b"), "`and` or `or` is missing before `b` at 2");
+        assert_eq!(steps("(a"), "a `(` without its `)` at 0");
+        assert_eq!(steps("a)"), "a `)` without its `(` at 1");
+    }
+
+    #[test]
+    fn parentheses_of_any_depth_need_no_stack() {
+        let deep = format!("{}a{}", "(".repeat(100_000), ")".repeat(100_000));
+        assert_eq!(steps(&deep), "a");
+    }
+
+    #[test]
+    fn globs_follow_components() {
+        let fits = |pattern: &str, path: &str| Glob::new(pattern).fits(path);
+        for (pattern, path) in [
+            ("src/**", "src/a/b.rs"),
+            ("src/**", "src"),
+            ("src/*.rs", "src/a.rs"),
+            ("**/a.rs", "a.rs"),
+            ("**/a.rs", "x/y/a.rs"),
+            ("src/**/a.rs", "src/a.rs"),
+            ("src", "src/deep/a.rs"),
+            ("src/{a,b}.rs", "src/b.rs"),
+            ("s?c/a.rs", "src/a.rs"),
+        ] {
+            assert!(fits(pattern, path), "{pattern} {path}");
+        }
+        for (pattern, path) in
+            [("src/*.rs", "src/a/b.rs"), ("**/a.rs", "ba.rs"), ("src/**", "srcs/a"), ("src", "srcs")]
+        {
+            assert!(!fits(pattern, path), "{pattern} {path}");
+        }
+    }
+}

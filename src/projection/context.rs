@@ -80,15 +80,23 @@ fn detail(out: &mut String, plan: &Plan, task: TaskIx) {
     for (kind, word) in [(EdgeKind::Needs, "needs"), (EdgeKind::After, "after")] {
         let edges = plan.graph.before(task).iter().filter(|edge| edge.kind == kind);
         let ids: Vec<&str> = edges
+            .clone()
             .filter_map(|edge| plan.graph.task(edge.from))
             .map(|task| plan.task(task).id.as_str())
             .collect();
-        if !ids.is_empty() {
-            let _ = write!(out, "  - {word}: ");
-            let mut text = String::new();
-            write_ids(&mut text, ids.into_iter());
-            let _ = writeln!(out, "{}", inline(&text));
+        // A gate stands for as many tasks as a phase has: its reason says enough.
+        let gate = edges.clone().find(|edge| plan.graph.is_gate(edge.from));
+        if ids.is_empty() && gate.is_none() {
+            continue;
         }
+        let mut text = String::new();
+        write_ids(&mut text, ids.iter().copied());
+        if let Some(gate) = gate {
+            let reason = format!("{:?}", gate.reason).to_lowercase();
+            text.push_str(if ids.is_empty() { "" } else { ", " });
+            let _ = write!(text, "all that stands before by {reason} (line {})", gate.line);
+        }
+        let _ = writeln!(out, "  - {word}: {}", inline(&text));
     }
     let files: Vec<String> = plan.task(task).files.iter().map(|file| code(&file.path)).collect();
     if !files.is_empty() {

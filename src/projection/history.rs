@@ -6,6 +6,7 @@
 
 use super::json::Object;
 use crate::event::{Event, EventKind};
+use crate::plan::estimate::Kind;
 use crate::plan::{Estimates, Plan};
 use crate::summary::Summary;
 use crate::task::TaskId;
@@ -23,6 +24,9 @@ pub struct Entry {
     /// The task file, relative to the project.
     pub file: String,
     pub id: String,
+    /// What its title says it is about: `model`, `test`, …; empty in lines of an older version.
+    #[serde(default)]
+    pub kind: String,
     pub outcome: Outcome,
     /// Time its attempts ran, added up.
     pub duration_ms: u64,
@@ -60,6 +64,7 @@ pub fn write(plan: &Plan, summary: &Summary, event: &Event, out: &mut String) {
     let mut line = Object::open(out);
     line.string("file", &summary.info.file);
     line.string("id", task.id.as_str());
+    line.string("kind", kind_word(Kind::of(super::title(plan, ix))));
     line.string("outcome", outcome);
     line.number("duration_ms", row.busy_ms);
     line.number("attempt_ms", row.last_ms);
@@ -71,6 +76,19 @@ pub fn write(plan: &Plan, summary: &Summary, event: &Event, out: &mut String) {
     line.number("seq", event.seq);
     line.close();
     out.push('\n');
+}
+
+fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Test => "test",
+        Kind::Migration => "migration",
+        Kind::Docs => "docs",
+        Kind::Controller => "controller",
+        Kind::Route => "route",
+        Kind::Service => "service",
+        Kind::Model => "model",
+        Kind::Other => "other",
+    }
 }
 
 /// Every line that can be read, in order.

@@ -6,6 +6,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::source::{SourceText, Span};
 use crate::text::{json_safe, safe};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
@@ -97,7 +98,9 @@ fn uri(path: &str) -> String {
         if is_plain {
             out.push(c);
         } else {
-            c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| out.push_str(&format!("%{byte:02X}")));
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                let _ = write!(out, "%{byte:02X}");
+            }
         }
     }
     out

@@ -113,7 +113,7 @@ impl Scheduler {
         self.over = true;
         let (outcome, counts) = (self.outcome(), self.counts());
         let duration = self.elapsed_before + self.now;
-        self.record(out, EventKind::RunFinished { outcome, counts, duration });
+        self.record(out, EventKind::RunFinished { outcome, counts, duration, unticked: 0 });
         out.actions.push(Action::Exit(outcome));
     }
 

@@ -9,7 +9,9 @@ mod shared;
 mod spawn;
 
 pub use guard::{GuardHandle, fork_guard};
-pub use poll::{Interest, Ready, Wake, close_all_on_exec, grow_pipe, is_closed, pipe, poll, read, read_at, terminal_size};
+pub use poll::{
+    Interest, Ready, Wake, close_all_on_exec, grow_pipe, is_closed, pipe, poll, read, read_at, terminal_size,
+};
 pub use process::{
     Ended, How, PidFd, adopt_orphans, group_exists, kill, kill_group, own_session, reap, stop_myself,
     try_wait, wait,

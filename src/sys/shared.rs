@@ -86,7 +86,9 @@ mod tests {
     fn pids_that_fall_on_one_slot_are_all_kept() {
         let table = LivePids::new().unwrap();
         let pids = [7, 7 + SLOTS as i32, 7 + 2 * SLOTS as i32];
-        pids.iter().for_each(|pid| table.add(*pid));
+        for pid in pids {
+            table.add(pid);
+        }
         table.remove(pids[1]);
         assert_eq!(table.all(), [pids[0], pids[2]]);
     }

@@ -25,9 +25,9 @@ impl Strings {
         Strings::default()
     }
 
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.starts.clear();
+    /// Empty, with room for `strings` of `bytes` in all.
+    pub fn with_room(strings: usize, bytes: usize) -> Strings {
+        Strings { bytes: Vec::with_capacity(bytes + strings), starts: Vec::with_capacity(strings) }
     }
 
     /// Appends one string made of `parts`. A NUL cannot stand in it and becomes a space.
@@ -130,7 +130,9 @@ impl Scratch {
         self.arguments.clear();
         self.environment.clear();
         arguments.pointers(&mut self.arguments);
-        environment.iter().for_each(|strings| strings.pointers(&mut self.environment));
+        for strings in environment {
+            strings.pointers(&mut self.environment);
+        }
         self.arguments.push(ptr::null_mut());
         self.environment.push(ptr::null_mut());
     }

@@ -4,6 +4,7 @@ use super::text::{duration, elide, thousands, width};
 use super::theme::{Label, Screen, Sign};
 use super::view::{BackingOff, Running, View};
 use crate::event::Elapsed;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// A task must have run this long to be worth a line: shorter ones only flicker.
@@ -50,7 +51,7 @@ fn bar(screen: &Screen, view: &View) -> String {
     let mut line = String::new();
     let mut used = width(&count);
     let bar_width = (screen.width / 3).min(BAR_WIDTH);
-    if bar_width >= 5 && used + bar_width + 1 <= screen.width {
+    if bar_width >= 5 && used + bar_width < screen.width {
         let full = bar_width * view.percent() as usize / 100;
         line = format!(
             "{}{} ",
@@ -66,31 +67,28 @@ fn bar(screen: &Screen, view: &View) -> String {
         if used > screen.width {
             break;
         }
-        line += &format!("{}{}", screen.paint(Label::Dim, &separator), screen.paint(label, part));
+        let _ = write!(line, "{}{}", screen.paint(Label::Dim, &separator), screen.paint(label, part));
     }
     line
 }
 
 /// What stands behind the bar, the most telling first.
 fn parts(view: &View) -> Vec<(Label, String)> {
-    let counted = [
-        (Label::Failed, u64::from(view.failed), "failed"),
-        (Label::Warning, u64::from(view.blocked), "blocked"),
-        (Label::Running, view.running_count() as u64, "running"),
-        (Label::Waiting, view.waiting_count() as u64, "to retry"),
-        (Label::Dim, u64::from(view.queued()), "queued"),
-        (Label::Warning, u64::from(view.manual), "for a person"),
-    ];
-    let mut parts: Vec<(Label, String)> = Vec::new();
-    if view.is_stopping {
-        parts.push((Label::Warning, "stopping".to_owned()));
-    }
-    let counted = counted.into_iter().filter(|(_, n, _)| *n > 0);
-    parts.extend(counted.map(|(label, n, what)| (label, format!("{} {what}", thousands(n)))));
-    if let Some(left) = view.time_left.filter(|_| !view.is_stopping) {
-        parts.insert(parts.len().min(3), (Label::Dim, format!("~{} left", duration(left))));
-    }
-    parts
+    let counted = |label, n: u64, what: &str| (n > 0).then(|| (label, format!("{} {what}", thousands(n))));
+    let left = view.time_left.filter(|_| !view.is_stopping);
+    [
+        view.is_stopping.then(|| (Label::Warning, "stopping".to_owned())),
+        counted(Label::Failed, view.failed.into(), "failed"),
+        counted(Label::Running, view.running_count() as u64, "running"),
+        left.map(|left| (Label::Dim, format!("~{} left", duration(left)))),
+        counted(Label::Warning, view.blocked.into(), "blocked"),
+        counted(Label::Waiting, view.waiting_count() as u64, "to retry"),
+        counted(Label::Dim, view.queued().into(), "queued"),
+        counted(Label::Warning, view.manual.into(), "for a person"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// `  T005  15s Write user tests · compiling foo`
@@ -103,7 +101,7 @@ fn running_line(screen: &Screen, task: &Running, now: Elapsed, id_width: usize) 
     );
     let mut rest = format!(" {:>4}", duration(now.saturating_sub(task.since)));
     if task.attempt > 1 {
-        rest += &format!(" (attempt {})", task.attempt);
+        let _ = write!(rest, " (attempt {})", task.attempt);
     }
     let mut room = screen.width.saturating_sub(2 + width(&id));
     let rest = elide(&rest, room, "");
@@ -114,7 +112,7 @@ fn running_line(screen: &Screen, task: &Running, now: Elapsed, id_width: usize) 
     }
     let (title, last) = share(&task.title, &task.last_line, room, ellipsis);
     if !title.is_empty() {
-        line += &format!(" {title}");
+        let _ = write!(line, " {title}");
     }
     if !last.is_empty() {
         line += &screen.paint(Label::Dim, format!(" {} {last}", screen.sign(Sign::Dot))).to_string();

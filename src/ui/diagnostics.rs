@@ -11,6 +11,7 @@ use crate::text::{is_unsafe, json_safe, safe};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 /// Findings printed one by one; further ones are counted.
@@ -36,7 +37,7 @@ pub fn render(screen: &Screen, source: &SourceText, diagnostics: &[Diagnostic]) 
     }
     if sorted.len() > MAX_PRINTED {
         let more = plural(sorted.len() - MAX_PRINTED, "more finding");
-        out.push_str(&format!("{} {more}, not shown\n", screen.sign(Sign::Ellipsis)));
+        let _ = writeln!(out, "{} {more}, not shown", screen.sign(Sign::Ellipsis));
     }
     out.push_str(&count_line(screen, diagnostics));
     out.push('\n');
@@ -118,7 +119,7 @@ fn stretches(excerpts: Vec<Excerpt>) -> Vec<Vec<Excerpt>> {
     for excerpt in excerpts {
         match stretches.last_mut() {
             Some(stretch) if stretch.last().is_some_and(|last| is_near(last.line, excerpt.line)) => {
-                stretch.push(excerpt)
+                stretch.push(excerpt);
             }
             _ => stretches.push(vec![excerpt]),
         }

@@ -2,14 +2,14 @@
 //!
 //! Titles, ids and output are made safe here; lines fit the screen's width as far as there is anything to cut.
 
-use super::text::{duration, elide, some_of, width};
+use super::text::{duration, elide, output_line, plural, some_of, width, wrap};
 use super::theme::{Label, Screen, Sign};
 use super::view::{View, title};
 use crate::event::{
     AttemptOutcome, AttemptReport, BudgetKind, Event, EventKind, GateVerdict, NoteLevel, SkipReason, Stop,
     TaskRef, Verdict,
 };
-use crate::plan::Plan;
+use crate::plan::{LeftOut, Plan, Role};
 use crate::task::TaskId;
 use crate::text::safe;
 use std::fmt::Write as _;
@@ -41,6 +41,7 @@ pub enum Weight {
 }
 
 impl Told {
+    #[expect(clippy::unnecessary_wraps, reason = "every caller gives an option: most events say nothing")]
     fn one(weight: Weight, line: String) -> Option<Told> {
         Some(Told { lines: vec![line], weight })
     }
@@ -86,7 +87,7 @@ pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<
         }
         EventKind::BudgetReached { budget, limit } => Told::one(
             Weight::Trouble,
-            line.warning(&format!("{} of {limit} reached: nothing more is started", budget_words(*budget))),
+            line.warning(&format!("{}: nothing more is started", budget_words(*budget, limit))),
         ),
         EventKind::Interrupted { signal, how } => Told::one(Weight::Trouble, line.interrupted(signal, *how)),
         EventKind::PlanChanged { added, removed, reopened, ticked } => {
@@ -152,8 +153,11 @@ impl Line<'_> {
     }
 
     fn retry(&self, task: &TaskRef, attempt: u32, delay: Duration) -> String {
-        let why =
-            self.view.failure(&task.id).map(|report| format!(": {}", reason(report))).unwrap_or_default();
+        let why = self
+            .view
+            .failure(&task.id)
+            .map(|report| format!(": {}", short_reason(report)))
+            .unwrap_or_default();
         self.ended(task, Sign::Retry, &format!("attempt {attempt} in {}{why}", duration(delay)))
     }
 
@@ -171,12 +175,16 @@ impl Line<'_> {
         self.ended(task, Sign::Done, &words)
     }
 
+    /// What happened on the first line, why on the second, then what it printed.
     fn failed(&self, task: &TaskRef, attempts: u32) -> Vec<String> {
         let Some(report) = self.view.failure(&task.id) else {
             return vec![self.ended(task, Sign::Failed, "failed")];
         };
         let tries = if attempts > 1 { format!(" after {attempts} attempts") } else { String::new() };
-        let mut lines = vec![self.ended(task, Sign::Failed, &format!("failed{tries}: {}", reason(report)))];
+        let mut lines = vec![self.ended(task, Sign::Failed, &format!("failed{tries}"))];
+        let room = self.screen.width.saturating_sub(4).max(8);
+        let why = safe(&reason(report));
+        lines.extend(wrap(&why, room).iter().map(|part| format!("    {part}")));
         lines.extend(tail(self.screen, &report.tail, TAIL_LINES));
         lines
     }
@@ -198,9 +206,9 @@ impl Line<'_> {
         let words = match (how, self.view.running_count()) {
             (_, 0) => "nothing is running".to_owned(),
             (Stop::Gracefully, n) => {
-                format!("ending {}; once more to end at once", super::text::plural(n, "running task"))
+                format!("ending {}; once more to end at once", plural(n, "running task"))
             }
-            (Stop::Now, n) => format!("killing {}", super::text::plural(n, "running task")),
+            (Stop::Now, n) => format!("killing {}", plural(n, "running task")),
         };
         self.warning(&format!("{signal}: {words}"))
     }
@@ -241,9 +249,15 @@ pub fn reason(report: &AttemptReport) -> String {
     words
 }
 
+/// `transient, exit code 1`
+fn short_reason(report: &AttemptReport) -> String {
+    let class = report.class.map(|class| format!("{}, ", class.as_str())).unwrap_or_default();
+    format!("{class}{}", outcome_words(&report.outcome))
+}
+
 /// The last `most` lines of output, each behind a bar, safe and cut to the width.
 pub fn tail(screen: &Screen, output: &str, most: usize) -> Vec<String> {
-    let kept: Vec<&str> = output.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let kept: Vec<String> = output.lines().map(output_line).filter(|line| !line.is_empty()).collect();
     let bar = screen.paint(Label::Dim, screen.sign(Sign::Bar));
     let room = screen.width.saturating_sub(6);
     kept[kept.len().saturating_sub(most)..]
@@ -300,12 +314,13 @@ pub fn skip_words(why: SkipReason) -> &'static str {
     }
 }
 
-pub fn budget_words(budget: BudgetKind) -> &'static str {
+/// `the limit of 50 attempts is reached`
+pub fn budget_words(budget: BudgetKind, limit: &str) -> String {
     match budget {
-        BudgetKind::Dispatches => "the limit of attempts",
-        BudgetKind::Time => "the time budget",
-        BudgetKind::Cost => "the cost budget",
-        BudgetKind::Tokens => "the token budget",
+        BudgetKind::Dispatches => format!("the limit of {limit} attempts is reached"),
+        BudgetKind::Time => format!("the time budget of {limit} is used up"),
+        BudgetKind::Cost => format!("the cost budget of {limit} is used up"),
+        BudgetKind::Tokens => format!("the budget of {limit} tokens is used up"),
     }
 }
 
@@ -313,6 +328,8 @@ pub fn budget_words(budget: BudgetKind) -> &'static str {
 #[derive(Clone, Debug, Default)]
 pub struct Blocked {
     by: Option<TaskId>,
+    /// What they wait for is for a person.
+    is_manual: bool,
     ids: Vec<String>,
     count: usize,
 }
@@ -322,9 +339,10 @@ const BLOCKED_NAMED: usize = 5;
 
 impl Blocked {
     /// Takes in a blocked task; gives the line of those before it if they were blocked by another.
-    pub fn add(&mut self, screen: &Screen, task: &TaskRef, by: &TaskRef) -> Option<String> {
+    pub fn add(&mut self, screen: &Screen, plan: &Plan, task: &TaskRef, by: &TaskRef) -> Option<String> {
         let line = if self.by.as_ref() == Some(&by.id) { None } else { self.take(screen) };
         self.by = Some(by.id.clone());
+        self.is_manual = is_manual(plan, by);
         self.count += 1;
         if self.ids.len() <= BLOCKED_NAMED {
             self.ids.push(task.id.to_string());
@@ -342,6 +360,20 @@ impl Blocked {
             let more = super::text::thousands((count - BLOCKED_NAMED) as u64);
             format!("{} and {more} more", ids[..BLOCKED_NAMED].join(", "))
         };
-        Some(format!("  {} {} blocked by {}", screen.mark(Sign::Blocked), safe(&named), safe(by.as_str())))
+        let tail = match (self.is_manual, count) {
+            (false, _) => format!("blocked by {by}"),
+            (true, 1) => format!("waits for {by}, which is for a person"),
+            (true, _) => format!("wait for {by}, which is for a person"),
+        };
+        let sign = screen.mark(Sign::Blocked);
+        let tail = safe(&tail);
+        let used = 4 + width(&tail) + width(screen.sign(Sign::Blocked));
+        let named = if used + width(&safe(&named)) <= screen.width { named } else { plural(count, "task") };
+        Some(format!("  {sign} {} {tail}", safe(&named)))
     }
+}
+
+fn is_manual(plan: &Plan, task: &TaskRef) -> bool {
+    let planned = plan.planned.get(task.ix.ix());
+    planned.is_some_and(|planned| planned.role == Role::LeftOut(LeftOut::Manual))
 }

@@ -6,15 +6,22 @@
 //! stream is which is the caller's business.
 
 pub mod block;
+pub mod check;
+pub mod consent;
 pub mod console;
 pub mod diagnostics;
+pub mod edges;
 pub mod header;
 pub mod jsonl;
 pub mod lines;
 pub mod plain;
+pub mod plan;
 pub mod progress;
+pub mod runs;
 pub mod sheet;
+pub mod status;
 pub mod summary;
 pub mod text;
 pub mod theme;
 pub mod view;
+pub mod why;

@@ -4,7 +4,7 @@
 //! when many come at once. Reads no clock: the driver calls [`Plain::tick`].
 
 use super::lines::{Blocked, Told, tell};
-use super::text::{duration, elide, plural};
+use super::text::{duration, elide, output_line, plural};
 use super::theme::{Label, Screen, Sign};
 use super::view::View;
 use crate::event::{Elapsed, Event, EventKind};
@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::sink::{Sink, SinkError};
 use crate::task::TaskId;
 use crate::text::safe;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -43,7 +44,9 @@ impl Plain {
             last_line: Elapsed::ZERO,
         };
         if !screen.quiet {
-            header.iter().for_each(|line| plain.push(line));
+            for line in header {
+                plain.push(line);
+            }
         }
         plain
     }
@@ -63,7 +66,7 @@ impl Plain {
             return Ok(());
         }
         let bar = self.screen.sign(Sign::Bar);
-        self.push(&format!("{} {bar} {}", safe(task.as_str()), safe(line.trim_end())));
+        self.push(&format!("{} {bar} {}", safe(task.as_str()), safe(&output_line(line))));
         self.write_if(BUFFER)
     }
 
@@ -98,7 +101,7 @@ impl Plain {
         self.view.apply(plan, event);
         let before = self.buffer.len();
         if let EventKind::TaskBlocked { task, by } = &event.kind {
-            if let Some(line) = self.blocked.add(&self.screen, task, by) {
+            if let Some(line) = self.blocked.add(&self.screen, plan, task, by) {
                 self.push(&line);
             }
         } else {
@@ -165,17 +168,17 @@ fn heartbeat(screen: &Screen, view: &View, now: Elapsed) -> String {
     match (running.len(), view.waiting().first()) {
         (0, Some(next)) => {
             let wait = duration(next.until.saturating_sub(now));
-            words +=
-                &format!("{} waiting, next is {} in {wait}", view.waiting_count(), safe(next.id.as_str()));
+            let next = safe(next.id.as_str());
+            let _ = write!(words, "{} waiting, next is {next} in {wait}", view.waiting_count());
         }
         (0, None) => words += "nothing is running",
         (n, _) => {
             let more = if n > BEATING { ", and more" } else { "" };
-            words += &format!("{} running: {}{more}", n, named.join(", "));
+            let _ = write!(words, "{} running: {}{more}", n, named.join(", "));
         }
     }
     if let Some(left) = view.time_left {
-        words += &format!(", about {} left", duration(left));
+        let _ = write!(words, ", about {} left", duration(left));
     }
     screen.paint(Label::Dim, elide(&words, screen.width, screen.sign(Sign::Ellipsis))).to_string()
 }

@@ -8,7 +8,7 @@
 use super::block::block;
 use super::lines::{Blocked, Weight, tell};
 use super::plain::folded;
-use super::text::{elide, width};
+use super::text::{elide, output_line, width};
 use super::theme::{Screen, Sign};
 use super::view::View;
 use crate::event::{Elapsed, Event, EventKind};
@@ -19,6 +19,7 @@ use crate::text::safe;
 use anstream::adapter::strip_str;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use std::fmt;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -91,7 +92,7 @@ impl Live {
         if self.screen.verbose >= 2 {
             let bar = self.screen.sign(Sign::Bar);
             let room = self.screen.width.saturating_sub(width(&safe(task.as_str())) + 3);
-            let line = elide(line.trim_end(), room, self.screen.sign(Sign::Ellipsis));
+            let line = elide(&output_line(line), room, self.screen.sign(Sign::Ellipsis));
             self.queue.push(format!("{} {bar} {line}", safe(task.as_str())));
         }
     }
@@ -133,7 +134,8 @@ impl Live {
         }
         (self.screen.width, self.screen.height) = (columns, rows);
         self.pen.erase(columns, rows);
-        self.bar = new_bar(&self.pen, &self.text);
+        // A new target for the same bar: dropping the old bar would draw once more, over lines that are not its own.
+        self.bar.set_draw_target(target(&self.pen));
         self.is_dirty = true;
     }
 
@@ -179,7 +181,7 @@ impl Live {
         self.view.apply(plan, event);
         self.is_dirty = true;
         if let EventKind::TaskBlocked { task, by } = &event.kind {
-            let line = self.blocked.add(&self.screen, task, by);
+            let line = self.blocked.add(&self.screen, plan, task, by);
             self.queue.extend(line);
             return;
         }
@@ -244,8 +246,11 @@ fn new_bar(pen: &Pen, text: &Arc<Mutex<String>>) -> ProgressBar {
         let _ = out.write_str(&lock(&text));
     };
     let style = ProgressStyle::with_template("{block}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    let target = ProgressDrawTarget::term_like(Box::new(pen.clone()));
-    ProgressBar::with_draw_target(None, target).with_style(style.with_key("block", draw))
+    ProgressBar::with_draw_target(None, target(pen)).with_style(style.with_key("block", draw))
+}
+
+fn target(pen: &Pen) -> ProgressDrawTarget {
+    ProgressDrawTarget::term_like(Box::new(pen.clone()))
 }
 
 /// Lines that may scroll by: up to a second's worth at once, then as many as a person can follow.
@@ -264,13 +269,10 @@ impl Default for Allowance {
 impl Allowance {
     fn take(&mut self, now: Elapsed) -> bool {
         let gained = now.saturating_sub(self.at).as_secs_f64() * LINES_PER_SECOND;
-        self.left = (self.left + gained).min(LINES_PER_SECOND);
         self.at = self.at.max(now);
-        if self.left < 1.0 {
-            return false;
-        }
-        self.left -= 1.0;
-        true
+        // What is refused counts too: lines come back when tasks end slowly again, not now and then between.
+        self.left = (self.left + gained - 1.0).clamp(-LINES_PER_SECOND, LINES_PER_SECOND);
+        self.left >= 0.0
     }
 }
 
@@ -354,9 +356,14 @@ impl Pen {
 }
 
 impl Ink {
+    /// Moves the cursor `n` places.
+    fn moves(&mut self, n: usize, direction: &str) {
+        let _ = write!(self.buffer, "\x1b[{n}{direction}");
+    }
+
     fn up(&mut self, lines: usize) {
         if lines > 0 {
-            self.buffer.push_str(&format!("\x1b[{lines}A"));
+            self.moves(lines, "A");
         }
     }
 
@@ -399,21 +406,21 @@ impl TermLike for Pen {
 
     fn move_cursor_down(&self, n: usize) -> io::Result<()> {
         if n > 0 {
-            self.ink().buffer.push_str(&format!("\x1b[{n}B"));
+            self.ink().moves(n, "B");
         }
         Ok(())
     }
 
     fn move_cursor_right(&self, n: usize) -> io::Result<()> {
         if n > 0 {
-            self.ink().buffer.push_str(&format!("\x1b[{n}C"));
+            self.ink().moves(n, "C");
         }
         Ok(())
     }
 
     fn move_cursor_left(&self, n: usize) -> io::Result<()> {
         if n > 0 {
-            self.ink().buffer.push_str(&format!("\x1b[{n}D"));
+            self.ink().moves(n, "D");
         }
         Ok(())
     }

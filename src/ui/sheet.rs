@@ -6,7 +6,9 @@ use crate::text::safe;
 use std::fmt::Display;
 
 /// The widest a column of labels gets.
-const LABELS: usize = 24;
+const LABELS: usize = 26;
+/// Narrower screens have no room for columns.
+const MIN_COLUMNS: usize = 44;
 
 pub struct Sheet<'a> {
     screen: &'a Screen,
@@ -50,14 +52,20 @@ impl<'a> Sheet<'a> {
         self.line(self.screen.paint(Label::Heading, safe(heading)));
     }
 
-    /// `  label   value`, the values of a section below one another.
+    /// `  label   value`, the values of a section below one another; long values wrap.
     pub fn row(&mut self, label: &str, value: &str) {
+        if self.screen.width < MIN_COLUMNS {
+            return self.words("  ", &format!("{label}: {value}"));
+        }
         let column = LABELS.min(self.screen.width / 2);
-        let label = pad(&elide(label, column.saturating_sub(2), ""), column.saturating_sub(2));
-        let room = self.room(column + 2);
-        let value = elide(value, room, self.screen.sign(Sign::Ellipsis));
-        let line = format!("  {}  {value}", self.screen.paint(Label::Dim, label));
-        self.line(line.trim_end());
+        let label = pad(&elide(label, column - 2, ""), column - 2);
+        for (n, part) in wrap(&safe(value), self.room(column + 2)).iter().enumerate() {
+            if n == 0 {
+                self.line(format!("  {}  {part}", self.screen.paint(Label::Dim, &label)));
+            } else {
+                self.line(format!("{}{part}", " ".repeat(column + 2)));
+            }
+        }
     }
 
     /// Words wrapped behind an indent; further lines hang below the first one's words.
@@ -80,12 +88,11 @@ impl<'a> Sheet<'a> {
         self.line(format!("{lead}{}", self.screen.paint(Label::Command, safe(command))));
     }
 
-    /// `  name   words`, the name as wide as it needs to be as long as the words have room.
-    pub fn pair(&mut self, name: &str, words: &str) {
+    /// `  name   words`, the name in a column of at most `column`, as long as the words have room.
+    pub fn pair(&mut self, name: &str, words: &str, column: usize) {
         let ellipsis = self.screen.sign(Sign::Ellipsis);
         let words = elide(words, self.room(12), ellipsis);
-        let room = self.screen.width.saturating_sub(width(&words) + 4).max(6);
-        let column = room.min(44);
+        let column = column.min(self.screen.width.saturating_sub(width(&words) + 4).max(6));
         let name = pad(&elide(name, column, ellipsis), column);
         self.line(format!("  {name}  {words}"));
     }

@@ -4,14 +4,15 @@
 
 use super::lines::{outcome_words, tail};
 use super::sheet::Sheet;
-use super::text::{duration, elide, plural, some_of, thousands};
+use super::text::{duration, elide, plural, some_of, thousands, width};
 use super::theme::{Label, Screen, Sign};
 use crate::event::{Counts, RunOutcome};
 use crate::plan::Plan;
-use crate::summary::{Detail, RemarkKind, Row, Stopped, Summary, TaskState};
+use crate::summary::{Detail, PhaseFigures, RemarkKind, Row, Stopped, Summary, TaskState};
 use crate::task::TaskIx;
 use crate::text::safe;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Failed tasks told in full; further ones by id.
@@ -20,6 +21,8 @@ const MAX_FAILED: usize = 20;
 const TAIL_LINES: usize = 12;
 /// Phases shown one by one.
 const MAX_PHASES: usize = 30;
+/// The widest a phase's name is shown.
+const MAX_NAME: usize = 48;
 /// Ids named in one list.
 const MAX_IDS: usize = 12;
 
@@ -73,26 +76,33 @@ fn headline(sheet: &mut Sheet<'_>, ending: &Ending<'_>, counts: Counts) {
     let screen = sheet.screen();
     let resumed = if ending.summary.is_resumed() { " (resumed)" } else { "" };
     let (sign, label, words) = match ending.summary.outcome() {
-        Some(RunOutcome::AllDone) if counts.selected == 0 => (Sign::Done, Label::Done, nothing(counts)),
-        Some(RunOutcome::AllDone) => (Sign::Done, Label::Done, format!("Implementation complete{resumed}")),
+        Some(RunOutcome::AllDone) if counts.selected == 0 => (Some(Sign::Done), Label::Done, nothing(counts)),
+        Some(RunOutcome::AllDone) => {
+            (Some(Sign::Done), Label::Done, format!("Implementation complete{resumed}"))
+        }
         Some(RunOutcome::SomeFailed) if counts.done == 0 => {
-            (Sign::Failed, Label::Failed, format!("Implementation failed{resumed}"))
+            (Some(Sign::Failed), Label::Failed, format!("Implementation failed{resumed}"))
         }
         Some(RunOutcome::SomeFailed) => {
-            (Sign::Failed, Label::Failed, format!("Implementation partially complete{resumed}"))
+            (Some(Sign::Failed), Label::Failed, format!("Implementation partially complete{resumed}"))
         }
-        Some(RunOutcome::Interrupted { signal }) => (
-            Sign::Skipped,
-            Label::Warning,
-            format!("Implementation interrupted by {}{resumed}", by(ending, signal)),
-        ),
+        Some(RunOutcome::Interrupted { signal }) => {
+            (None, Label::Warning, format!("Implementation interrupted by {}{resumed}", by(ending, signal)))
+        }
         Some(RunOutcome::Stopped) => {
-            (Sign::Skipped, Label::Warning, format!("Implementation stopped: {}{resumed}", budget(ending)))
+            (None, Label::Warning, format!("Implementation stopped: {}{resumed}", budget(ending)))
         }
-        None => (Sign::Skipped, Label::Warning, format!("Implementation not finished{resumed}")),
+        None => (None, Label::Warning, format!("Implementation not finished{resumed}")),
     };
     let words = elide(&words, sheet.room(5), screen.sign(Sign::Ellipsis));
-    sheet.line(format!("{} {}", screen.paint(Label::Heading, words), screen.paint(label, screen.sign(sign))));
+    match sign {
+        Some(sign) => sheet.line(format!(
+            "{} {}",
+            screen.paint(Label::Heading, words),
+            screen.paint(label, screen.sign(sign))
+        )),
+        None => sheet.line(screen.paint(label, words)),
+    }
 }
 
 fn nothing(counts: Counts) -> String {
@@ -111,9 +121,7 @@ fn by(ending: &Ending<'_>, signal: i32) -> String {
 
 fn budget(ending: &Ending<'_>) -> String {
     match &ending.summary.stopped {
-        Some(Stopped::Budget { budget, limit }) => {
-            format!("{} of {} reached", super::lines::budget_words(*budget), safe(limit))
-        }
+        Some(Stopped::Budget { budget, limit }) => super::lines::budget_words(*budget, &safe(limit)),
         _ => "a limit was reached".to_owned(),
     }
 }
@@ -173,15 +181,18 @@ fn tasks(counts: Counts) -> String {
     let mut words =
         format!("{} of {} done", thousands(counts.done.into()), thousands(counts.selected.into()));
     for (n, what) in others.into_iter().filter(|(n, _)| *n > 0) {
-        words.push_str(&format!(", {} {what}", thousands(n.into())));
+        let _ = write!(words, ", {} {what}", thousands(n.into()));
     }
     words
 }
 
 fn extreme(sheet: &mut Sheet<'_>, ending: &Ending<'_>, label: &str, task: Option<(TaskIx, u64)>) {
     if let Some((task, took)) = task {
-        let title = title(ending, task);
-        sheet.row(label, &format!("{} ({} {title})", ms(took), ending.summary.id(task)));
+        let took = ms(took);
+        let id = ending.summary.id(task);
+        let room = sheet.room(31 + width(&took) + width(id.as_str())).max(12);
+        let title = elide(title(ending, task), room, sheet.screen().sign(Sign::Ellipsis));
+        sheet.row(label, format!("{took} ({id} {title})").trim_end());
     }
 }
 
@@ -191,16 +202,19 @@ fn phases(sheet: &mut Sheet<'_>, ending: &Ending<'_>) {
         return;
     }
     sheet.section("Phases");
-    for figures in phases.iter().take(MAX_PHASES) {
+    let name = |figures: &PhaseFigures| {
         let phase = figures.phase.and_then(|phase| ending.plan.phases.get(phase.0 as usize));
-        let name = phase.map_or("no heading", |phase| phase.title.as_str());
+        safe(phase.map_or("no heading", |phase| phase.title.as_str()))
+    };
+    let column = phases.iter().map(|figures| width(&name(figures))).max().unwrap_or(0).min(MAX_NAME);
+    for figures in phases.iter().take(MAX_PHASES) {
         let mut words = format!("{}/{} in {}", figures.done, figures.tasks, ms(figures.worked_ms));
         for (n, what) in [(figures.failed, "failed"), (figures.blocked, "blocked")] {
             if n > 0 {
-                words.push_str(&format!(", {n} {what}"));
+                let _ = write!(words, ", {n} {what}");
             }
         }
-        sheet.pair(name, &words);
+        sheet.pair(&name(figures), &words, column);
     }
     if phases.len() > MAX_PHASES {
         sheet.words("  ", &format!("and {} more", phases.len() - MAX_PHASES));

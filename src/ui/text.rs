@@ -4,6 +4,7 @@
 //! they follow: a line that fits by ours fits by theirs.
 
 use crate::text::Untrusted;
+use anstream::adapter::strip_str;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -18,7 +19,8 @@ fn clusters(text: &str) -> impl Iterator<Item = (&str, usize)> {
         let mut end = first.len_utf8();
         let mut is_flag = is_regional(first);
         for c in rest[end..].chars().take(CLUSTER_CHARS) {
-            if !extends(c) && !(is_flag && is_regional(c)) {
+            let belongs = extends(c) || (is_flag && is_regional(c));
+            if !belongs {
                 break;
             }
             is_flag = false;
@@ -53,7 +55,8 @@ fn fitting(text: &str, limit: usize) -> &str {
     let (mut end, mut used) = (0, 0);
     for (cluster, width) in clusters(text) {
         used += width;
-        if used > limit {
+        // What has no width of its own sits on something: nothing is left to sit on.
+        if used > limit || limit == 0 {
             break;
         }
         end += cluster.len();
@@ -98,6 +101,15 @@ pub fn elide_middle(text: &str, limit: usize, ellipsis: &str) -> String {
     let head = fitting(&text, room / 2);
     let tail = fitting_end(&text, room - width(head));
     format!("{head}{ellipsis}{tail}")
+}
+
+/// What is left to see of a line that a program wrote for a terminal: no styles, and of what it wrote over itself only
+/// the last. Still to be made safe.
+pub fn output_line(line: &str) -> String {
+    let end = line.floor_char_boundary(4096);
+    let plain = strip_str(&line[..end]).to_string();
+    let last = plain.trim_end().rsplit('\r').next().unwrap_or_default();
+    last.to_owned()
 }
 
 /// Safe text, without looking at more of a megabyte than can be shown.
@@ -242,6 +254,13 @@ mod tests {
     }
 
     #[test]
+    fn output_is_shown_without_styles_and_without_what_it_overwrote() {
+        assert_eq!(output_line(" 10%\r 50%\r\x1b[32m100%\x1b[0m done\r"), "100% done");
+        assert_eq!(output_line("\x1b]0;title\x07text \n"), "text");
+        assert_eq!(output_line(&"x".repeat(1 << 20)).len(), 4096);
+    }
+
+    #[test]
     fn a_megabyte_is_cut_quickly() {
         assert_eq!(elide(&"x".repeat(1 << 20), 5, "…"), "xxxx…");
         assert!(elide(&format!("e{}", "\u{301}".repeat(1 << 20)), 5, "…").len() < 1000);
@@ -260,7 +279,7 @@ mod tests {
                 prop_assert!(width(&cut) <= limit, "{cut:?}");
                 prop_assert!(!cut.contains(crate::text::is_unsafe), "{cut:?}");
             }
-            prop_assert!(width(&pad(&elide(&text, limit, ""), limit)) <= limit.max(0));
+            prop_assert!(width(&pad(&elide(&text, limit, ""), limit)) <= limit);
         }
     }
 }

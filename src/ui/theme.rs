@@ -62,7 +62,7 @@ impl Sign {
         match self {
             Sign::Done => ("✓", "ok"),
             Sign::Failed => ("✗", "FAIL"),
-            Sign::Blocked => ("⊘", "blocked"),
+            Sign::Blocked => ("⊘", "!"),
             Sign::Retry => ("↻", "retry"),
             Sign::Skipped => ("–", "-"),
             Sign::Open => ("○", "o"),
@@ -234,7 +234,8 @@ mod tests {
         let auto = Choice::default();
         let always = Choice { color: ColorChoice::Always, ..auto };
         let never = Choice { color: ColorChoice::Never, ..auto };
-        let cases: &[(&[(&str, &str)], bool, Choice, bool)] = &[
+        type Vars<'a> = &'a [(&'a str, &'a str)];
+        let cases: &[(Vars<'_>, bool, Choice, bool)] = &[
             (&[], true, auto, true),
             (&[], false, auto, false),
             (&[("NO_COLOR", "1")], true, auto, false),

@@ -3,6 +3,7 @@
 //! One event costs O(1) (a changed plan: one pass). Time is the events' own; the view reads no clock. Tasks are known
 //! by id, so that a plan made anew while running, with other positions, changes nothing here.
 
+use super::text::output_line;
 use crate::event::{
     AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome, SkipReason, TaskRef,
 };
@@ -23,7 +24,7 @@ pub struct Running {
     pub attempt: u32,
     pub worker: u32,
     pub since: Elapsed,
-    /// The last line it printed, as it came; empty if none.
+    /// The last line it printed, without styles; empty if none.
     pub last_line: String,
 }
 
@@ -137,9 +138,10 @@ impl View {
         }
     }
 
-    /// A line of output of a running task. It is shown as it came, made safe when drawn.
+    /// A line of output of a running task. Its styles are dropped; it is made safe when drawn.
     pub fn output(&mut self, task: &TaskId, line: &str) {
         let Some(running) = self.running.get_mut(task) else { return };
+        let line = output_line(line);
         let line = line.trim();
         if !line.is_empty() {
             running.last_line.clear();
@@ -154,7 +156,7 @@ impl View {
     /// Settled over selected, rounded down: 100 means all.
     pub fn percent(&self) -> u32 {
         let (settled, selected) = (u64::from(self.settled()), u64::from(self.selected));
-        if selected == 0 { 100 } else { (settled * 100 / selected).min(100) as u32 }
+        (settled * 100).checked_div(selected).map_or(100, |percent| percent.min(100) as u32)
     }
 
     /// Neither settled, running nor backing off.

@@ -28,7 +28,7 @@ fn a_daemon_that_holds_the_pipe_does_not_hold_the_task() {
     let started = Instant::now();
     let report = bench.sh("echo hello; setsid sleep 431 & exit 0");
     assert!(report.outcome.is_success(), "{report:?}");
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
     assert_eq!(report.leaked.len(), 1, "{report:?}");
     assert!(report.leaked[0].starts_with("sleep (pid "));
     assert!(alive_with("sleep\x00431").is_empty());

@@ -21,11 +21,14 @@ fn a_graceful_stop_lets_the_task_clean_up() {
     let stop = StopHandle::new();
     let code = "trap 'echo bye > bye; exit 0' TERM; echo up > up; while :; do sleep 0.01; done";
     let started = Instant::now();
-    let report =
-        beside(|| bench.run_with(&[sh(code)], &stop, true), || bench.when("up", || stop.stop(GRACEFULLY)));
+    let report = beside(
+        &stop,
+        || bench.run_with(&[sh(code)], &stop, true),
+        || bench.when("up", || stop.stop(GRACEFULLY)),
+    );
     assert_eq!(report.outcome, AttemptOutcome::Cancelled);
     assert_eq!(bench.file("bye").unwrap(), "bye\n");
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(15));
 }
 
 #[test]
@@ -34,16 +37,19 @@ fn who_ignores_the_request_is_killed_after_the_grace() {
     let stop = StopHandle::new();
     let code = "trap '' TERM; echo $$ > up; while :; do sleep 0.01; done";
     let started = Instant::now();
-    let report =
-        beside(|| bench.run_with(&[sh(code)], &stop, true), || bench.when("up", || stop.stop(GRACEFULLY)));
+    let report = beside(
+        &stop,
+        || bench.run_with(&[sh(code)], &stop, true),
+        || bench.when("up", || stop.stop(GRACEFULLY)),
+    );
     assert_eq!(report.outcome, AttemptOutcome::Cancelled);
-    assert!(started.elapsed() >= Duration::from_millis(300) && started.elapsed() < Duration::from_secs(3));
+    assert!(started.elapsed() >= Duration::from_millis(300) && started.elapsed() < Duration::from_secs(15));
     assert!(!is_alive(bench.file("up").unwrap().trim().parse().unwrap()));
 }
 
 #[test]
 fn a_second_stop_kills_at_once() {
-    let bench = Bench::with(|config| config.grace = Duration::from_secs(600));
+    let bench = Bench::with(|config| config.grace = Duration::from_mins(10));
     let stop = StopHandle::new();
     let code = "trap 'echo asked > asked' TERM; echo up > up; while :; do sleep 0.01; done";
     let other = || {
@@ -51,9 +57,9 @@ fn a_second_stop_kills_at_once() {
         bench.when("asked", || stop.stop(Stop::Now));
     };
     let started = Instant::now();
-    let report = beside(|| bench.run_with(&[sh(code)], &stop, true), other);
+    let report = beside(&stop, || bench.run_with(&[sh(code)], &stop, true), other);
     assert_eq!(report.outcome, AttemptOutcome::Cancelled);
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < Duration::from_secs(15));
 }
 
 #[test]
@@ -87,19 +93,29 @@ fn a_time_out_ends_the_tree_and_says_after_how_long() {
 fn time_paused_is_not_charged() {
     let bench = Bench::new();
     let stop = StopHandle::new();
-    let mut block = sh("echo $$ > up; sleep 0.1; echo done");
-    block.timeout = Some(Duration::from_millis(1500));
+    let mut block = sh("echo $$ > up; sleep 1; echo done");
+    block.timeout = Some(Duration::from_millis(2900));
     let other = || {
         bench.when("up", || stop.pause());
-        let pid = bench.file("up").unwrap().trim().to_owned();
+        let session = bench.file("up").unwrap().trim().to_owned();
         let paused = Instant::now();
-        until(|| std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") T "));
-        until(|| paused.elapsed() > Duration::from_millis(2000));
+        until(|| is_stopped(&session));
+        until(|| paused.elapsed() > Duration::from_secs(3));
         stop.resume();
     };
-    let report = beside(|| bench.run_with(&[block], &stop, true), other);
+    let report = beside(&stop, || bench.run_with(&[block], &stop, true), other);
     assert!(report.outcome.is_success(), "{report:?}");
-    assert!(report.duration < Duration::from_millis(1500), "{:?}", report.duration);
+    assert!(report.duration < Duration::from_millis(2900), "{:?}", report.duration);
+}
+
+/// Whether a process of the session is stopped. Not each: a shell in the middle of a `vfork` waits for the child.
+fn is_stopped(session: &str) -> bool {
+    let entries = std::fs::read_dir("/proc").unwrap();
+    let mut stats = entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok());
+    stats.any(|stat| {
+        let fields: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
+        fields.len() > 3 && fields[0] == "T" && fields[3] == session
+    })
 }
 
 #[test]
@@ -111,7 +127,7 @@ fn a_paused_task_can_be_stopped() {
         stop.stop(GRACEFULLY);
     };
     let started = Instant::now();
-    let report = beside(|| bench.run_with(&[sh("echo up > up; sleep 435")], &stop, true), other);
+    let report = beside(&stop, || bench.run_with(&[sh("echo up > up; sleep 435")], &stop, true), other);
     assert_eq!(report.outcome, AttemptOutcome::Cancelled);
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(15));
 }

@@ -14,6 +14,12 @@ struct Project {
     lock: Lock,
 }
 
+fn started(file: &str, run: &RunId) -> Event {
+    let info = RunInfo { run: run.to_string(), file: file.to_owned(), ..RunInfo::default() };
+    let kind = EventKind::RunStarted { info, started: NOW, total: 1, selected: 1, done_before: 0 };
+    Event { seq: 1, at: Duration::ZERO, kind }
+}
+
 impl Project {
     fn new() -> Project {
         let dir = tempfile::tempdir().unwrap();
@@ -24,16 +30,11 @@ impl Project {
 
     fn run(&self, file: &str, end: Option<RunOutcome>) -> RunId {
         let (run, mut journal) = self.store.create_run(NOW, 0x7f3a, &self.lock).unwrap();
-        let info = RunInfo { run: run.to_string(), file: file.to_owned(), ..RunInfo::default() };
-        let started = EventKind::RunStarted { info, started: NOW, total: 1, selected: 1, done_before: 0 };
-        let mut kinds = vec![started];
-        kinds.extend(end.map(|outcome| EventKind::RunFinished {
-            outcome,
-            counts: Counts::default(),
-            duration: Duration::ZERO,
-        }));
-        for (n, kind) in kinds.into_iter().enumerate() {
-            journal.append(&[Event { seq: n as u64 + 1, at: Duration::ZERO, kind }]).unwrap();
+        journal.append(&[started(file, &run)]).unwrap();
+        if let Some(outcome) = end {
+            let counts = Counts::default();
+            let kind = EventKind::RunFinished { outcome, counts, duration: Duration::ZERO, unticked: 0 };
+            journal.append(&[Event { seq: 2, at: Duration::ZERO, kind }]).unwrap();
         }
         run
     }
@@ -110,7 +111,8 @@ fn names_of_runs_sort_by_time_even_if_the_clock_stands_or_goes_back() {
     let mut last = None;
     for n in 0..200 {
         let now = if n % 10 == 9 { NOW - 7_200_000 } else { NOW };
-        let (run, _) = project.store.create_run(now, n * 7919, &project.lock).unwrap();
+        let (run, mut journal) = project.store.create_run(now, n * 7919, &project.lock).unwrap();
+        journal.append(&[started("tasks.md", &run)]).unwrap();
         assert_eq!(RunId::parse(run.as_str()).as_ref(), Some(&run));
         assert!(last.is_none_or(|last| last < run), "{run}");
         last = Some(run);
@@ -156,14 +158,20 @@ fn each_task_file_has_its_own_last_run() {
 }
 
 #[test]
-fn a_run_killed_before_its_first_record_never_began() {
+fn a_run_killed_before_its_first_record_never_began_and_the_next_takes_its_place() {
     let project = Project::new();
     let began = project.run("tasks.md", None);
-    let (empty, _) = project.store.create_run(NOW, 1, &project.lock).unwrap();
-    let (torn, _) = project.store.create_run(NOW, 2, &project.lock).unwrap();
-    std::fs::write(project.store.run_dir(&torn).join("journal.ndjson"), "{\"v\":1,\"n\":1,").unwrap();
-    std::fs::remove_file(project.store.run_dir(&empty).join("journal.ndjson")).unwrap();
-    assert_eq!(project.unfinished(Some("tasks.md")), Some(began));
+    let (killed, _) = project.store.create_run(NOW, 1, &project.lock).unwrap();
+    let journal = project.store.run_dir(&killed).join("journal.ndjson");
+    for torn in ["", "{\"v\":1,\"n\":1,", "\0\0\0\0\0\0\0\0\0\0\"}\n"] {
+        std::fs::write(&journal, torn).unwrap();
+        assert_eq!(project.unfinished(Some("tasks.md")), Some(began.clone()));
+        let (again, _) = project.store.create_run(NOW, 2, &project.lock).unwrap();
+        assert_eq!((again, std::fs::read(&journal).unwrap()), (killed.clone(), Vec::new()));
+    }
+    std::fs::remove_file(&journal).unwrap();
+    assert_eq!(project.unfinished(Some("tasks.md")), Some(began.clone()));
+    assert!(project.run("tasks.md", None) > killed);
 }
 
 #[test]

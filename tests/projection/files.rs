@@ -37,6 +37,54 @@ fn the_session_before_a_resume_names_the_blocker() {
     assert_snapshot!("session_blocker", session::render(&run.plan, &run.summary()));
 }
 
+const REAL: &str = "# Tasks: accounts
+
+## Phase 1: Setup
+
+- [x] T001 Create the project in src/
+- [ ] T002 Install dependencies (depends on T001)
+
+## Phase 2: User Story 1
+
+- [ ] T003 [P] [US1] Create the user model in src/models/user.rs
+- [ ] T004 [P] [US1] Create the session model in src/models/session.rs
+- [ ] T005 [US1] Create the service in src/service.rs
+
+## Phase 3: User Story 2
+
+- [ ] T006 [P] [US2] Create the profile model in src/models/profile.rs
+- [ ] T007 [P] [US2] Write about profiles in docs/profile.md
+
+## Phase 4: Polish
+
+- [ ] T008 Update docs/index.md
+";
+
+/// The plan of a task file as it is read.
+fn real(mode: specter::plan::Mode) -> specter::plan::Plan {
+    let source = specter::source::SourceText::new("specs/001-accounts/tasks.md", REAL);
+    let options = specter::plan::Options { mode, ..specter::plan::Options::default() };
+    specter::plan::plan(specter::parse::parse(&source).0, &options).unwrap().0
+}
+
+#[test]
+fn the_batches_of_a_real_file_follow_its_mode() {
+    use specter::plan::Mode::{Graph, Parallel, Sequential, Stories};
+    let batches = |mode| {
+        let plan = real(mode);
+        let ids = |batch: &Vec<specter::task::TaskIx>| {
+            batch.iter().map(|task| plan.task(*task).id.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        context::batches_of(&plan).iter().map(ids).collect::<Vec<_>>().join(" | ")
+    };
+    assert_eq!(batches(Sequential), "T002 | T003 | T004 | T005 | T006 | T007 | T008");
+    assert_eq!(batches(Parallel), "T002 | T003 T004 T006 T007 | T005 | T008");
+    assert_eq!(batches(Stories), "T002 | T003 T004 T006 T007 | T005 | T008");
+    assert_eq!(batches(Graph), "T002 | T003 T004 T006 T007 | T005 | T008");
+    let run = Run::new(real(Parallel), 4);
+    assert_snapshot!("context_real", context::render(&run.plan, &run.summary()));
+}
+
 fn is_end(event: &specter::event::Event) -> bool {
     matches!(event.kind, specter::event::EventKind::RunFinished { .. })
 }
@@ -262,6 +310,8 @@ fn history_gives_back_how_long_the_last_attempt_took() {
     assert_eq!(estimates[&specter::task::TaskId::new("T007")].as_secs(), 8);
     assert!(history::estimates(&text, "specs/002-other/tasks.md").by_task.is_empty());
     assert_eq!(history::entries(torn).count(), 9);
+    let kinds: Vec<String> = history::entries(&text).map(|entry| entry.kind).take(7).collect();
+    assert_eq!(kinds, ["model", "service", "route", "model", "service", "route", "migration"]);
 }
 
 #[test]

@@ -6,5 +6,6 @@ mod files;
 mod hostile;
 mod places;
 mod run;
+mod scheduler;
 mod stories;
 mod summary;

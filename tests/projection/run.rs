@@ -270,7 +270,7 @@ impl Run {
     pub(crate) fn end(&mut self, outcome: RunOutcome) -> &mut Run {
         let summary = self.summary();
         let duration = Duration::from_millis(summary.duration_ms());
-        self.tell(EventKind::RunFinished { outcome, counts: summary.counts(), duration })
+        self.tell(EventKind::RunFinished { outcome, counts: summary.counts(), duration, unticked: 0 })
     }
 
     /// The next session, `gap` seconds after the last event.

@@ -102,7 +102,10 @@ fn a_killed_run_leaves_no_process_however_its_children_hide() {
         ("orphan", "(sleep 300 &) ; echo up > up; sleep 300"),
         ("setsid", "setsid sleep 300 & echo up > up; wait"),
         ("daemon", "(setsid sh -c 'sleep 300 & exec sleep 301' &) ; echo up > up; sleep 300"),
-        ("stubborn", "trap '' TERM HUP INT; nohup sleep 300 >/dev/null 2>&1 & trap '' TERM; echo up > up; while :; do sleep 1; done"),
+        (
+            "stubborn",
+            "trap '' TERM HUP INT; nohup sleep 300 >/dev/null 2>&1 & trap '' TERM; echo up > up; while :; do sleep 1; done",
+        ),
     ];
     for (name, command) in styles {
         let sandbox = Sandbox::new(&format!("- [ ] T001 Hide\n\n  ```sh run\n  {command}\n  ```\n"));

@@ -1,6 +1,7 @@
 //! Whole runs of the real binary: scenarios, examples, corpus files, kills, signals.
 
 mod corpus;
+mod edits;
 mod examples;
 mod kill;
 mod sandbox;

@@ -7,7 +7,10 @@ use serde_json::Value;
 /// A task line and its work: it lasts `millis`, then notes itself in `ran`.
 fn task(line: &str, millis: u32) -> String {
     let id = line.split_whitespace().next().unwrap();
-    format!("- [ ] {line}\n\n  ```sh run\n  sleep {}\n  echo {id} >> ran\n  ```\n\n", f64::from(millis) / 1000.0)
+    format!(
+        "- [ ] {line}\n\n  ```sh run\n  sleep {}\n  echo {id} >> ran\n  ```\n\n",
+        f64::from(millis) / 1000.0
+    )
 }
 
 fn tasks(list: &[(&str, u32)]) -> String {
@@ -55,7 +58,7 @@ fn serial_by_default_one_at_a_time_in_file_order() {
     let metrics = sandbox.metrics();
     assert_eq!(metrics["tasks"]["total"], 8);
     assert_eq!(metrics["tasks"]["completed"], 8);
-    assert_eq!(metrics["parallel"]["timeSaved"].as_f64().unwrap().round(), 0.0, "nothing overlapped");
+    assert!(metrics["parallel"]["timeSaved"].as_f64().unwrap().abs() < 0.001, "nothing overlapped");
     assert!(sandbox.read(".specter-state/current-session.md").contains("8/8"));
     assert!(sandbox.read(".specter-memory/CHANGES-COMPLETED.md").contains("T008"));
     assert!(sandbox.exists(".specter-memory/WORKFLOW-PROGRESS.md"));
@@ -92,11 +95,15 @@ fn parallel_with_four_workers_overlaps_exactly_the_marked_tasks() {
     }
     assert_eq!(sandbox.read("ran").lines().last(), Some("T012"), "[ALL] needs every story");
     let parallel = &sandbox.metrics()["parallel"];
-    assert_eq!((&parallel["enabled"], &parallel["maxWorkers"], &parallel["parallelTasks"]), (&true.into(), &4.into(), &4.into()));
+    assert_eq!(
+        (&parallel["enabled"], &parallel["maxWorkers"], &parallel["parallelTasks"]),
+        (&true.into(), &4.into(), &4.into())
+    );
     // What the seed calls 64 %: the time saved over the sequential time of what overlapped.
     let of = |id: &str| intervals.iter().find(|(other, ..)| other == id).map(|(_, s, e)| (*s, *e)).unwrap();
     let sequential: u64 = marked.iter().map(|id| of(id).1 - of(id).0).sum();
-    let wall = marked.iter().map(|id| of(id).1).max().unwrap() - marked.iter().map(|id| of(id).0).min().unwrap();
+    let wall =
+        marked.iter().map(|id| of(id).1).max().unwrap() - marked.iter().map(|id| of(id).0).min().unwrap();
     let expected = (sequential - wall) as f64 / sequential as f64;
     let efficiency = parallel["efficiency"].as_f64().unwrap();
     assert!((efficiency - expected).abs() < 0.1, "{efficiency} is far from {expected}");
@@ -199,7 +206,7 @@ fn a_filter_runs_its_tasks_and_leaves_the_rest() {
     assert_eq!(sandbox.read("ran"), "T001\nT002\nT003\n");
     assert_eq!(sandbox.ticked(), ["T001", "T002", "T003"]);
     assert!(ended.all().contains("3/3"), "{}", ended.all());
-    let refused = sandbox.run(["implement", "--filter=P3", "--yes"]).expect(65);
+    let refused = sandbox.run(["implement", "--filter=P3", "--yes"]).expect(2);
     assert!(refused.all().contains("--with-needs") && refused.all().contains("T004"), "{}", refused.all());
     sandbox.run(["implement", "--filter=P2", "--yes"]).expect(0);
     sandbox.run(["implement", "--story=US5", "--yes"]).expect(0);
@@ -208,7 +215,8 @@ fn a_filter_runs_its_tasks_and_leaves_the_rest() {
 
 #[test]
 fn story_and_filter_agree() {
-    let plan = |arg: &str| Sandbox::new(FILTER).run(["plan", arg, "--with-needs", "--format=json"]).expect(0).stdout;
+    let plan =
+        |arg: &str| Sandbox::new(FILTER).run(["plan", arg, "--with-needs", "--format=json"]).expect(0).stdout;
     let (story, filter) = (plan("--story=US3"), plan("--filter=US3"));
     assert_eq!(story, filter);
     assert!(story.contains("T005"));

@@ -418,7 +418,7 @@ impl World {
                 assert!(self.weather.budgets);
                 (self.budget_reached, self.halted) = (true, true);
             }
-            EventKind::RunFinished { outcome, counts, duration } => {
+            EventKind::RunFinished { outcome, counts, duration, .. } => {
                 assert_eq!(*duration, self.before + self.now);
                 assert_eq!(*counts, scheduler.counts());
                 self.over = Some(*outcome);

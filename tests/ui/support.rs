@@ -11,21 +11,21 @@ use specter::ui::theme::Screen;
 use std::time::Duration;
 
 /// Widths at which snapshots are made.
-pub const WIDTHS: [usize; 3] = [20, 80, 200];
+pub(crate) const WIDTHS: [usize; 3] = [20, 80, 200];
 
-pub fn colored(width: usize) -> Screen {
+pub(crate) fn colored(width: usize) -> Screen {
     Screen { color: true, ..Screen::plain(width) }
 }
 
-pub fn ascii(width: usize) -> Screen {
+pub(crate) fn ascii(width: usize) -> Screen {
     Screen { unicode: false, ..Screen::plain(width) }
 }
 
-pub fn live(width: usize, height: usize) -> Screen {
+pub(crate) fn live(width: usize, height: usize) -> Screen {
     Screen { interactive: true, height, ..Screen::plain(width) }
 }
 
-pub fn task(id: &str, title: &str) -> Task {
+pub(crate) fn task(id: &str, title: &str) -> Task {
     Task {
         id: TaskId::new(id),
         synthetic: false,
@@ -54,7 +54,7 @@ pub fn task(id: &str, title: &str) -> Task {
 }
 
 /// A plan whose tasks stand on lines 10, 12, 14, …, all to be run, without edges or phases.
-pub fn plan(tasks: &[(&str, &str)]) -> Plan {
+pub(crate) fn plan(tasks: &[(&str, &str)]) -> Plan {
     let tasks: Vec<Task> = tasks
         .iter()
         .enumerate()
@@ -81,7 +81,7 @@ pub fn plan(tasks: &[(&str, &str)]) -> Plan {
 }
 
 /// Twelve tasks of three phases with every kind of edge, a gate between phases, and tasks of every state.
-pub fn feature() -> Plan {
+pub(crate) fn feature() -> Plan {
     let mut plan = plan(&[
         ("T001", "Create project structure"),
         ("T002", "Add linting configuration in .eslintrc.json"),
@@ -159,28 +159,28 @@ pub fn feature() -> Plan {
     plan
 }
 
-pub fn task_ref(plan: &Plan, id: &str) -> TaskRef {
+pub(crate) fn task_ref(plan: &Plan, id: &str) -> TaskRef {
     TaskRef { ix: plan.find(id).unwrap_or(TaskIx(u32::MAX)), id: TaskId::new(id) }
 }
 
 /// Events one after another, at the times given.
-pub struct Script {
-    pub plan: Plan,
-    pub events: Vec<Event>,
+pub(crate) struct Script {
+    pub(crate) plan: Plan,
+    pub(crate) events: Vec<Event>,
 }
 
 impl Script {
-    pub fn new(plan: Plan) -> Script {
+    pub(crate) fn new(plan: Plan) -> Script {
         Script { plan, events: Vec::new() }
     }
 
-    pub fn at(mut self, millis: u64, kind: EventKind) -> Script {
+    pub(crate) fn at(mut self, millis: u64, kind: EventKind) -> Script {
         let seq = self.events.len() as u64 + 1;
         self.events.push(Event { seq, at: Duration::from_millis(millis), kind });
         self
     }
 
-    pub fn run_started(self) -> Script {
+    pub(crate) fn run_started(self) -> Script {
         let selected = self.plan.runnable().count() as u32;
         let total = self.plan.tasks.len() as u32;
         let info = RunInfo {
@@ -197,17 +197,17 @@ impl Script {
         self.at(0, kind)
     }
 
-    pub fn start(self, millis: u64, id: &str, attempt: u32, worker: u32) -> Script {
+    pub(crate) fn start(self, millis: u64, id: &str, attempt: u32, worker: u32) -> Script {
         let task = task_ref(&self.plan, id);
         self.at(millis, EventKind::AttemptStarted { task, attempt, executor: "shell".to_owned(), worker })
     }
 
-    pub fn finish(self, millis: u64, id: &str, attempt: u32, report: AttemptReport) -> Script {
+    pub(crate) fn finish(self, millis: u64, id: &str, attempt: u32, report: AttemptReport) -> Script {
         let task = task_ref(&self.plan, id);
         self.at(millis, EventKind::AttemptFinished { task, attempt, report: Box::new(report) })
     }
 
-    pub fn done(self, millis: u64, id: &str, attempts: u32, took: u64) -> Script {
+    pub(crate) fn done(self, millis: u64, id: &str, attempts: u32, took: u64) -> Script {
         let task = task_ref(&self.plan, id);
         let duration = Duration::from_millis(took);
         let report = AttemptReport { duration, ..AttemptReport::default() };
@@ -215,7 +215,14 @@ impl Script {
         self.finish(millis, id, attempts, report).at(millis, kind)
     }
 
-    pub fn retry(self, millis: u64, id: &str, attempt: u32, delay: u64, report: AttemptReport) -> Script {
+    pub(crate) fn retry(
+        self,
+        millis: u64,
+        id: &str,
+        attempt: u32,
+        delay: u64,
+        report: AttemptReport,
+    ) -> Script {
         let task = task_ref(&self.plan, id);
         let class = report.class.unwrap_or(FailureClass::Unknown);
         let delay = Duration::from_millis(delay);
@@ -223,19 +230,19 @@ impl Script {
             .at(millis, EventKind::RetryScheduled { task, attempt, delay, class })
     }
 
-    pub fn failed(self, millis: u64, id: &str, attempts: u32, report: AttemptReport) -> Script {
+    pub(crate) fn failed(self, millis: u64, id: &str, attempts: u32, report: AttemptReport) -> Script {
         let task = task_ref(&self.plan, id);
         let class = report.class.unwrap_or(FailureClass::Unknown);
         self.finish(millis, id, attempts, report).at(millis, EventKind::TaskFailed { task, attempts, class })
     }
 
-    pub fn blocked(self, millis: u64, id: &str, by: &str) -> Script {
+    pub(crate) fn blocked(self, millis: u64, id: &str, by: &str) -> Script {
         let (task, by) = (task_ref(&self.plan, id), task_ref(&self.plan, by));
         self.at(millis, EventKind::TaskBlocked { task, by })
     }
 }
 
-pub fn refused() -> AttemptReport {
+pub(crate) fn refused() -> AttemptReport {
     AttemptReport {
         outcome: AttemptOutcome::ExitCode(1),
         duration: Duration::from_secs(30),
@@ -250,14 +257,14 @@ pub fn refused() -> AttemptReport {
 }
 
 /// Whether text may go to a terminal: nothing raw but line ends and our own styles.
-pub fn is_clean(text: &str) -> bool {
+pub(crate) fn is_clean(text: &str) -> bool {
     let plain = anstream::adapter::strip_str(text).to_string();
     let styles_only = text.replace('\x1b', "").len() + text.matches('\x1b').count() == text.len();
     styles_only && !plain.chars().any(|c| c != '\n' && specter::text::is_unsafe(c))
 }
 
 /// Columns of the widest line, styles not counted.
-pub fn widest(text: &str) -> usize {
+pub(crate) fn widest(text: &str) -> usize {
     text.lines()
         .map(|line| specter::ui::text::width(&anstream::adapter::strip_str(line).to_string()))
         .max()

@@ -88,7 +88,11 @@ impl Unit {
         let mut fields = Fields::new("specter setting 1");
         fields.add(key.as_bytes());
         fields.add(value.as_bytes());
-        Unit { hash: fields.finish(), place: "project configuration".to_owned(), text: vec![format!("{key} = {value}")] }
+        Unit {
+            hash: fields.finish(),
+            place: "project configuration".to_owned(),
+            text: vec![format!("{key} = {value}")],
+        }
     }
 }
 
@@ -276,7 +280,8 @@ pub(super) mod tests {
     fn plain_edits_change_nothing() {
         let a = || task("T1", vec![block(BlockKind::Run, "a")]);
         let b = || task("T2", vec![block(BlockKind::Run, "b")]);
-        let renamed = Task { id: TaskId::new("T9"), title: "new".to_owned(), state: TaskState::Done, line: 7, ..a() };
+        let renamed =
+            Task { id: TaskId::new("T9"), title: "new".to_owned(), state: TaskState::Done, line: 7, ..a() };
         let before = Commands::of(&[a(), b()], &[]);
         let after = Commands::of(&[task("T0", Vec::new()), b(), renamed], &[]);
         assert_eq!(before.hash(), after.hash());

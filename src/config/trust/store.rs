@@ -57,7 +57,8 @@ impl Store {
         let record = self.read(project).unwrap_or_default();
         let agreed: BTreeSet<Hash> =
             record.files.values().flatten().filter_map(|agreed| Hash::parse(&agreed.hash)).collect();
-        let added: Vec<Unit> = commands.units.iter().filter(|unit| !agreed.contains(&unit.hash)).cloned().collect();
+        let added: Vec<Unit> =
+            commands.units.iter().filter(|unit| !agreed.contains(&unit.hash)).cloned().collect();
         if added.is_empty() {
             return State::Trusted;
         }
@@ -165,7 +166,8 @@ mod tests {
         store.allow(project, "tasks.md", &commands(&["a", "b"])).expect("writes");
         assert_eq!(store.state(project, "tasks.md", &commands(&["b", "a"])), State::Trusted);
         assert_eq!(store.state(project, "tasks.md", &commands(&["a"])), State::Trusted);
-        let State::Changed { added, removed } = store.state(project, "tasks.md", &commands(&["a", "c"])) else {
+        let State::Changed { added, removed } = store.state(project, "tasks.md", &commands(&["a", "c"]))
+        else {
             panic!("not changed")
         };
         assert_eq!((added[0].text[1].as_str(), removed[0].text[1].as_str()), ("  c", "  b"));
@@ -179,11 +181,14 @@ mod tests {
         store.allow(project, "a.md", &commands(&["a"])).expect("writes");
         store.allow(project, "b.md", &commands(&["b"])).expect("writes");
         assert_eq!(store.state(project, "a.md", &commands(&["a"])), State::Trusted);
-        assert_eq!(store.list().expect("lists"), [Known {
-            project: "/p".to_owned(),
-            files: vec!["a.md".to_owned(), "b.md".to_owned()],
-            commands: 2
-        }]);
+        assert_eq!(
+            store.list().expect("lists"),
+            [Known {
+                project: "/p".to_owned(),
+                files: vec!["a.md".to_owned(), "b.md".to_owned()],
+                commands: 2
+            }]
+        );
         assert!(store.revoke(project).expect("removes") && !store.revoke(project).expect("nothing left"));
         assert_eq!(store.state(project, "a.md", &commands(&["a"])), State::New);
     }

@@ -61,7 +61,8 @@ const NAMES: [(&str, Field); 46] = [
 
 /// The field a line is, and where its value begins.
 pub(in super::super) fn read(line: &str) -> Option<(Field, usize)> {
-    let body = line.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '*' | '+' | '_' | '`' | '•'));
+    let body = line
+        .trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '*' | '+' | '_' | '`' | '•'));
     let start = line.len() - body.len();
     let colon = body.char_indices().take(24).find(|(_, c)| matches!(c, ':' | '：'))?;
     let name = body[..colon.0].trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_' | '`'));

@@ -121,18 +121,48 @@ fn story(rest: &str) -> Option<(Story, usize)> {
 
 /// Whether a word may stand between two ids of a list without ending it.
 fn joins(word: &str) -> bool {
-    ["and", "or", "y", "e", "et", "und", "и", "及", "和", "与", "と", "および", "task", "tasks", "both", "all", "of", "the", "on", "completion", "story", "任务", "タスク"]
-        .iter()
-        .any(|w| w.eq_ignore_ascii_case(word))
+    [
+        "and",
+        "or",
+        "y",
+        "e",
+        "et",
+        "und",
+        "и",
+        "及",
+        "和",
+        "与",
+        "と",
+        "および",
+        "task",
+        "tasks",
+        "both",
+        "all",
+        "of",
+        "the",
+        "on",
+        "completion",
+        "story",
+        "任务",
+        "タスク",
+    ]
+    .iter()
+    .any(|w| w.eq_ignore_ascii_case(word))
 }
 
 /// Whether a value says that there is nothing to wait for.
 pub(super) fn is_none(value: &str) -> bool {
     let value = value.trim().trim_matches(['*', '_', '`', '.', '[', ']', '(', ')', '"', '\'']).trim();
-    let word = value.split(|c: char| c.is_whitespace() || matches!(c, '(' | '（' | ',' | ';' | '。')).next().unwrap_or_default();
-    ["", "-", "–", "—", "none", "n/a", "na", "no", "nothing", "无", "無", "なし", "нет", "ninguna", "ninguno", "nenhuma", "aucune", "keine"]
-        .iter()
-        .any(|none| none.eq_ignore_ascii_case(word))
+    let word = value
+        .split(|c: char| c.is_whitespace() || matches!(c, '(' | '（' | ',' | ';' | '。'))
+        .next()
+        .unwrap_or_default();
+    [
+        "", "-", "–", "—", "none", "n/a", "na", "no", "nothing", "无", "無", "なし", "нет", "ninguna",
+        "ninguno", "nenhuma", "aucune", "keine",
+    ]
+    .iter()
+    .any(|none| none.eq_ignore_ascii_case(word))
 }
 
 /// What a list of ids holds, read up to the bracket that closes it or the end of the text.
@@ -162,7 +192,12 @@ pub(super) fn list(text: &str, at: usize, base: usize, numbers: bool) -> List {
             }
             ')' | '）' | ']' => depth -= 1,
             ',' | ';' | '&' | '/' | '+' | '、' | '，' | '；' | '|' | '‖' => expected = true,
-            c if c.is_whitespace() || matches!(c, '`' | '*' | '"' | '\'' | ':' | '：' | '.' | '_' | '#' | '~') => {}
+            '.' if text[at + 1..].starts_with(['.', '/']) => {
+                at = item(&mut list, text, at, base, numbers, &mut expected);
+                continue;
+            }
+            c if c.is_whitespace()
+                || matches!(c, '`' | '*' | '"' | '\'' | ':' | '：' | '.' | '_' | '#' | '~') => {}
             _ => {
                 at = item(&mut list, text, at, base, numbers, &mut expected);
                 continue;
@@ -175,7 +210,9 @@ pub(super) fn list(text: &str, at: usize, base: usize, numbers: bool) -> List {
 
 fn item(list: &mut List, text: &str, at: usize, base: usize, numbers: bool, expected: &mut bool) -> usize {
     // `T0*` is no id; `*T001*` is one in italics.
-    let starred = |end: usize| text[end..].starts_with('*') && !text[end..].starts_with("**") && !text[..at].ends_with('*');
+    let starred = |end: usize| {
+        text[end..].starts_with('*') && !text[end..].starts_with("**") && !text[..at].ends_with('*')
+    };
     if *expected && let Some((target, end)) = target(text, at, numbers).filter(|(_, end)| !starred(*end)) {
         *expected = false;
         let span = Span::new(base + at, base + end);
@@ -185,15 +222,21 @@ fn item(list: &mut List, text: &str, at: usize, base: usize, numbers: bool, expe
         }
         return end;
     }
-    let stop = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | ')' | '）' | ']' | '(' | '（' | '、' | '，' | '；');
-    let len = text[at..].find(stop).unwrap_or(text.len() - at).max(text[at..].chars().next().map_or(1, char::len_utf8));
+    let stop = |c: char| {
+        c.is_whitespace() || matches!(c, ',' | ';' | ')' | '）' | ']' | '(' | '（' | '、' | '，' | '；')
+    };
+    let len = text[at..]
+        .find(stop)
+        .unwrap_or(text.len() - at)
+        .max(text[at..].chars().next().map_or(1, char::len_utf8));
     let word = &text[at..at + len];
     if joins(word.trim_end_matches([':', '.'])) {
         *expected = true;
         return at + len;
     }
     let clean = word.trim_matches(['`', '*', '.', ':']);
-    let idlike = clean.bytes().any(|b| b.is_ascii_digit()) || clean.contains('*') || id::disguised(clean, 0).is_some();
+    let idlike =
+        clean.bytes().any(|b| b.is_ascii_digit()) || clean.contains('*') || id::disguised(clean, 0).is_some();
     if *expected && idlike && word.len() <= 64 && !clean.starts_with(|c: char| c.is_ascii_lowercase()) {
         list.odd.push(Odd { span: Span::new(base + at, base + at + len), text: word.to_owned(), why: "" });
     }

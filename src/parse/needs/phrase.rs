@@ -1,7 +1,7 @@
 //! Explicit phrases on one line: `(depends on T001)`, `[depends:T001]`, `after:T002`.
 
-use super::{List, list, opener};
 use super::super::scan;
+use super::{List, list, opener};
 
 /// What one line says explicitly, and which bytes said it (so that prose is not looked for there).
 #[derive(Debug, Default)]
@@ -50,9 +50,13 @@ fn group(line: &str, at: usize, base: usize, numbers: bool) -> Option<(List, boo
 
 /// `after:T002`, `depends:T001,T002` outside of brackets: the ids follow without a space.
 fn tagged(line: &str, colon: usize, base: usize, numbers: bool) -> Option<(List, bool)> {
-    let word = ["after", "depends", "depends-on", "depends_on", "deps", "needs", "blocked-by"].iter().find(|word| {
-        line[..colon].ends_with(*word) && !line[..colon - word.len()].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_'))
-    })?;
+    let word = ["after", "depends", "depends-on", "depends_on", "deps", "needs", "blocked-by"].iter().find(
+        |word| {
+            line[..colon].ends_with(*word)
+                && !line[..colon - word.len()]
+                    .ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_'))
+        },
+    )?;
     let _ = word;
     let rest = &line[colon + 1..];
     let len = rest.find(char::is_whitespace).unwrap_or(rest.len());
@@ -76,7 +80,12 @@ mod tests {
     use super::*;
 
     fn ids(line: &str) -> String {
-        read(line, 0, 0, false).lists.iter().map(|(list, _)| show(&list.named)).collect::<Vec<_>>().join(" | ")
+        read(line, 0, 0, false)
+            .lists
+            .iter()
+            .map(|(list, _)| show(&list.named))
+            .collect::<Vec<_>>()
+            .join(" | ")
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! Only what is plain is taken. Everything found here is advisory: the plan drops what contradicts the rest.
 
-use super::{Named, list, target};
 use super::super::scan;
+use super::{Named, list, target};
 use crate::source::Span;
 
 /// What a sentence on a task's line says of the task.
@@ -44,28 +44,49 @@ pub(in super::super) fn on_task(line: &str, from: usize, base: usize, taken: &[(
 
 /// `depends on`, or the reverse words `until` and `before`.
 fn word(rest: &str) -> Option<(usize, bool)> {
-    [("depends on ", false), ("depend on ", false), ("blocked by ", false), ("until ", true), ("before ", true)]
-        .into_iter()
-        .find(|(word, _)| rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word)))
-        .map(|(word, reverse)| (word.len(), reverse))
+    [
+        ("depends on ", false),
+        ("depend on ", false),
+        ("blocked by ", false),
+        ("until ", true),
+        ("before ", true),
+    ]
+    .into_iter()
+    .find(|(word, _)| rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word)))
+    .map(|(word, reverse)| (word.len(), reverse))
 }
 
 /// The ids that follow directly.
 fn first_ids(line: &str, at: usize, base: usize) -> (Vec<Named>, usize) {
     let clean = line[at..].trim_start_matches(['`', '*', ' ']);
     let start = line.len() - clean.len();
-    if target(line, start, false).is_none() && !clean.get(..5).is_some_and(|w| w.eq_ignore_ascii_case("task ") || w.eq_ignore_ascii_case("tasks")) {
+    if target(line, start, false).is_none()
+        && !clean.get(..5).is_some_and(|w| w.eq_ignore_ascii_case("task ") || w.eq_ignore_ascii_case("tasks"))
+    {
         return (Vec::new(), at);
     }
     let stop = line[start..].find(['.', ';', '(', ')', '（', '）']).map_or(line.len(), |n| start + n);
     // A full stop inside `T1.2` is no end of a sentence.
-    let stop = if line[stop..].starts_with('.') && line[stop + 1..].starts_with(|c: char| c.is_ascii_digit()) { line.len() } else { stop };
+    let stop = if line[stop..].starts_with('.') && line[stop + 1..].starts_with(|c: char| c.is_ascii_digit())
+    {
+        line.len()
+    } else {
+        stop
+    };
     let list = list(&line[..stop], start, base, false);
     (list.named, stop.max(at))
 }
 
 fn negated(before: &str) -> bool {
-    let tail: String = before.chars().rev().take(14).collect::<Vec<_>>().into_iter().rev().collect::<String>().to_ascii_lowercase();
+    let tail: String = before
+        .chars()
+        .rev()
+        .take(14)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect::<String>()
+        .to_ascii_lowercase();
     ["not ", "n't ", " no ", "never ", "without "].iter().any(|word| tail.ends_with(word))
 }
 
@@ -114,7 +135,8 @@ pub(in super::super) fn in_section(line: &str, base: usize, numbers: bool) -> Ve
     if !line.bytes().any(|b| b.is_ascii_digit()) {
         return told;
     }
-    let mut state = Section { left: Vec::new(), right: Vec::new(), operator: None, joined: false, quiet: false };
+    let mut state =
+        Section { left: Vec::new(), right: Vec::new(), operator: None, joined: false, quiet: false };
     let mut at = 0;
     let mut depth = 0_u32;
     while let Some(c) = line[at..].chars().next() {
@@ -124,7 +146,11 @@ pub(in super::super) fn in_section(line: &str, base: usize, numbers: bool) -> Ve
             ')' | '）' => depth = depth.saturating_sub(1),
             _ if depth > 0 => {}
             // A full stop or semicolon ends what was said; one inside a number does not.
-            '.' | ';' | '。' | '；' if !line[at + c.len_utf8()..].starts_with(|c: char| c.is_ascii_digit()) => state.end(&mut told),
+            '.' | ';' | '。' | '；'
+                if !line[at + c.len_utf8()..].starts_with(|c: char| c.is_ascii_digit()) =>
+            {
+                state.end(&mut told);
+            }
             ',' | '/' | '&' | '+' | '‖' | '|' | '、' => state.joined = true,
             '`' | '*' | '_' | ' ' | '[' | ']' => {}
             _ => {
@@ -139,7 +165,9 @@ pub(in super::super) fn in_section(line: &str, base: usize, numbers: bool) -> Ve
                     continue;
                 }
                 if wordly {
-                    let len = line[at..].find(|c: char| !c.is_alphanumeric() && c != '\'').unwrap_or(line.len() - at);
+                    let len = line[at..]
+                        .find(|c: char| !c.is_alphanumeric() && c != '\'')
+                        .unwrap_or(line.len() - at);
                     state.word(&line[at..at + len]);
                 }
             }
@@ -190,7 +218,8 @@ impl Section {
 
     fn word(&mut self, word: &str) {
         let lower = word.to_ascii_lowercase();
-        self.quiet |= matches!(lower.as_str(), "not" | "no" | "without" | "never" | "independent") || lower.ends_with("n't");
+        self.quiet |= matches!(lower.as_str(), "not" | "no" | "without" | "never" | "independent")
+            || lower.ends_with("n't");
         match lower.as_str() {
             "and" | "or" | "both" | "then" => self.joined |= lower != "then",
             _ => {}
@@ -205,7 +234,10 @@ impl Section {
                     Operator::Forward => (right, left),
                     Operator::Backward => (left, right),
                 };
-                if dependent.target != need.target && super::bad(&dependent.target).is_none() && super::bad(&need.target).is_none() {
+                if dependent.target != need.target
+                    && super::bad(&dependent.target).is_none()
+                    && super::bad(&need.target).is_none()
+                {
                     told.push(Told { dependent: dependent.clone(), need: need.clone() });
                 }
             }
@@ -223,7 +255,9 @@ fn operator(rest: &str, wordly: bool) -> Option<(usize, Operator)> {
         let head = rest.get(..sign.len())?;
         let word = sign.starts_with(|c: char| c.is_ascii_alphabetic());
         let fits = if word {
-            wordly && head.eq_ignore_ascii_case(sign) && !rest[sign.len()..].starts_with(char::is_alphanumeric)
+            wordly
+                && head.eq_ignore_ascii_case(sign)
+                && !rest[sign.len()..].starts_with(char::is_alphanumeric)
         } else {
             head == *sign
         };
@@ -237,7 +271,9 @@ mod tests {
     use super::*;
 
     fn told(line: &str) -> String {
-        let one = |t: &Told| format!("{}<{}", show(std::slice::from_ref(&t.need)), show(std::slice::from_ref(&t.dependent)));
+        let one = |t: &Told| {
+            format!("{}<{}", show(std::slice::from_ref(&t.need)), show(std::slice::from_ref(&t.dependent)))
+        };
         in_section(line, 0, false).iter().map(one).collect::<Vec<_>>().join(", ")
     }
 
@@ -245,8 +281,14 @@ mod tests {
     fn sections_tell_order_in_chains_and_verbs() {
         assert_eq!(told("- T035 → T036/T037 → T038"), "T035<T036, T035<T037, T036<T038, T037<T038");
         assert_eq!(told("- **US1（x）**：T001 -> T004-T021"), "T001<T004..T021");
-        assert_eq!(told("- T010-T011 depend on T001-T009 (RLS policies need tables)"), "T001..T009<T010..T011");
-        assert_eq!(told("- T015/T016 can start after T012/T014 (need x)"), "T012<T015, T014<T015, T012<T016, T014<T016");
+        assert_eq!(
+            told("- T010-T011 depend on T001-T009 (RLS policies need tables)"),
+            "T001..T009<T010..T011"
+        );
+        assert_eq!(
+            told("- T015/T016 can start after T012/T014 (need x)"),
+            "T012<T015, T014<T015, T012<T016, T014<T016"
+        );
         assert_eq!(told("- T001 (types) before T002 (service) and T003 (route)"), "T001<T002, T001<T003");
         assert_eq!(told("- T013 blocks T015, T016, T17"), "T013<T015, T013<T016, T013<T17");
         assert_eq!(told("- US2 depends on US1"), "US1<US2");

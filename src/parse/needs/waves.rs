@@ -40,9 +40,11 @@ mod tests {
 
     #[test]
     fn waves_keep_their_order_and_places() {
-        let code = "{\n \"waves\": [{\"id\": 0, \"tasks\": [\"1.1\", \"1.2\"]}, {\"id\": 1, \"tasks\": [\"3\"]}]\n}";
+        let code =
+            "{\n \"waves\": [{\"id\": 0, \"tasks\": [\"1.1\", \"1.2\"]}, {\"id\": 1, \"tasks\": [\"3\"]}]\n}";
         let waves = read(code, 100, 7).unwrap();
-        let ids: Vec<Vec<&str>> = waves.waves.iter().map(|w| w.iter().map(|(id, _)| id.as_str()).collect()).collect();
+        let ids: Vec<Vec<&str>> =
+            waves.waves.iter().map(|w| w.iter().map(|(id, _)| id.as_str()).collect()).collect();
         assert_eq!(ids, [vec!["1.1", "1.2"], vec!["3"]]);
         let (id, span) = &waves.waves[0][1];
         assert_eq!(&code[span.start as usize - 100..span.end as usize - 100], id);

@@ -33,22 +33,46 @@ pub(super) fn assert_sound(source: &SourceText) {
     assert!(recognised.is_disjoint(&ignored), "{}: a line is both", source.name());
     for line in 1..=source.line_count() {
         let known = recognised.contains(&line) || ignored.contains(&line);
-        assert!(known || !loosely(source.line_text(line)), "{}:{line}: lost: {}", source.name(), source.line_text(line));
+        assert!(
+            known || !loosely(source.line_text(line)),
+            "{}:{line}: lost: {}",
+            source.name(),
+            source.line_text(line)
+        );
     }
     let good = |span: crate::source::Span| text.get(span.range()).is_some();
     for task in &document.tasks {
-        assert!(good(task.span) && good(task.id_span) && good(task.body), "{}:{}: spans", source.name(), task.line);
-        assert!(task.body.start >= task.span.end && task.group.is_none_or(|group| group.ix() < document.tasks.len()));
+        assert!(
+            good(task.span) && good(task.id_span) && good(task.body),
+            "{}:{}: spans",
+            source.name(),
+            task.line
+        );
+        assert!(
+            task.body.start >= task.span.end
+                && task.group.is_none_or(|group| group.ix() < document.tasks.len())
+        );
         if let Some(checkbox) = &task.checkbox {
             let (start, end) = (checkbox.inner.start as usize, checkbox.inner.end as usize);
             assert_eq!(&text[start..end], checkbox.mark);
-            assert_eq!((&text[start - 1..start], &text[end..=end]), ("[", "]"), "{}:{}", source.name(), task.line);
+            assert_eq!(
+                (&text[start - 1..start], &text[end..=end]),
+                ("[", "]"),
+                "{}:{}",
+                source.name(),
+                task.line
+            );
         }
-        assert!(task.files.iter().all(|file| good(file.span)) && task.blocks.iter().all(|block| good(block.span)));
+        assert!(
+            task.files.iter().all(|file| good(file.span)) && task.blocks.iter().all(|block| good(block.span))
+        );
     }
     assert!(document.needs.iter().all(|need| good(need.span)));
     assert!(diagnostics.iter().flat_map(|d| &d.labels).all(|label| good(label.span)));
-    assert_eq!(document.tasks.is_empty(), diagnostics.iter().any(|d| d.code == crate::diagnostic::Code::NoTasks));
+    assert_eq!(
+        document.tasks.is_empty(),
+        diagnostics.iter().any(|d| d.code == crate::diagnostic::Code::NoTasks)
+    );
 }
 
 /// The loose rule, written down a second time and in another way than the parser's own.

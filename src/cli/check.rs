@@ -1,0 +1,143 @@
+//! `specter check`: what was understood of task files, what was not and why. Executes and writes nothing.
+
+use super::args::{Check, CheckFormat, Global};
+use super::error::{Error, Kind};
+use super::exit::Exit;
+use super::out;
+use super::stage::{self, Stream};
+use super::target::Target;
+use crate::config::Config;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::plan;
+use crate::plan::export::{DiagnosticJson, IgnoredJson, diagnostics_json, ignored_json};
+use crate::report::sarif::sarif;
+use crate::source::SourceText;
+use crate::text::{nearest, safe};
+use crate::ui::check::{self, Account, FileRow};
+use serde::Serialize;
+use std::path::Path;
+
+/// One file, checked.
+struct Checked {
+    name: String,
+    source: SourceText,
+    account: Account,
+    ignored: Vec<IgnoredJson>,
+    found: Vec<Diagnostic>,
+}
+
+#[derive(Serialize)]
+struct CheckJson<'a> {
+    schema: u32,
+    files: Vec<FileJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct FileJson<'a> {
+    file: &'a str,
+    tasks: usize,
+    groups: usize,
+    ignored: &'a [IgnoredJson],
+    diagnostics: Vec<DiagnosticJson>,
+}
+
+pub(super) fn check(global: &Global, given: &Check) -> Result<Exit, Error> {
+    if let Some(code) = &given.explain {
+        return explain(code);
+    }
+    let results = files(global, given)?;
+    let strict = given.strict;
+    let is_bad = |checked: &Checked| checked.found.iter().any(|found| strict || found.is_error());
+    let bad = results.iter().any(|result| result.as_ref().map_or(true, is_bad));
+    match given.format {
+        _ if given.table => out::text(&check::table(&screen(global), &rows(global, given, &results)))?,
+        CheckFormat::Text => text(global, &results)?,
+        CheckFormat::Json => json(&results)?,
+        CheckFormat::Sarif => {
+            let files: Vec<_> =
+                results.iter().flatten().map(|file| (file.source.clone(), file.found.clone())).collect();
+            out::text(&sarif(&files))?;
+        }
+    }
+    if !given.table {
+        // The last unreadable file decides what is told; all were told of.
+        if let Some(error) = results.into_iter().find_map(Result::err) {
+            return Err(error);
+        }
+    }
+    Ok(if bad { Exit::BadInput } else { Exit::Done })
+}
+
+fn screen(global: &Global) -> crate::ui::theme::Screen {
+    let verbosity = i32::from(global.verbose) - i32::from(global.quiet);
+    stage::screen(global, &Config { verbosity, ..Config::default() }, Stream::Out)
+}
+
+fn files(global: &Global, given: &Check) -> Result<Vec<Result<Checked, Error>>, Error> {
+    if given.files.is_empty() {
+        let target = Target::find(None, global)?;
+        return Ok(vec![one(&target.file, &target.name)]);
+    }
+    let one_of = |path: &std::path::PathBuf| {
+        let target = Target::find(Some(path), global)?;
+        one(&target.file, &path.to_string_lossy())
+    };
+    Ok(given.files.iter().map(one_of).collect())
+}
+
+fn one(path: &Path, name: &str) -> Result<Checked, Error> {
+    let file = stage::read_path(path, name)?;
+    let account = Account::of(&file.document);
+    let ignored = ignored_json(&file.document.ignored);
+    let options = plan::Options { file: name.to_owned(), ..plan::Options::default() };
+    let (_, found) = stage::plan_with_findings(&file, &options);
+    Ok(Checked { name: name.to_owned(), source: file.source, account, ignored, found })
+}
+
+fn text(global: &Global, results: &[Result<Checked, Error>]) -> Result<(), Error> {
+    let screen = screen(global);
+    for checked in results.iter().flatten() {
+        out::text(&check::check(&screen, &checked.source, &checked.account, &checked.found))?;
+    }
+    Ok(())
+}
+
+fn json(results: &[Result<Checked, Error>]) -> Result<(), Error> {
+    let files = results.iter().flatten().map(|checked| FileJson {
+        file: &checked.name,
+        tasks: checked.account.tasks,
+        groups: checked.account.groups,
+        ignored: &checked.ignored,
+        diagnostics: diagnostics_json(&checked.source, &checked.found),
+    });
+    out::json(&CheckJson { schema: 1, files: files.collect() })
+}
+
+fn rows(global: &Global, given: &Check, results: &[Result<Checked, Error>]) -> Vec<FileRow> {
+    let name =
+        |n: usize| given.files.get(n).map_or_else(String::new, |path| path.to_string_lossy().into_owned());
+    let _ = global;
+    let row = |(n, result): (usize, &Result<Checked, Error>)| match result {
+        Ok(checked) => {
+            let errors = checked.found.iter().filter(|found| found.is_error()).count();
+            let warnings = checked.found.len() - errors;
+            FileRow { file: checked.name.clone(), account: Ok(checked.account.clone()), warnings, errors }
+        }
+        Err(error) => {
+            FileRow { file: name(n), account: Err(error.source.to_string()), warnings: 0, errors: 1 }
+        }
+    };
+    results.iter().enumerate().map(row).collect()
+}
+
+fn explain(code: &str) -> Result<Exit, Error> {
+    let Some(known) = Code::from_name(code) else {
+        let names = Code::ALL.iter().map(|code| code.as_str());
+        let hint = nearest(code, names).map(|name| format!("did you mean `{name}`?"));
+        return Err(
+            Error::message(Kind::Usage, format!("no finding has the code `{}`", safe(code))).maybe_hint(hint)
+        );
+    };
+    out::text(&format!("{}: {}\n", known.as_str(), known.explain()))?;
+    Ok(Exit::Done)
+}

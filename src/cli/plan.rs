@@ -1,0 +1,94 @@
+//! `specter plan`, also `implement --dry-run`: shows what would run, in which order and why. Writes nothing at all.
+
+use super::args::{Format, Global, Implement, PlanOnly};
+use super::error::Error;
+use super::exit::Exit;
+use super::stage::{self, Stream, TaskFile};
+use super::target::Target;
+use super::{implement, out};
+use crate::config::Config;
+use crate::diagnostic::Diagnostic;
+use crate::journal::Store;
+use crate::plan::export::PlanJson;
+use crate::plan::{self, Plan};
+use crate::ui::header::Manner;
+use crate::ui::plan::plan_text;
+use std::time::Duration;
+
+/// The command as typed, as far as it decides a plan.
+pub(super) fn plan(global: &Global, given: &PlanOnly) -> Result<Exit, Error> {
+    let implement = Implement {
+        target: given.target.clone(),
+        select: given.select.clone(),
+        shape: given.shape.clone(),
+        format: given.format,
+        ..Implement::default()
+    };
+    dry_run(global, &implement)
+}
+
+pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error> {
+    let planned = Planned::new(global, given)?;
+    let screen = stage::screen(global, &planned.config, Stream::Out);
+    let strict = planned.config.strict && !planned.findings.is_empty();
+    if given.format == Format::Json {
+        out::json(&planned.json())?;
+    } else {
+        stage::print_findings(
+            &stage::screen(global, &planned.config, Stream::Err),
+            &planned.file.source,
+            &planned.findings,
+        );
+        if let Some(plan) = planned.plan.as_ref().filter(|_| !strict) {
+            out::text(&plan_text(&screen, plan, &planned.manner(given), planned.expected(plan)))?;
+        }
+    }
+    let fails = strict || planned.plan.is_none();
+    Ok(if fails { stage::exit_for(&planned.findings) } else { Exit::Done })
+}
+
+/// A file with its plan, for the commands that only look.
+pub(super) struct Planned {
+    pub(super) target: Target,
+    pub(super) config: Config,
+    pub(super) file: TaskFile,
+    pub(super) plan: Option<Plan>,
+    pub(super) findings: Vec<Diagnostic>,
+    pub(super) store: Option<Store>,
+}
+
+impl Planned {
+    pub(super) fn new(global: &Global, given: &Implement) -> Result<Planned, Error> {
+        let target = Target::find(given.target.as_deref(), global)?;
+        let config = stage::configuration(global, &target, &given.overrides())?.config;
+        let store = Store::find(&target.project, stage::state_dir(global, &config))?;
+        let file = stage::read(&target)?;
+        let options = stage::plan_options(given, &config, &target, store.as_ref());
+        let (plan, findings) = stage::plan_with_findings(&file, &options);
+        Ok(Planned { target, config, file, plan, findings, store })
+    }
+
+    fn json(&self) -> PlanJson {
+        let source = &self.file.source;
+        match &self.plan {
+            Some(plan) => PlanJson::new(plan, source, &self.findings),
+            None => PlanJson::without_plan(source.name(), self.config.mode, source, &self.findings),
+        }
+    }
+
+    fn manner(&self, given: &Implement) -> Manner {
+        Manner {
+            run: String::new(),
+            mode: plan::export::mode_name(self.config.mode).to_owned(),
+            jobs: implement::jobs(&self.config),
+            selection: given.select.to_options(),
+            executors: Vec::new(),
+            session: 1,
+        }
+    }
+
+    /// How long the run should take by what is known of durations.
+    fn expected(&self, plan: &Plan) -> Option<Duration> {
+        implement::expected(plan, &self.config)
+    }
+}

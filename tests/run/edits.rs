@@ -1,0 +1,123 @@
+//! People edit the task file while a run goes on (SPEC 2.6): their edits survive and are taken up.
+
+use super::sandbox::{Sandbox, finish, until};
+
+/// `T001` waits until the file `go` exists; what comes after is up to the edit.
+fn waiting(rest: &str) -> Sandbox {
+    Sandbox::new(&format!(
+        "# Tasks\n\n- [ ] T001 Wait\n\n  ```sh run\n  echo T001 >> ran\n  until test -e go; do sleep 0.02; done\n  ```\n{rest}"
+    ))
+}
+
+fn task(id: &str) -> String {
+    format!("- [ ] {id} Step\n\n  ```sh run\n  echo {id} >> ran\n  ```\n")
+}
+
+/// Starts a run, edits the file while `T001` runs, waits until the edit was noticed, lets it go on to the end.
+fn edited(sandbox: &Sandbox, noticed: &str, edit: impl FnOnce(&str) -> String) -> super::sandbox::Ended {
+    let child = sandbox.command(["implement", "--yes"]).spawn().unwrap();
+    until("the first task to run", || sandbox.exists("ran"));
+    let text = edit(&sandbox.read("tasks.md"));
+    sandbox.write("tasks.md", &text);
+    until("the edit to be noticed", || sandbox.events().iter().any(|event| event["kind"] == noticed));
+    sandbox.write("go", "");
+    finish(child)
+}
+
+#[test]
+fn a_task_added_while_running_joins_if_its_commands_were_agreed_to() {
+    let sandbox = waiting(&task("T002"));
+    // The same commands as T002: nothing new would be executed.
+    let again = task("T002").replace("T002 Step", "T003 Step");
+    edited(&sandbox, "plan_changed", |text| format!("{text}{again}")).expect(0);
+    assert_eq!(sandbox.read("ran"), "T001\nT002\nT002\n");
+    assert_eq!(sandbox.ticked(), ["T001", "T002", "T003"]);
+}
+
+#[test]
+fn commands_that_nobody_agreed_to_wait_for_a_person() {
+    let sandbox = waiting(&task("T002"));
+    let ended = edited(&sandbox, "note", |text| format!("{text}{}", task("T003")));
+    assert_eq!(sandbox.read("ran"), "T001\nT002\n", "{}", ended.all());
+    assert_eq!(sandbox.ticked(), ["T001", "T002"]);
+    assert!(ended.all().contains("T003"), "{}", ended.all());
+}
+
+#[test]
+fn a_task_removed_while_running_is_dropped_and_said() {
+    let sandbox = waiting(&format!("{}{}", task("T002"), task("T003")));
+    let ended = edited(&sandbox, "plan_changed", |text| text.replace(&task("T002"), "")).expect(0);
+    assert_eq!(sandbox.read("ran"), "T001\nT003\n");
+    assert_eq!(sandbox.ticked(), ["T001", "T003"]);
+    assert!(ended.all().contains("T002"), "{}", ended.all());
+}
+
+#[test]
+fn a_box_that_a_person_ticks_is_believed() {
+    let sandbox = waiting(&format!("{}{}", task("T002"), task("T003")));
+    edited(&sandbox, "plan_changed", |text| text.replace("- [ ] T002", "- [x] T002")).expect(0);
+    assert_eq!(sandbox.read("ran"), "T001\nT003\n");
+    assert_eq!(sandbox.ticked(), ["T001", "T002", "T003"]);
+}
+
+#[test]
+fn a_box_that_a_person_clears_makes_the_task_run_again() {
+    let sandbox = Sandbox::new(&format!("{}{}", task("T001"), task("T002")));
+    sandbox.run(["implement", "--yes"]).expect(0);
+    sandbox.write("tasks.md", &sandbox.read("tasks.md").replace("- [x] T001", "- [ ] T001"));
+    sandbox.run(["implement", "--yes"]).expect(0);
+    assert_eq!(sandbox.read("ran"), "T001\nT002\nT001\n");
+    assert_eq!(sandbox.ticked(), ["T001", "T002"]);
+}
+
+#[test]
+fn prose_edits_survive_byte_for_byte() {
+    let sandbox = waiting(&task("T002"));
+    let child = sandbox.command(["implement", "--yes"]).spawn().unwrap();
+    until("the first task to run", || sandbox.exists("ran"));
+    let text =
+        sandbox.read("tasks.md").replace("# Tasks", "# Tasks\r\n\r\nA note\twith a tab and no sense  ");
+    sandbox.write("tasks.md", &text);
+    sandbox.write("go", "");
+    finish(child).expect(0);
+    assert_eq!(sandbox.read("tasks.md"), text.replace("- [ ]", "- [x]"));
+}
+
+#[test]
+fn an_edit_that_cannot_be_planned_changes_nothing_that_runs() {
+    let sandbox = waiting(&task("T002"));
+    let ended = edited(&sandbox, "note", |text| format!("{text}{}{}", task("T009"), task("T009")));
+    assert_eq!(sandbox.read("ran"), "T001\nT002\n");
+    assert!(ended.all().contains("duplicate") || ended.all().contains("twice"), "{}", ended.all());
+    assert_eq!(sandbox.ticked(), ["T001", "T002"]);
+}
+
+#[test]
+fn a_file_deleted_while_running_costs_only_its_ticks_until_it_is_back() {
+    let sandbox = waiting(&task("T002"));
+    let child = sandbox.command(["implement", "--yes"]).spawn().unwrap();
+    until("the first task to run", || sandbox.exists("ran"));
+    let text = sandbox.read("tasks.md");
+    std::fs::remove_file(sandbox.root().join("tasks.md")).unwrap();
+    sandbox.write("go", "");
+    let ended = finish(child);
+    assert!(ended.all().contains("tasks.md"), "{}", ended.all());
+    assert_eq!(sandbox.ids("task_done"), ["T001", "T002"]);
+    // The record is the truth: back again, the boxes are ticked and nothing runs twice.
+    sandbox.write("tasks.md", &text);
+    sandbox.run(["resume", "--yes"]).expect(0);
+    assert_eq!(sandbox.read("ran"), "T001\nT002\n");
+    assert_eq!(sandbox.ticked(), ["T001", "T002"]);
+}
+
+#[test]
+fn a_second_specter_is_turned_away_and_told_who_holds_the_lock() {
+    let sandbox = waiting("");
+    let child = sandbox.command(["implement", "--yes"]).spawn().unwrap();
+    until("the first task to run", || sandbox.exists("ran"));
+    let second = sandbox.run(["implement", "--yes"]).expect(75);
+    assert!(second.stderr.contains(&child.id().to_string()), "{}", second.stderr);
+    sandbox.write("go", "");
+    finish(child).expect(0);
+    assert_eq!(sandbox.read("ran"), "T001\n");
+}
