@@ -210,7 +210,9 @@ impl History {
 
     fn settle(&mut self, id: &TaskId, settled: Settled) {
         let task = self.entry(id);
-        task.settled = Some(settled);
+        if task.settled.replace(settled) == Some(Settled::Failed) {
+            task.forget_failures(); // that was in an earlier session; who resumed asked for it anew
+        }
         if task.in_flight.take().is_some() {
             task.failed += 1; // its end is not on record: the process died under it, and now it is not run again
         }

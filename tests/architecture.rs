@@ -42,7 +42,6 @@ const LOCALISED: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["ui/diagnostics.rs"]),
     ("tokio::", &["driver/"]),
     ("anyhow", &["cli/"]),
-    ("libc::", &["sys.rs", "sys/", "fs.rs"]),
 ];
 
 struct Source {
@@ -152,19 +151,44 @@ fn named_modules(code: &str) -> Vec<String> {
 /// Every source file without comments and without its tests.
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let tests = test_modules(&root);
     rust_files(&root)
         .into_iter()
         .filter_map(|file| {
             let path = file.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
             let module = path.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
-            let is_test =
-                path.contains("/tests/") || path.ends_with("/tests.rs") || path.ends_with("fixture.rs");
+            let is_test = tests.iter().any(|test| path.starts_with(test));
             let text = std::fs::read_to_string(&file).unwrap();
             let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap();
             let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
             (!is_test).then(|| Source { path, module, code: code.join("\n") })
         })
         .collect()
+}
+
+/// Files and directories of modules that are compiled for tests only, relative to `root`.
+fn test_modules(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in rust_files(root) {
+        let path = file.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+        let own_dir = path.strip_suffix("mod.rs").map_or_else(
+            || {
+                if path.contains('/') || path != "lib.rs" {
+                    format!("{}/", path.trim_end_matches(".rs"))
+                } else {
+                    String::new()
+                }
+            },
+            str::to_owned,
+        );
+        let text = std::fs::read_to_string(&file).unwrap();
+        for rest in text.split("#[cfg(test)]\n").skip(1) {
+            let line = rest.lines().next().unwrap_or_default();
+            let name = line.split_once("mod ").and_then(|(_, name)| name.strip_suffix(';'));
+            found.extend(name.map(|name| format!("{own_dir}{name}")));
+        }
+    }
+    found
 }
 
 fn rust_files(dir: &Path) -> Vec<PathBuf> {

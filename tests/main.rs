@@ -1,5 +1,13 @@
 //! Integration tests, linked once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails, and says on what"
+)]
+
 mod architecture;
 mod exec;
 mod keep;

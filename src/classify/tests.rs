@@ -1,3 +1,5 @@
+//! Messages as well-known programs write them, and what is made of them.
+
 use super::*;
 
 fn judged(outcome: &AttemptOutcome, kind: BlockKind, tail: &str) -> Classified {

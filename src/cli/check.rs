@@ -114,7 +114,8 @@ fn json(results: &[Result<Checked, Error>]) -> Result<(), Error> {
 }
 
 fn rows(global: &Global, given: &Check, results: &[Result<Checked, Error>]) -> Vec<FileRow> {
-    let name = |n: usize| given.files.get(n).map_or_else(String::new, |path| path.to_string_lossy().into_owned());
+    let name =
+        |n: usize| given.files.get(n).map_or_else(String::new, |path| path.to_string_lossy().into_owned());
     let _ = global;
     let row = |(n, result): (usize, &Result<Checked, Error>)| match result {
         Ok(checked) => {
@@ -122,7 +123,9 @@ fn rows(global: &Global, given: &Check, results: &[Result<Checked, Error>]) -> V
             let warnings = checked.found.len() - errors;
             FileRow { file: checked.name.clone(), account: Ok(checked.account.clone()), warnings, errors }
         }
-        Err(error) => FileRow { file: name(n), account: Err(error.source.to_string()), warnings: 0, errors: 1 },
+        Err(error) => {
+            FileRow { file: name(n), account: Err(error.source.to_string()), warnings: 0, errors: 1 }
+        }
     };
     results.iter().enumerate().map(row).collect()
 }
@@ -131,7 +134,9 @@ fn explain(code: &str) -> Result<Exit, Error> {
     let Some(known) = Code::from_name(code) else {
         let names = Code::ALL.iter().map(|code| code.as_str());
         let hint = nearest(code, names).map(|name| format!("did you mean `{name}`?"));
-        return Err(Error::message(Kind::Usage, format!("no finding has the code `{}`", safe(code))).maybe_hint(hint));
+        return Err(
+            Error::message(Kind::Usage, format!("no finding has the code `{}`", safe(code))).maybe_hint(hint)
+        );
     };
     out::text(&format!("{}: {}\n", known.as_str(), known.explain()))?;
     Ok(Exit::Done)

@@ -22,7 +22,6 @@ use crate::sink::Sink;
 use crate::task::State;
 use crate::text::{count, safe};
 use crate::ui::{header, jsonl::JsonLines};
-use crate::writeback::Tick;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,9 +64,13 @@ impl<'a> Session<'a> {
     /// Takes up the last run of this file: repairs what its death left undone and, if asked to, goes on with it.
     fn look_back(&mut self) -> Result<(), Error> {
         let wants_resume = self.args.run.resume;
-        let Some((store, _)) = &self.held else { return self.nothing_to_resume(wants_resume) };
+        let Some((store, _)) = &self.held else {
+            self.nothing_to_resume(wants_resume);
+            return Ok(());
+        };
         let Some((run, loaded)) = store.unfinished(Some(&self.target.name))? else {
-            return self.nothing_to_resume(wants_resume);
+            self.nothing_to_resume(wants_resume);
+            return Ok(());
         };
         let killed = driver::clear_leftovers(&run);
         if killed > 0 {
@@ -92,11 +95,10 @@ impl<'a> Session<'a> {
         self.take_up(run, loaded)
     }
 
-    fn nothing_to_resume(&self, wanted: bool) -> Result<(), Error> {
+    fn nothing_to_resume(&self, wanted: bool) {
         if wanted {
             self.say("no unfinished run to resume; starting with what is open");
         }
-        Ok(())
     }
 
     /// The options of the run that goes on, with what was typed now laid over them.
@@ -127,12 +129,12 @@ impl<'a> Session<'a> {
         let file = stage::read(&self.target)?;
         let options = stage::plan_options(&self.args, &self.loaded.config, &self.target, self.store());
         let screen = stage::screen(self.global, &self.loaded.config, stage::Stream::Err);
-        let Some((plan, findings)) = stage::planned(&file, &options, self.loaded.config.strict, &screen)?
-        else {
-            return Ok(Exit::BadInput);
+        let (plan, findings) = match stage::planned(&file, &options, self.loaded.config.strict, &screen) {
+            Ok(planned) => planned,
+            Err(exit) => return Ok(exit),
         };
         stage::print_findings(&screen, &file.source, &findings);
-        self.check_work(&plan)?;
+        Session::check_work(&plan)?;
         let trust = consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         if plan.runnable().next().is_none() && self.resumed.is_none() {
             report::nothing_to_do(&screen, &plan);
@@ -156,7 +158,7 @@ impl<'a> Session<'a> {
     }
 
     /// Every open task must say what runs it.
-    fn check_work(&self, plan: &Plan) -> Result<(), Error> {
+    fn check_work(plan: &Plan) -> Result<(), Error> {
         let without: Vec<String> = plan
             .runnable()
             .filter(|task| !plan.task(*task).has_run_block())
@@ -286,9 +288,7 @@ fn lock(store: &Store, clock: &Clock) -> Result<Lock, Error> {
 /// Ticks what a killed run recorded as done, before the file is planned: a finished task never runs again.
 fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
     let Ok(file) = stage::read(target) else { return };
-    let lost = driver::unticked(&loaded.events, tick_unverified);
-    let lost = file.document.tasks.iter().filter(|task| task.state != State::Done && lost.contains(&task.id));
-    let ticks: Vec<Tick> = lost.map(Tick::of).collect();
+    let ticks = driver::repairs(&file.document.tasks, &loaded.events, tick_unverified);
     if !ticks.is_empty() {
         Boxes::new(&target.file).tick(&ticks);
     }

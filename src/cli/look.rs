@@ -3,9 +3,9 @@
 use super::args::{Format, Global, Implement, Log, Status, Why};
 use super::error::{Error, Kind};
 use super::exit::Exit;
+use super::out;
 use super::plan::Planned;
 use super::stage::{self, Stream};
-use super::out;
 use crate::clock::Clock;
 use crate::event::EventKind;
 use crate::fs;
@@ -40,7 +40,11 @@ fn record(planned: &Planned) -> Result<Option<Record>, Error> {
     Ok(Some(Record { run, loaded, is_running: store.is_locked() }))
 }
 
-fn bare_plan(global: &Global, target: Option<std::path::PathBuf>, shape: super::args::Shape) -> Result<(Planned, Plan), Error> {
+fn bare_plan(
+    global: &Global,
+    target: Option<std::path::PathBuf>,
+    shape: super::args::Shape,
+) -> Result<(Planned, Plan), Error> {
     let given = Implement { target, shape, ..Implement::default() };
     let mut planned = Planned::new(global, &given)?;
     match planned.plan.take() {
@@ -76,7 +80,8 @@ pub(super) fn why(global: &Global, given: &Why) -> Result<Exit, Error> {
     let summary = record.as_ref().map(|record| Summary::of(&plan, &record.loaded.events));
     let obstacles = obstacles(&plan, record.as_ref(), task);
     let run_dir = record.as_ref().zip(planned.store.as_ref());
-    let run_dir = run_dir.map(|(record, store)| stage::shown(&store.run_dir(&record.run), &planned.target.project));
+    let run_dir =
+        run_dir.map(|(record, store)| stage::shown(&store.run_dir(&record.run), &planned.target.project));
     let known = ui::why::Known {
         summary: summary.as_ref(),
         obstacles: &obstacles,
@@ -110,7 +115,8 @@ fn obstacles(plan: &Plan, record: Option<&Record>, task: TaskIx) -> Vec<String> 
     };
     let plan = Arc::new(plan.clone());
     let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, Session::default());
-    ui::obstacles::obstacles(&plan, task, &scheduler.explain(task).obstacles)
+    let obstacles = scheduler.explain(task).obstacles;
+    obstacles.iter().map(|it| ui::why::obstacle_words(&plan, task, it, Duration::ZERO)).collect()
 }
 
 fn why_json(planned: &Planned, plan: &Plan, task: TaskIx) -> WhyJson {
@@ -120,7 +126,10 @@ fn why_json(planned: &Planned, plan: &Plan, task: TaskIx) -> WhyJson {
     WhyJson {
         schema: 1,
         id: own.id,
-        state: serde_json::to_value(own.state).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default(),
+        state: serde_json::to_value(own.state)
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .unwrap_or_default(),
         needs: own.needs,
         after: own.after,
         needed_by,
@@ -210,7 +219,9 @@ fn run_lines(store: &Store, plan: &Plan) -> Result<Vec<RunLine>, Error> {
     for run in store.runs()?.into_iter().rev().take(NEWEST) {
         // A damaged journal of some old run must not hide the others.
         let Ok(loaded) = store.load(&run) else { continue };
-        let Some(EventKind::RunStarted { info, started, .. }) = loaded.events.first().map(|e| &e.kind) else { continue };
+        let Some(EventKind::RunStarted { info, started, .. }) = loaded.events.first().map(|e| &e.kind) else {
+            continue;
+        };
         let summary = Summary::of(plan, &loaded.events);
         lines.push(RunLine {
             run: info.run.clone(),

@@ -1,11 +1,12 @@
 //! The command line: arguments in, exit code out. The only place that knows `anyhow`, exit codes and wording of errors.
 
+mod admin;
 pub mod args;
+mod check;
 mod consent;
 pub mod error;
 pub mod exit;
 mod implement;
-mod check;
 mod look;
 mod out;
 mod plan;
@@ -13,30 +14,52 @@ mod report;
 mod stage;
 mod target;
 
+use args::{Cli, Command};
 use clap::Parser as _;
+use error::Error;
+use exit::Exit;
 use std::process::ExitCode;
 
+/// The whole program.
 pub fn main() -> ExitCode {
-    let cli = args::Cli::parse();
-    let result = match &cli.command {
-        args::Command::Implement(given) => implement::implement(&cli.global, given),
-        args::Command::Resume(given) => {
+    error::install_panic_hook();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; a reader that is gone is nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    match std::panic::catch_unwind(|| run(&cli)) {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(error)) => {
+            error.print();
+            error.kind.exit().into()
+        }
+        // The panic hook has said what and where.
+        Err(_) => Exit::Bug.into(),
+    }
+}
+
+fn run(cli: &Cli) -> Result<Exit, Error> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Implement(given) => implement::implement(global, given),
+        Command::Resume(given) => {
             let mut given = (**given).clone();
             given.run.resume = true;
-            implement::implement(&cli.global, &given)
+            implement::implement(global, &given)
         }
-        args::Command::Plan(given) => plan::plan(&cli.global, given),
-        args::Command::Check(given) => check::check(&cli.global, given),
-        args::Command::Why(given) => look::why(&cli.global, given),
-        args::Command::Status(given) => look::status(&cli.global, given),
-        args::Command::Log(given) => look::log(&cli.global, given),
-        _ => Err(error::Error::usage("not there yet")),
-    };
-    match result {
-        Ok(exit) => ExitCode::from(exit.code()),
-        Err(error) => {
-            error.print();
-            ExitCode::from(error.kind.exit().code())
-        }
+        Command::Plan(given) => plan::plan(global, given),
+        Command::Check(given) => check::check(global, given),
+        Command::Why(given) => look::why(global, given),
+        Command::Status(given) => look::status(global, given),
+        Command::Log(given) => look::log(global, given),
+        Command::Config(given) => admin::config(global, given),
+        Command::Trust(given) => admin::trust(global, given),
+        Command::Init(given) => admin::init(global, given),
+        Command::Completions { shell } => admin::completions(*shell),
+        Command::Man => admin::man(),
     }
 }

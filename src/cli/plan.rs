@@ -30,7 +30,6 @@ pub(super) fn plan(global: &Global, given: &PlanOnly) -> Result<Exit, Error> {
 pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error> {
     let planned = Planned::new(global, given)?;
     let screen = stage::screen(global, &planned.config, Stream::Out);
-    let errors = planned.findings.iter().any(Diagnostic::is_error);
     let strict = planned.config.strict && !planned.findings.is_empty();
     if given.format == Format::Json {
         out::json(&planned.json())?;
@@ -44,7 +43,8 @@ pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error>
             out::text(&plan_text(&screen, plan, &planned.manner(given), planned.expected(plan)))?;
         }
     }
-    Ok(if errors || strict || planned.plan.is_none() { Exit::BadInput } else { Exit::Done })
+    let fails = strict || planned.plan.is_none();
+    Ok(if fails { stage::exit_for(&planned.findings) } else { Exit::Done })
 }
 
 /// A file with its plan, for the commands that only look.

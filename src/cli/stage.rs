@@ -2,6 +2,7 @@
 
 use super::args::{Global, Implement};
 use super::error::{Error, Kind};
+use super::exit::Exit;
 use super::target::Target;
 use crate::config::{self, Config, Environment, Invalid, Override, Sources};
 use crate::diagnostic::{Code, Diagnostic};
@@ -76,7 +77,7 @@ fn unreadable(error: &fs::Error) -> Error {
         fs::Error::NotAFile { .. } => "name a regular file",
         fs::Error::TooLarge { .. } => "a task file of this size is not planned; split it",
         error if error.is_not_found() => "check the path",
-        _ => "check its permissions",
+        fs::Error::Io { .. } => "check its permissions",
     };
     Error::message(Kind::Input, error.to_string()).hint(hint)
 }
@@ -129,21 +130,34 @@ pub(super) fn planned(
     options: &plan::Options,
     strict: bool,
     screen: &Screen,
-) -> Result<Option<(Plan, Vec<Diagnostic>)>, Error> {
+) -> Result<(Plan, Vec<Diagnostic>), Exit> {
     match plan_with_findings(file, options) {
-        (Some(plan), findings) if !(strict && !findings.is_empty()) => Ok(Some((plan, findings))),
+        (Some(plan), findings) if !strict || findings.is_empty() => Ok((plan, findings)),
         (plan, findings) => {
             print_findings(screen, &file.source, &findings);
             if plan.is_some() {
                 write_err("warnings are errors here (`--strict`)\n");
             }
-            Ok(None)
+            Err(exit_for(&findings))
         }
     }
 }
 
+/// The file is wrong, unless all that is wrong is what was asked of it.
+pub(super) fn exit_for(findings: &[Diagnostic]) -> Exit {
+    let of_selection = |finding: &Diagnostic| {
+        use Code::{BadFilter, NotSelected, NothingSelected, UnknownSelection};
+        matches!(finding.code, BadFilter | NotSelected | NothingSelected | UnknownSelection)
+    };
+    let mut errors = findings.iter().filter(|finding| finding.is_error()).peekable();
+    if errors.peek().is_some() && errors.all(of_selection) { Exit::Usage } else { Exit::BadInput }
+}
+
 /// The plan, if there is one, and everything there is to say of the file.
-pub(super) fn plan_with_findings(file: &TaskFile, options: &plan::Options) -> (Option<Plan>, Vec<Diagnostic>) {
+pub(super) fn plan_with_findings(
+    file: &TaskFile,
+    options: &plan::Options,
+) -> (Option<Plan>, Vec<Diagnostic>) {
     let mut findings = file.diagnostics.clone();
     let plan = if findings.iter().any(Diagnostic::is_error) {
         None
@@ -177,7 +191,7 @@ pub(super) fn write_err(text: &str) {
 /// A line about what specter does, unless it was asked to be quiet.
 pub(super) fn note(config: &Config, text: &str) {
     if config.verbosity >= 0 {
-        write_err(&format!("{}\n", text));
+        write_err(&format!("{text}\n"));
     }
 }
 

@@ -27,10 +27,8 @@ fn object() -> Value {
 fn insert(root: &mut Value, key: &str, leaf: Value) {
     let (tables, name) = key.rsplit_once('.').unwrap_or(("", key));
     let tables = tables.split('.').filter(|table| !table.is_empty());
-    let place = tables.fold(root, |place, table| {
-        let entry = properties(place).entry(table).or_insert_with(object);
-        entry
-    });
+    let place =
+        tables.fold(root, |place, table| (properties(place).entry(table).or_insert_with(object)) as _);
     properties(place).insert(name.to_owned(), leaf);
 }
 

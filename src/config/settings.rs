@@ -229,7 +229,7 @@ impl Setting {
     pub(super) fn set(&self, config: &mut Config, value: &Value) -> Result<(), String> {
         match &self.access {
             Access::Flag(at) => {
-                *at(config) = value.as_bool().ok_or_else(|| wants("`true` or `false`", value))?
+                *at(config) = value.as_bool().ok_or_else(|| wants("`true` or `false`", value))?;
             }
             Access::Text(at) => *at(config) = read_text(value)?,
             Access::Texts(at) => *at(config) = read_list(value, read_text)?,

@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// At most 20 frames a second (PERF S12).
 const FRAME: Duration = Duration::from_millis(50);
 /// Longer than any wait; a wake-up for nothing is harmless.
-const FAR: Duration = Duration::from_secs(3600);
+const FAR: Duration = Duration::from_hours(1);
 
 pub(super) struct Control {
     pub(super) hub: Arc<Hub>,

@@ -23,7 +23,7 @@ use crate::projection::Projections;
 use crate::schedule::{Limits, Scheduler, Session};
 use crate::sink::Sink;
 use crate::summary::Summary;
-use crate::task::{State, TaskId};
+use crate::task::{Task, TaskId};
 use crate::ui::theme;
 use crate::ui::view::View;
 use crate::writeback::Tick;
@@ -37,7 +37,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use ticker::BoxTicker;
+use ticker::{BoxTicker, may_tick};
 
 /// Plans the file as others left it. The second argument are tasks whose boxes a person cleared.
 pub type Replan = Box<dyn Fn(Edited, &[TaskId]) -> Result<Replanned, String> + Send>;
@@ -131,15 +131,13 @@ impl Parts {
         info.run = request.run.as_str().to_owned();
         let seed = info.seed;
         let jobs = limits.jobs as usize;
-        let lost = unticked(&earlier, request.tick_unverified);
-        let open = plan.tasks.iter().filter(|task| task.state != State::Done && lost.contains(&task.id));
-        let unticked = open.map(Tick::of).collect();
+        let unticked = repairs(&plan.tasks, &earlier, request.tick_unverified);
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         drop(earlier);
         let session = Session::after(&history, info, clock.wall_ms(), seed);
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
-        let hub = Hub::new(scheduler, Arc::clone(&plan), request.journal, clock.clone(), history.last_seq);
+        let hub = Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, history.last_seq);
         let hub = Arc::new(hub);
         let out = Box::new(io::stderr());
         let screen = Arc::new(Screen::new(request.screen, &plan, view, &request.header, out));
@@ -156,14 +154,7 @@ impl Parts {
             files: StateFiles::new(&project, store.dir(), projections, summary),
             problems: Vec::new(),
         };
-        Ok(Parts {
-            hub,
-            screen,
-            executor: Arc::new(Executor::Shell(shell)),
-            recorder,
-            jobs,
-            clock: clock.clone(),
-        })
+        Ok(Parts { hub, screen, executor: Arc::new(Executor::Shell(shell)), recorder, jobs, clock: *clock })
     }
 
     fn run(self) -> Result<Ended, DriverError> {
@@ -185,7 +176,8 @@ impl Parts {
         }
         match (recorder, hub.outcome()) {
             (Ok(recorder), Some(outcome)) => Ok(ended(recorder, outcome, hub.plan())),
-            _ => Err(DriverError::Record(io::Error::other("the recorder stopped early"))),
+            // The panic hook has said where; the journal is whole up to there.
+            _ => panic!("the recorder stopped before the run was over"),
         }
     }
 }
@@ -196,8 +188,14 @@ fn ended(recorder: Recorder, outcome: RunOutcome, plan: Arc<Plan>) -> Ended {
     Ended { outcome, plan, files: recorder.files.names(), summary: recorder.files.summary, problems }
 }
 
+/// Ticks for those tasks of `tasks` that a run recorded as done and did not come to tick.
+pub fn repairs(tasks: &[Task], events: &[Event], tick_unverified: bool) -> Vec<Tick> {
+    let lost = unticked(events, tick_unverified);
+    tasks.iter().filter(|task| may_tick(task) && lost.contains(&task.id)).map(Tick::of).collect()
+}
+
 /// Tasks that a run recorded as done, whose boxes it had not ticked when it ended, and that are to be ticked.
-pub fn unticked(events: &[Event], tick_unverified: bool) -> HashSet<TaskId> {
+fn unticked(events: &[Event], tick_unverified: bool) -> HashSet<TaskId> {
     let mut lost = HashSet::new();
     for event in events {
         match &event.kind {

@@ -6,7 +6,7 @@ use super::Replan;
 use crate::boxes::{Boxes, Edited, Ticked};
 use crate::event::{Event, EventKind, NoteLevel, TaskRef, Verdict};
 use crate::plan::Plan;
-use crate::task::{TaskId, TaskIx};
+use crate::task::{State, Task, TaskId, TaskIx};
 use crate::text::safe;
 use crate::writeback::Tick;
 use std::collections::HashMap;
@@ -50,7 +50,7 @@ impl BoxTicker {
                 if !is_proven && !self.tick_unverified {
                     return;
                 }
-                self.done.extend(plan.tasks.get(task.ix.ix()).map(Tick::of));
+                self.done.extend(plan.tasks.get(task.ix.ix()).filter(|task| may_tick(task)).map(Tick::of));
             }
             // Cleared by a person: it runs again, and until then its box stays open.
             EventKind::AttemptStarted { task, attempt: 1, .. } => self.boxes.forget(&task.id),
@@ -120,6 +120,12 @@ impl BoxTicker {
             }
         }
     }
+}
+
+/// Whether the box is ours to tick: not done already, and not a mark that people gave a meaning of their own. Such a
+/// mark on a group stays when all in it is done.
+pub(super) fn may_tick(task: &Task) -> bool {
+    !matches!(task.state, State::Done | State::Unclear)
 }
 
 /// Whether two plans of a file differ in nothing that decides what runs: an edit of prose changes no plan.

@@ -3,6 +3,7 @@
 //! Added, unless the user has set them: `CI=true`, `GIT_TERMINAL_PROMPT=0`, `DEBIAN_FRONTEND=noninteractive`. Not
 //! `NO_COLOR`: output is a pipe, and a test suite may be about colours. A block's own `env.K=V` comes last and wins.
 
+use super::tree::{OUTER_NAME, TOKEN_NAME};
 use crate::sys::Strings;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -81,6 +82,11 @@ impl Environment {
         base.push(&[b"PWD=", project]);
         base.push(&[b"SPECTER_PROJECT=", project]);
         base.push(&[b"SPECTER_RUN=", run.as_bytes()]);
+        let around = [OUTER_NAME, TOKEN_NAME].map(|name| vars.iter().find(|(n, _)| n == name));
+        let around: Vec<&[u8]> = around.into_iter().flatten().map(|(_, value)| value.as_bytes()).collect();
+        if !around.is_empty() {
+            base.push(&[OUTER_NAME.as_bytes(), b"=", &around.join(&b'\n')]);
+        }
         Environment { base, path, has_functions }
     }
 

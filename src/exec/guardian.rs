@@ -30,7 +30,7 @@ impl Guardian {
         self.handle.pid()
     }
 
-    /// The table of running sessions, for `ShellConfig::live`.
+    /// The table of running sessions.
     pub fn live(&self) -> LivePids {
         self.live.clone()
     }
@@ -55,7 +55,7 @@ fn end_run(run: &str, sessions: &[Pid], spare: &[Pid]) -> usize {
     let find = || {
         families(&never, |process| {
             process.in_sessions(sessions)
-                || process.token().is_some_and(|token| token.starts_with(prefix.as_bytes()))
+                || process.tokens().iter().any(|token| token.starts_with(prefix.as_bytes()))
         })
     };
     let find_and_count = || {

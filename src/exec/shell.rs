@@ -4,6 +4,7 @@ use super::capture::{Capture, report_tail};
 use super::child::{self, Cause, End, Setting};
 use super::command::{Command, Commands};
 use super::environment::Environment;
+use super::guardian::Guardian;
 use super::mask::Masker;
 use super::stop::{Armed, StopHandle};
 use super::tree::{TOKEN_NAME, Trees};
@@ -46,6 +47,8 @@ pub struct ShellConfig {
     pub try_alternatives: bool,
     /// The guardian's pid and table, if there is one.
     pub guard: Option<(Pid, LivePids)>,
+    /// Without a guardian: where running sessions are noted. Executors of one process share one table.
+    pub live: Option<LivePids>,
 }
 
 impl ShellConfig {
@@ -64,7 +67,13 @@ impl ShellConfig {
             rules: Rules::default(),
             try_alternatives: false,
             guard: None,
+            live: None,
         }
+    }
+
+    /// Under the eyes of `guardian`.
+    pub fn guarded_by(self, guardian: &Guardian) -> ShellConfig {
+        ShellConfig { guard: Some((guardian.pid(), guardian.live())), ..self }
     }
 }
 
@@ -96,9 +105,10 @@ impl ShellExecutor {
         let commands = Commands::new(&environment, shell, force_shell, run_dir.join("scripts"));
         let is_here = std::env::current_dir().is_ok_and(|here| here == project);
         let launcher = Launcher::new(if is_here { None } else { Some(path_string(&project)?) })?;
-        let (guard, live) = match config.guard {
-            Some((pid, live)) => (Some(pid), live),
-            None => (None, LivePids::new()?),
+        let (guard, live) = match (config.guard, config.live) {
+            (Some((pid, live)), _) => (Some(pid), live),
+            (None, Some(live)) => (None, live),
+            (None, None) => (None, LivePids::new()?),
         };
         Ok(ShellExecutor {
             masker: Arc::new(Masker::of_environment(&vars)),

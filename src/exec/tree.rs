@@ -15,6 +15,12 @@ const LEFTOVER_GRACE: Duration = Duration::from_millis(200);
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// Name of the environment variable that carries the token.
 pub(super) const TOKEN_NAME: &str = "SPECTER_ATTEMPT";
+/// Carries the tokens of attempts around it, one a line, where a task runs specter itself: what the inner run starts
+/// belongs to the outer attempt too, even once its own specter is gone.
+pub(super) const OUTER_NAME: &str = "SPECTER_OUTER";
+
+/// The system's flag for a process that has begun to end.
+const PF_EXITING: i64 = 4;
 
 /// One line of `/proc/<pid>/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +31,8 @@ pub(super) struct Proc {
     session: Pid,
     /// Ended, waiting to be reaped.
     pub(super) is_zombie: bool,
+    /// On its way out by itself.
+    is_exiting: bool,
     name: String,
 }
 
@@ -34,18 +42,21 @@ impl Proc {
         Proc::parse(&String::from_utf8_lossy(&bytes))
     }
 
-    /// `pid (name) state ppid pgrp session …`; the name may hold anything, so its end is the last parenthesis.
+    /// `pid (name) state ppid pgrp session tty tpgid flags …`; the name may hold anything, so its end is the last parenthesis.
     fn parse(stat: &str) -> Option<Proc> {
         let (pid, rest) = stat.split_once(" (")?;
         let (name, rest) = rest.rsplit_once(')')?;
         let mut fields = rest.split_ascii_whitespace();
         let state = fields.next()?;
-        let mut number = || fields.next()?.parse::<Pid>().ok();
+        let mut number = || fields.next()?.parse::<i64>().ok();
+        let [parent, group, session] = [number()? as Pid, number()? as Pid, number()? as Pid];
+        let [_terminal, _its_group, flags] = [number()?, number()?, number()?];
         Some(Proc {
             pid: pid.parse().ok()?,
-            parent: number()?,
-            group: number()?,
-            session: number()?,
+            parent,
+            group,
+            session,
+            is_exiting: flags & PF_EXITING != 0,
             is_zombie: matches!(state, "Z" | "X"),
             name: name.to_owned(),
         })
@@ -59,18 +70,15 @@ impl Proc {
             .collect()
     }
 
-    /// The value of the token in its environment, if it has one and we may look.
-    pub(super) fn token(&self) -> Option<Vec<u8>> {
+    /// The tokens in its environment, as far as we may look: its own attempt's and those around it.
+    pub(super) fn tokens(&self) -> Vec<Vec<u8>> {
         let mut environ = Vec::new();
-        // The environment of a program may be of any size; the token stands within the system's own limit.
-        File::open(format!("/proc/{}/environ", self.pid))
-            .ok()?
-            .take(8 << 20)
-            .read_to_end(&mut environ)
-            .ok()?;
-        let entries = environ.split(|byte| *byte == 0);
-        let mut values = entries.filter_map(|e| e.strip_prefix(TOKEN_NAME.as_bytes())?.strip_prefix(b"="));
-        values.next().map(<[u8]>::to_vec)
+        let file = File::open(format!("/proc/{}/environ", self.pid));
+        // An environment may be of any size; the tokens stand within the system's own limit for a new one.
+        if file.and_then(|file| file.take(8 << 20).read_to_end(&mut environ)).is_err() {
+            return Vec::new();
+        }
+        tokens_in(&environ)
     }
 
     pub(super) fn in_sessions(&self, sessions: &[Pid]) -> bool {
@@ -80,6 +88,17 @@ impl Proc {
     pub(super) fn describe(&self) -> String {
         format!("{} (pid {})", self.name, self.pid)
     }
+}
+
+fn tokens_in(environ: &[u8]) -> Vec<Vec<u8>> {
+    let mut tokens = Vec::new();
+    for entry in environ.split(|byte| *byte == 0) {
+        let value = [TOKEN_NAME, OUTER_NAME].iter().find_map(|name| entry.strip_prefix(name.as_bytes()));
+        if let Some(value) = value.and_then(|value| value.strip_prefix(b"=")) {
+            tokens.extend(value.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+        }
+    }
+    tokens
 }
 
 /// Living processes that are a root, or descend from one. `never` and what descends only from it stays out.
@@ -213,10 +232,11 @@ impl Trees {
         if process.session == self.own_session || process.is_zombie {
             return false;
         }
-        match process.token() {
-            Some(token) => token == owner.token,
-            None => is_orphan_of || process.session == owner.leader || process.group == owner.leader,
+        let tokens = process.tokens();
+        if tokens.is_empty() {
+            return is_orphan_of || process.session == owner.leader || process.group == owner.leader;
         }
+        tokens.iter().any(|token| token == owner.token)
     }
 
     /// One `pread`. Without the file (a kernel without it) every attempt is looked after in full.
@@ -227,11 +247,13 @@ impl Trees {
     }
 
     fn clear_leftovers(&self, owner: Owner<'_>) -> Vec<String> {
-        let left = self.members(owner);
+        let mut left = self.members(owner);
         if left.is_empty() {
             return Vec::new();
         }
         ask(&left);
+        // Who was about to end anyway was not left behind.
+        left.retain(|process| !process.is_exiting);
         let limit = Instant::now() + LEFTOVER_GRACE;
         let mut pause = Duration::from_millis(1);
         while Instant::now() < limit && !self.members(owner).is_empty() {
@@ -315,9 +337,16 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_parentheses_and_spaces() {
-        let process = Proc::parse("42 (a) (b) S 7 40 39 0 -1").unwrap();
+        let process = Proc::parse("42 (a) (b) S 7 40 39 0 -1 4194560 1 2").unwrap();
         assert_eq!((process.pid, process.parent, process.group, process.session), (42, 7, 40, 39));
         assert_eq!(process.describe(), "a) (b (pid 42)");
+    }
+
+    #[test]
+    fn an_environment_may_hold_tokens_of_several_attempts() {
+        let environ = b"A=1\0SPECTER_OUTER=r1/T1/1\nr2/T2/1\0SPECTER_ATTEMPT=r3/T3/2\0SPECTER_ATTEMPTS=4\0";
+        assert_eq!(tokens_in(environ), [&b"r1/T1/1"[..], b"r2/T2/1", b"r3/T3/2"]);
+        assert!(tokens_in(b"").is_empty());
     }
 
     #[test]

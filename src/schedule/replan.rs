@@ -264,7 +264,12 @@ fn leave_out(mut slot: TaskSlot, was: Stage, task: &Task, outcome: TaskOutcome) 
     match was {
         Stage::Settled(TaskOutcome::Done) if !slot.ticked || task.state == State::Done => slot,
         Stage::Settled(TaskOutcome::Done) => cleared(&slot).staged(Stage::Settled(outcome)),
-        Stage::Running { .. } => slot,
+        Stage::Running { .. } => {
+            if std::mem::take(&mut slot.believed) {
+                (slot.ticked, slot.edit) = (false, Some(Edit::Cleared));
+            }
+            slot
+        }
         _ => {
             slot.told = slot.told && was == Stage::Settled(outcome);
             slot.told_blocked = false;

@@ -16,8 +16,8 @@ fn play_specter() {
     let is_guarded = !code.starts_with("# unguarded");
     let guardian = is_guarded.then(|| Guardian::start(&run).unwrap());
     let mut config = ShellConfig::new(dir.into(), run, Path::new(dir).join("run"));
-    config.guard = guardian.as_ref().map(|guardian| (guardian.pid(), guardian.live()));
     if let Some(guardian) = &guardian {
+        config = config.guarded_by(guardian);
         std::fs::write(Path::new(dir).join("guard"), format!("{}\n", guardian.pid())).unwrap();
     }
     let shell = ShellExecutor::new(config).unwrap();
@@ -42,6 +42,8 @@ impl Played {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["exec::guard::play_specter", "--exact", "--nocapture"])
             .env(PLAY, format!("{}\n{code}", dir.path().display()))
+            // As if a task of another run had started it: this process would adopt and end a guard that is nobody's.
+            .env("SPECTER_ATTEMPT", "another-run/T1/1")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -93,6 +95,32 @@ fn kill_9_leaves_nothing() {
         assert!(sleepers(&number).is_empty(), "{name}");
     }
     println!("all children gone at most {worst:?} after kill -9");
+}
+
+#[test]
+fn an_inner_run_ends_with_the_attempt_that_started_it() {
+    for style in [
+        "setsid sleep N & echo up > up; sleep N",
+        "(setsid sleep N >/dev/null 2>&1 &); echo up > up; sleep N",
+    ] {
+        let bench = Bench::new();
+        let number = number();
+        let dir = bench.path().canonicalize().unwrap();
+        let mut block = sh(&format!(
+            "exec {} exec::guard::play_specter --exact",
+            std::env::current_exe().unwrap().display()
+        ));
+        block.env = vec![(PLAY.into(), format!("{}\n{}", dir.display(), style.replace('N', &number)))];
+        let stop = StopHandle::new();
+        let other = || {
+            bench.when("up", || until(|| sleepers(&number).len() >= 3));
+            stop.stop(Stop::Now);
+        };
+        beside(&stop, || bench.run_with(&[block], &stop, true), other);
+        assert!(sleepers(&number).is_empty());
+        let guard: i32 = bench.file("guard").unwrap().trim().parse().unwrap();
+        assert!(!is_alive(guard));
+    }
 }
 
 #[test]

@@ -11,8 +11,10 @@ mod stopping;
 use specter::event::{AttemptReport, Stop};
 use specter::exec::{Attempt, NoObserver, OutputObserver, ShellConfig, ShellExecutor, StopHandle};
 use specter::source::Span;
+use specter::sys::LivePids;
 use specter::task::{Block, BlockKind, State, Task, TaskId, TaskIx};
 use std::path::Path;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -33,11 +35,13 @@ impl Bench {
     fn with(change: impl FnOnce(&mut ShellConfig)) -> Bench {
         let dir = tempfile::tempdir().unwrap();
         let project = dir.path().canonicalize().unwrap();
-        // Tests of one process share its orphans: the token tells them apart.
+        // Tests of one process share its orphans: tokens tell them apart, and the table that none is alone.
+        static LIVE: LazyLock<LivePids> = LazyLock::new(|| LivePids::new().unwrap());
         let run = format!("run-{}-{:x}", std::process::id(), fastrand::u64(..));
         let mut config = ShellConfig::new(project.clone(), run, project.join("run"));
         // Long, so that what needs it all is noticed.
         config.grace = Duration::from_secs(30);
+        config.live = Some(LIVE.clone());
         change(&mut config);
         Bench { dir, shell: ShellExecutor::new(config).unwrap(), attempts: AtomicU32::new(1) }
     }
@@ -142,11 +146,22 @@ fn until(mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Runs `act` beside `other`, which stops or pauses it.
-fn beside<T: Send>(act: impl FnOnce() -> T + Send, other: impl FnOnce()) -> T {
+/// Runs `act` beside `other`, which stops or pauses it by `stop`.
+fn beside<T: Send>(stop: &StopHandle, act: impl FnOnce() -> T + Send, other: impl FnOnce()) -> T {
+    struct EndAfterPanic<'a>(&'a StopHandle);
+    impl Drop for EndAfterPanic<'_> {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                self.0.resume();
+                self.0.stop(Stop::Now);
+            }
+        }
+    }
     std::thread::scope(|scope| {
         let running = scope.spawn(act);
+        let guard = EndAfterPanic(stop);
         other();
+        drop(guard);
         running.join().unwrap()
     })
 }

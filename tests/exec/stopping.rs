@@ -21,8 +21,11 @@ fn a_graceful_stop_lets_the_task_clean_up() {
     let stop = StopHandle::new();
     let code = "trap 'echo bye > bye; exit 0' TERM; echo up > up; while :; do sleep 0.01; done";
     let started = Instant::now();
-    let report =
-        beside(|| bench.run_with(&[sh(code)], &stop, true), || bench.when("up", || stop.stop(GRACEFULLY)));
+    let report = beside(
+        &stop,
+        || bench.run_with(&[sh(code)], &stop, true),
+        || bench.when("up", || stop.stop(GRACEFULLY)),
+    );
     assert_eq!(report.outcome, AttemptOutcome::Cancelled);
     assert_eq!(bench.file("bye").unwrap(), "bye\n");
     assert!(started.elapsed() < Duration::from_secs(15));
@@ -34,8 +37,11 @@ fn who_ignores_the_request_is_killed_after_the_grace() {
     let stop = StopHandle::new();
     let code = "trap '' TERM; echo $$ > up; while :; do sleep 0.01; done";
     let started = Instant::now();
-    let report =
-        beside(|| bench.run_with(&[sh(code)], &stop, true), || bench.when("up", || stop.stop(GRACEFULLY)));
+    let report = beside(
+        &stop,
+        || bench.run_with(&[sh(code)], &stop, true),
+        || bench.when("up", || stop.stop(GRACEFULLY)),
+    );
     assert_eq!(report.outcome, AttemptOutcome::Cancelled);
     assert!(started.elapsed() >= Duration::from_millis(300) && started.elapsed() < Duration::from_secs(15));
     assert!(!is_alive(bench.file("up").unwrap().trim().parse().unwrap()));
@@ -51,7 +57,7 @@ fn a_second_stop_kills_at_once() {
         bench.when("asked", || stop.stop(Stop::Now));
     };
     let started = Instant::now();
-    let report = beside(|| bench.run_with(&[sh(code)], &stop, true), other);
+    let report = beside(&stop, || bench.run_with(&[sh(code)], &stop, true), other);
     assert_eq!(report.outcome, AttemptOutcome::Cancelled);
     assert!(started.elapsed() < Duration::from_secs(15));
 }
@@ -91,23 +97,15 @@ fn time_paused_is_not_charged() {
     block.timeout = Some(Duration::from_millis(2900));
     let other = || {
         bench.when("up", || stop.pause());
-        let _even_if_it_fails = Resume(&stop);
         let session = bench.file("up").unwrap().trim().to_owned();
         let paused = Instant::now();
         until(|| is_stopped(&session));
         until(|| paused.elapsed() > Duration::from_secs(3));
+        stop.resume();
     };
-    let report = beside(|| bench.run_with(&[block], &stop, true), other);
+    let report = beside(&stop, || bench.run_with(&[block], &stop, true), other);
     assert!(report.outcome.is_success(), "{report:?}");
     assert!(report.duration < Duration::from_millis(2900), "{:?}", report.duration);
-}
-
-struct Resume<'a>(&'a StopHandle);
-
-impl Drop for Resume<'_> {
-    fn drop(&mut self) {
-        self.0.resume();
-    }
 }
 
 /// Whether a process of the session is stopped. Not each: a shell in the middle of a `vfork` waits for the child.
@@ -129,7 +127,7 @@ fn a_paused_task_can_be_stopped() {
         stop.stop(GRACEFULLY);
     };
     let started = Instant::now();
-    let report = beside(|| bench.run_with(&[sh("echo up > up; sleep 435")], &stop, true), other);
+    let report = beside(&stop, || bench.run_with(&[sh("echo up > up; sleep 435")], &stop, true), other);
     assert_eq!(report.outcome, AttemptOutcome::Cancelled);
     assert!(started.elapsed() < Duration::from_secs(15));
 }

@@ -192,11 +192,8 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
         (budget, text()).prop_map(|(budget, limit)| BudgetReached { budget, limit }),
         (text(), stop()).prop_map(|(signal, how)| Interrupted { signal, how }),
         (level, text()).prop_map(|(level, text)| Note { level, text }),
-        (run_outcome(), counts(), ms(), 0u32..9).prop_map(|(outcome, counts, duration, unticked)| RunFinished {
-            outcome,
-            counts,
-            duration,
-            unticked
+        (run_outcome(), counts(), ms(), 0u32..9).prop_map(|(outcome, counts, duration, unticked)| {
+            RunFinished { outcome, counts, duration, unticked }
         }),
     ]
 }

@@ -75,7 +75,8 @@ fn prose_edits_survive_byte_for_byte() {
     let sandbox = waiting(&task("T002"));
     let child = sandbox.command(["implement", "--yes"]).spawn().unwrap();
     until("the first task to run", || sandbox.exists("ran"));
-    let text = sandbox.read("tasks.md").replace("# Tasks", "# Tasks\r\n\r\nA note\twith a tab and no sense  ");
+    let text =
+        sandbox.read("tasks.md").replace("# Tasks", "# Tasks\r\n\r\nA note\twith a tab and no sense  ");
     sandbox.write("tasks.md", &text);
     sandbox.write("go", "");
     finish(child).expect(0);

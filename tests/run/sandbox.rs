@@ -4,11 +4,11 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// No single call of the program may take longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(super) struct Sandbox {
     dir: tempfile::TempDir,
@@ -194,10 +194,6 @@ pub(super) fn processes_in(dir: &Path) -> Vec<String> {
         }
     }
     found
-}
-
-pub(super) fn output_text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// A number from the environment, for the size of a campaign.

@@ -21,8 +21,7 @@ fn thousands_of_tasks_run_to_the_end_and_every_box_is_ticked() {
 fn much_output_fills_neither_memory_nor_disk() {
     let megabytes = scale("SPECTER_MEGABYTES", 64);
     let sandbox = Sandbox::new(&format!(
-        "- [ ] T001 Talk\n\n  ```sh run\n  head -c {}000000 /dev/zero | tr '\\0' 'x'\n  ```\n",
-        megabytes
+        "- [ ] T001 Talk\n\n  ```sh run\n  head -c {megabytes}000000 /dev/zero | tr '\\0' 'x'\n  ```\n"
     ));
     sandbox.run(["implement", "--yes"]).expect(0);
     let journal = sandbox.journal().unwrap();

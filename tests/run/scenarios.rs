@@ -58,7 +58,7 @@ fn serial_by_default_one_at_a_time_in_file_order() {
     let metrics = sandbox.metrics();
     assert_eq!(metrics["tasks"]["total"], 8);
     assert_eq!(metrics["tasks"]["completed"], 8);
-    assert_eq!(metrics["parallel"]["timeSaved"].as_f64().unwrap().round(), 0.0, "nothing overlapped");
+    assert!(metrics["parallel"]["timeSaved"].as_f64().unwrap().abs() < 0.001, "nothing overlapped");
     assert!(sandbox.read(".specter-state/current-session.md").contains("8/8"));
     assert!(sandbox.read(".specter-memory/CHANGES-COMPLETED.md").contains("T008"));
     assert!(sandbox.exists(".specter-memory/WORKFLOW-PROGRESS.md"));
@@ -206,7 +206,7 @@ fn a_filter_runs_its_tasks_and_leaves_the_rest() {
     assert_eq!(sandbox.read("ran"), "T001\nT002\nT003\n");
     assert_eq!(sandbox.ticked(), ["T001", "T002", "T003"]);
     assert!(ended.all().contains("3/3"), "{}", ended.all());
-    let refused = sandbox.run(["implement", "--filter=P3", "--yes"]).expect(65);
+    let refused = sandbox.run(["implement", "--filter=P3", "--yes"]).expect(2);
     assert!(refused.all().contains("--with-needs") && refused.all().contains("T004"), "{}", refused.all());
     sandbox.run(["implement", "--filter=P2", "--yes"]).expect(0);
     sandbox.run(["implement", "--story=US5", "--yes"]).expect(0);

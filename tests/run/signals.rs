@@ -60,7 +60,7 @@ fn the_second_ctrl_c_kills_what_ignores_the_first() {
 
 #[test]
 fn a_reader_that_leaves_early_is_no_crash() {
-    let sandbox = Sandbox::new(&"- [ ] T001 A\n\n  ```sh run\n  true\n  ```\n".repeat(1));
+    let sandbox = Sandbox::new("- [ ] T001 A\n\n  ```sh run\n  true\n  ```\n");
     let mut child = sandbox.command(["implement", "--yes", "--format=json"]).spawn().unwrap();
     drop(child.stdout.take());
     drop(child.stderr.take());

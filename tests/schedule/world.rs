@@ -249,7 +249,10 @@ impl World {
         let session = self.journal.get(self.session_from..).unwrap_or_default();
         self.before += session.last().map(|event| event.at).unwrap_or_default();
         for event in session {
-            if let EventKind::AttemptStarted { task, .. } = &event.kind {
+            if let EventKind::AttemptStarted { task, .. }
+            | EventKind::TaskBlocked { task, .. }
+            | EventKind::TaskSkipped { task, .. } = &event.kind
+            {
                 self.failed_before.remove(task.id.as_str());
             }
         }
@@ -561,18 +564,11 @@ impl World {
         for line in &before.lines {
             let now = self.file.line(&line.id).map(|line| line.role);
             match (line.role, now) {
-                (Role::Done, Some(Role::Run)) => {
-                    self.seen.done.remove(&line.id);
-                    self.unticked.remove(&line.id);
-                    self.failed_before.remove(&line.id);
-                    self.not_before.remove(&line.id);
-                    self.forget(&line.id);
-                }
-                (Role::Done, Some(Role::LeftOut(_))) => {
-                    self.seen.done.remove(&line.id);
-                }
+                (Role::Done, Some(Role::Run | Role::LeftOut(_))) => self.box_cleared(&line.id),
                 (_, Some(Role::LeftOut(_))) => {
-                    self.seen.failed.remove(&line.id);
+                    if self.seen.failed.remove(&line.id) {
+                        self.forget(&line.id);
+                    }
                 }
                 (was, Some(Role::Done)) if was != Role::Done => {
                     self.seen.done.insert(line.id.clone());
@@ -582,6 +578,55 @@ impl World {
                 _ => {}
             }
         }
+    }
+
+    /// What a cleared box means depends on what is on record: a person's tick may have been lost with the process.
+    fn box_cleared(&mut self, id: &str) {
+        let (done, ticked) = self.on_record(id);
+        if done && !ticked {
+            self.unticked.insert(id.to_owned()); // looks like a box that is still to be ticked
+            return;
+        }
+        self.seen.done.remove(id);
+        self.unticked.remove(id);
+        if done {
+            self.failed_before.remove(id);
+            self.not_before.remove(id);
+            self.forget(id);
+        } else if self.failed_on_record(id) {
+            self.failed_before.insert(id.to_owned());
+        }
+    }
+
+    fn failed_on_record(&self, id: &str) -> bool {
+        let told = self.journal.iter().rev().find_map(|event| match &event.kind {
+            EventKind::TaskFailed { task, .. } if task.id.as_str() == id => Some(true),
+            EventKind::AttemptStarted { task, .. }
+            | EventKind::TaskBlocked { task, .. }
+            | EventKind::TaskSkipped { task, .. }
+                if task.id.as_str() == id =>
+            {
+                Some(false)
+            }
+            _ => None,
+        });
+        told == Some(true)
+    }
+
+    /// Whether the journal has it done, and its box ticked.
+    fn on_record(&self, id: &str) -> (bool, bool) {
+        let (mut done, mut ticked) = (false, false);
+        let names = |ids: &[TaskId]| ids.iter().any(|other| other.as_str() == id);
+        for event in &self.journal {
+            match &event.kind {
+                EventKind::TaskDone { task, .. } if task.id.as_str() == id => done = true,
+                EventKind::BoxTicked { task, .. } if task.id.as_str() == id => ticked = true,
+                EventKind::PlanChanged { reopened, .. } if names(reopened) => (done, ticked) = (false, false),
+                EventKind::PlanChanged { ticked: now, .. } if names(now) => (done, ticked) = (true, true),
+                _ => {}
+            }
+        }
+        (done, ticked)
     }
 
     fn edit(&mut self, scheduler: &mut Scheduler) -> Decision {
@@ -721,15 +766,21 @@ impl World {
         let counts = self.count(scheduler);
         let done = |counts: Counts| {
             let all = counts.done + counts.done_before;
-            if self.edits { Counts { selected: 0, done: all, done_before: 0, ..counts } } else { counts }
+            let counts =
+                if self.edits { Counts { selected: 0, done: all, done_before: 0, ..counts } } else { counts };
+            // What had begun before an edit keeps its right to be tried again, and what needs it keeps waiting.
+            let open = counts.open + counts.blocked;
+            if self.edited { Counts { open, blocked: 0, ..counts } } else { counts }
         };
         assert_eq!(done(scheduler.counts()), done(counts));
         let all_done =
             self.plan.runnable().all(|task| self.seen.done.contains(self.plan.task(task).id.as_str()));
+        let unsettled = if self.edited { scheduler.counts() } else { counts };
+        let unsettled = unsettled.open + unsettled.cancelled;
         let expected = match (all_done, self.interrupted) {
             (true, _) => RunOutcome::AllDone,
             (false, Some(signal)) => RunOutcome::Interrupted { signal },
-            (false, None) if self.budget_reached && counts.open + counts.cancelled > 0 => RunOutcome::Stopped,
+            (false, None) if self.budget_reached && unsettled > 0 => RunOutcome::Stopped,
             (false, None) => RunOutcome::SomeFailed,
         };
         assert_eq!(self.over, Some(expected));
@@ -767,12 +818,6 @@ impl World {
                 _ if self.seen.done.contains(id) => &mut counts.done,
                 _ if self.seen.failed.contains(id) => &mut counts.failed,
                 _ if state == TaskState::Finished(TaskOutcome::Cancelled) => &mut counts.cancelled,
-                // What had begun before an edit keeps its right to be tried again.
-                _ if self.edited
-                    && matches!(state, TaskState::BackingOff { .. } | TaskState::Ready { .. }) =>
-                {
-                    &mut counts.open
-                }
                 _ if !self.seen.blockers(&self.plan, task).is_empty() => &mut counts.blocked,
                 _ => &mut counts.open,
             };

@@ -5,7 +5,6 @@
 
 mod corpus;
 mod diagnostics;
-mod json;
 mod reports;
 mod sarif;
 mod screen;
