@@ -184,16 +184,17 @@ impl Hub {
         }
     }
 
-    /// Appends the closing event: everything that belongs to the run is now on disk, but for `pending` boxes.
-    pub(super) fn close(&self, pending: u32) -> Option<Event> {
+    /// Appends the closing event: everything that belongs to the run is now recorded, but for `pending` boxes. Returns
+    /// what is not known to be on disk, the closing event last; nothing if the record broke.
+    pub(super) fn close(&self, pending: u32) -> Vec<Event> {
         let mut core = self.lock();
-        let (_, mut event) = core.closing.clone()?;
+        let Some((_, mut event)) = core.closing.clone() else { return Vec::new() };
         event.at = self.clock.now();
         if let EventKind::RunFinished { unticked, .. } = &mut event.kind {
             *unticked = pending;
         }
         core.record(vec![event]);
-        core.unsynced.pop()
+        if core.broken.is_some() { Vec::new() } else { std::mem::take(&mut core.unsynced) }
     }
 
     /// Waits so long, or until the run is over: what comes meanwhile is recorded as one group.
