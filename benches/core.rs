@@ -145,7 +145,8 @@ fn frame() -> Vec<Event> {
     let plan = planned(&flat(2));
     let task = |n: u32| TaskRef { ix: TaskIx(n), id: plan.task(TaskIx(n)).id.clone() };
     let at = Duration::from_millis(1_234);
-    let report = Box::new(AttemptReport { duration: at, cpu_ms: 3, max_rss_kb: 2_000, ..AttemptReport::default() });
+    let report =
+        Box::new(AttemptReport { duration: at, cpu_ms: 3, max_rss_kb: 2_000, ..AttemptReport::default() });
     let kinds = [
         EventKind::AttemptFinished { task: task(0), attempt: 1, report },
         EventKind::TaskDone { task: task(0), attempts: 1, verdict: Verdict::Unverified, duration: at },
