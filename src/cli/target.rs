@@ -65,11 +65,23 @@ impl Target {
         let marked = dir.ancestors().find(|dir| MARKS.iter().any(|mark| dir.join(mark).exists()));
         let project = match marked {
             Some(marked) => marked.to_owned(),
-            None if dir.starts_with(&here) => here,
+            None if dir.starts_with(&here) => here.clone(),
             None => dir.to_owned(),
         };
+        warn_of_link(&here, &typed, &file);
         let name = file.strip_prefix(&project).unwrap_or(&file).to_string_lossy().replace('\\', "/");
         Ok(Target { project, file, name, typed })
+    }
+}
+
+/// A task file that is a link to somewhere else is ticked there: said, since few expect it.
+fn warn_of_link(here: &Path, typed: &str, file: &Path) {
+    let lexical = here.join(typed);
+    let is_link = lexical.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    let dir = lexical.parent().and_then(|dir| dir.canonicalize().ok());
+    if is_link && dir.is_some_and(|dir| !file.starts_with(dir)) {
+        let (typed, file) = (safe(typed), safe(&file.to_string_lossy()));
+        super::stage::write_err(&format!("warning: `{typed}` is a link; the file is `{file}`\n"));
     }
 }
 
