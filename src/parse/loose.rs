@@ -29,7 +29,8 @@ fn starts_with_id(body: &str) -> bool {
         c.is_whitespace() || matches!(c, '#' | '-' | '*' | '+' | '_' | '`' | '~')
     });
     if let Some(after) = bullet(rest) {
-        rest = after.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_' | '`' | '~'));
+        rest =
+            after.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '#' | '*' | '_' | '`' | '~'));
     }
     let Some(number) = rest.strip_prefix('T') else { return false };
     number.strip_prefix('-').unwrap_or(number).starts_with(|c: char| c.is_ascii_digit())
@@ -60,6 +61,7 @@ mod tests {
             "| T001 | a |",
             "- `T-12` a",
             "12) T1",
+            "1.### T005: a",
         ] {
             assert!(looks_like_a_task(line), "{line}");
         }
