@@ -39,6 +39,9 @@ fn starts_with_id(body: &str) -> bool {
 /// A checkbox beyond doubt: what a warning is worth for when it stands in code or a comment.
 pub(super) fn is_plain_box(line: &str) -> bool {
     let body = line.trim_start();
+    if !body.starts_with(['-', '*']) {
+        return false;
+    }
     ["- [ ] ", "- [x] ", "- [X] ", "* [ ] ", "* [x] "].iter().any(|start| body.starts_with(start))
 }
 

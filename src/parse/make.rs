@@ -346,7 +346,7 @@ fn line_needs(walk: &mut Walk<'_, '_>, candidate: &Candidate, ix: TaskIx, text: 
         {
             push(
                 walk,
-                Dependent::Written(named.target),
+                Dependent::Written(Box::new(named.target)),
                 me.clone(),
                 NeedForm::Prose,
                 candidate.line,

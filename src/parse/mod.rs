@@ -35,7 +35,7 @@ pub fn parse(source: &SourceText) -> (Document, Vec<Diagnostic>) {
     let blocks = blocks::read(source);
     let candidates = candidates::read(source, &blocks);
     let style = candidates::Style::of(source, &candidates);
-    let has_candidates = !candidates.is_empty();
+    let has_candidates = candidates.len() > 0;
     let mut walk = walk::Walk::new(source, &blocks, &style, false);
     walk.run(candidates);
     if walk.document.tasks.is_empty() && has_candidates && !style.has_ids {
