@@ -1,7 +1,7 @@
 //! A task file's text becomes a [`Document`] and what is to be said of it (SPEC 2). Never fails, never panics.
 //!
 //! Knows every shape of task files and nothing of plans: whether ids exist, edges make sense or files are there is
-//! decided elsewhere. Two passes over the lines: [`candidates`] reads each line alone, [`walk`] sees them in context.
+//! decided elsewhere. Two passes over the lines: `candidates` reads each line alone, `walk` sees them in context.
 //! Everything is linear in the text; nothing recurses on it.
 
 mod account;

@@ -12,7 +12,7 @@ const LONGEST: usize = 300;
 /// In a list (`Files:` field) plain words with an extension count even without a `/`, as they do in titles.
 pub(super) fn find(text: &str, base: usize, found: &mut Vec<NamedPath>) {
     let signed = text.bytes().any(|b| matches!(b, b'/' | b'.' | b'\\'));
-    if !signed && !(may_name(text) && NAMES.iter().any(|name| text.contains(name))) {
+    if !(signed || may_name(text) && NAMES.iter().any(|name| text.contains(name))) {
         return;
     }
     let mut at = 0;
