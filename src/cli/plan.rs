@@ -13,6 +13,7 @@ use crate::plan::export::PlanJson;
 use crate::plan::{self, Plan};
 use crate::ui::header::Manner;
 use crate::ui::plan::plan_text;
+use crate::ui::theme::Screen;
 use std::time::Duration;
 
 /// The command as typed, as far as it decides a plan.
@@ -34,8 +35,9 @@ pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error>
     if given.format == Format::Json {
         out::json(&planned.json())?;
     } else {
+        let err = stage::screen(global, &planned.config, Stream::Err);
         stage::print_findings(
-            &stage::screen(global, &planned.config, Stream::Err),
+            &Screen { quiet: err.quiet && !strict, ..err },
             &planned.file.source,
             &planned.findings,
         );

@@ -46,11 +46,13 @@ fn invalid_configuration(global: &Global, invalid: Invalid) -> Error {
         return Error::new(kind, invalid);
     };
     let screen = screen(global, &Config::default(), Stream::Err);
-    for finding in findings {
-        print_findings(&screen, &finding.source, std::slice::from_ref(&finding.diagnostic));
+    for of_one_file in findings.chunk_by(|a, b| a.source.name() == b.source.name()) {
+        let diagnostics: Vec<Diagnostic> =
+            of_one_file.iter().map(|finding| finding.diagnostic.clone()).collect();
+        print_findings(&screen, &of_one_file[0].source, &diagnostics);
     }
-    Error::message(Kind::Config, "the configuration is invalid")
-        .hint("`specter config` shows every setting and its origin")
+    Error::message(Kind::Config, "the configuration is invalid; nothing was done")
+        .hint("`specter config --schema` lists all settings and their values")
 }
 
 /// `--state-dir` as typed, else as configured.
@@ -134,7 +136,9 @@ pub(super) fn planned(
     match plan_with_findings(file, options) {
         (Some(plan), findings) if !strict || findings.is_empty() => Ok((plan, findings)),
         (plan, findings) => {
-            print_findings(screen, &file.source, &findings);
+            // What ends the command is told to quiet screens too.
+            let screen = Screen { quiet: screen.quiet && plan.is_none(), ..*screen };
+            print_findings(&screen, &file.source, &findings);
             if plan.is_some() {
                 write_err("warnings are errors here (`--strict`)\n");
             }

@@ -38,7 +38,7 @@ pub(super) struct Target {
 impl Target {
     /// `given` may be a file, a directory, or a feature's id; without it, the feature that is active.
     pub(super) fn find(given: Option<&Path>, _global: &Global) -> Result<Target, Error> {
-        let here = std::env::current_dir()?;
+        let here = here()?;
         let file = match given {
             Some(given) => named(&here, given)?,
             None => active(&here)?,
@@ -71,6 +71,14 @@ impl Target {
         let name = file.strip_prefix(&project).unwrap_or(&file).to_string_lossy().replace('\\', "/");
         Ok(Target { project, file, name, typed })
     }
+}
+
+/// The directory people are in.
+pub(super) fn here() -> Result<PathBuf, Error> {
+    std::env::current_dir().map_err(|error| {
+        Error::message(Kind::Io, format!("the current directory cannot be told: {error}"))
+            .hint("change to a directory that exists")
+    })
 }
 
 fn cannot_read(typed: &str, error: &std::io::Error) -> Error {
@@ -116,15 +124,17 @@ fn no_tasks_in(dir: &Path) -> Error {
     .hint("name the task file itself")
 }
 
-/// The feature that is worked on, by the first of these that says so: environment, `.specify/feature.json`, the
-/// branch, the only one with open tasks, `./tasks.md`. Never silently one of several.
+/// The feature that is worked on, by the first of these that says so: environment, a feature's directory that people
+/// are in, `.specify/feature.json`, the branch, a `tasks.md` in the project itself, the only feature with open tasks.
+/// Never silently one of several.
 fn active(here: &Path) -> Result<PathBuf, Error> {
     let root = root(here);
     if let Some(dir) = std::env::var_os("SPECIFY_FEATURE_DIRECTORY").filter(|dir| !dir.is_empty()) {
         return in_dir(&root.join(&dir), "SPECIFY_FEATURE_DIRECTORY");
     }
-    if here.join(TASKS).exists() {
-        return Ok(here.join(TASKS));
+    let local = here.join(TASKS);
+    if here != root && local.exists() {
+        return Ok(local);
     }
     if let Some(dir) = persisted(&root)? {
         return in_dir(&root.join(dir), ".specify/feature.json");
@@ -132,6 +142,9 @@ fn active(here: &Path) -> Result<PathBuf, Error> {
     let all = features(&root);
     if let Some(file) = by_branch(&root, &all) {
         return Ok(file);
+    }
+    if local.exists() {
+        return Ok(local);
     }
     let open: Vec<&PathBuf> = all.iter().filter(|file| has_open_box(file)).collect();
     match (open.as_slice(), all.as_slice()) {

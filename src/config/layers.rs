@@ -142,8 +142,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Invalid> {
     match (sources.config, sources.root) {
         (Some(path), _) => {
             if !loader.file(path, Layer::Project)? {
-                let source = io::Error::from(io::ErrorKind::NotFound);
-                return Err(Invalid::Unreadable { path: path.to_owned(), source });
+                return Err(Invalid::NotAFile { path: path.to_owned(), why: "there is no such file" });
             }
         }
         (None, Some(root)) => {
@@ -338,7 +337,7 @@ fn unknown_key(entry: &Entry) -> Diagnostic {
         .at(entry.key, "no setting has this name");
     match nearest(foreign::plain(&entry.path), known.chain(foreign)) {
         Some(near) => diagnostic.help(format!("a setting with a similar name exists: `{near}`")),
-        None => diagnostic.help("`specter config` lists all settings"),
+        None => diagnostic.help("`specter config --schema` lists all settings"),
     }
 }
 
