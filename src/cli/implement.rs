@@ -54,7 +54,7 @@ impl<'a> Session<'a> {
     fn open(global: &'a Global, given: &Implement, target: Target) -> Result<Session<'a>, Error> {
         let loaded = stage::configuration(global, &target, &given.overrides())?;
         let clock = Clock::start();
-        let store = Store::find(&target.project, stage::state_dir(global, &loaded.config))?;
+        let store = stage::find_store(global, &loaded.config, &target)?;
         let held = store.map(|store| lock(&store, &clock).map(|lock| (store, lock))).transpose()?;
         let mut session = Session { global, target, args: given.clone(), loaded, clock, held, resumed: None };
         session.look_back()?;
@@ -204,20 +204,13 @@ impl<'a> Session<'a> {
 
     /// Store and lock; made now if this is the project's first run.
     fn hold(&mut self) -> Result<(Store, Lock), Error> {
-        match self.held.take() {
-            // Opened again for writing: that also mends the directory's own files.
-            Some((_, lock)) => {
-                let store =
-                    Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
-                Ok((store, lock))
-            }
-            None => {
-                let store =
-                    Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
-                let lock = lock(&store, &self.clock)?;
-                Ok((store, lock))
-            }
-        }
+        // Opened again where it is held already: that also mends the directory's own files.
+        let store = stage::open_store(self.global, &self.loaded.config, &self.target)?;
+        let lock = match self.held.take() {
+            Some((_, lock)) => lock,
+            None => lock(&store, &self.clock)?,
+        };
+        Ok((store, lock))
     }
 
     fn request(

@@ -25,7 +25,8 @@ pub fn main() -> ExitCode {
     error::install_panic_hook();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            only_nearest(&mut error);
             // Help and version are no errors; a reader that is gone is nobody to tell.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
@@ -39,6 +40,16 @@ pub fn main() -> ExitCode {
         }
         // The panic hook has said what and where.
         Err(_) => Exit::Bug.into(),
+    }
+}
+
+/// Of the commands that look like the one typed, only the nearest is worth naming.
+fn only_nearest(error: &mut clap::Error) {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return };
+    let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand) else { return };
+    if let Some(near) = crate::text::nearest(typed, names.iter().map(String::as_str)).map(str::to_owned) {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![near]));
     }
 }
 

@@ -63,7 +63,7 @@ impl Planned {
     pub(super) fn new(global: &Global, given: &Implement) -> Result<Planned, Error> {
         let target = Target::find(given.target.as_deref(), global)?;
         let config = stage::configuration(global, &target, &given.overrides())?.config;
-        let store = Store::find(&target.project, stage::state_dir(global, &config))?;
+        let store = stage::find_store(global, &config, &target)?;
         let file = stage::read(&target)?;
         let options = stage::plan_options(given, &config, &target, store.as_ref());
         let (plan, findings) = stage::plan_with_findings(&file, &options);

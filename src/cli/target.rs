@@ -102,7 +102,8 @@ fn named(here: &Path, given: &Path) -> Result<PathBuf, Error> {
     match matching.as_slice() {
         [one] => Ok((*one).clone()),
         [] => {
-            let names: Vec<String> = all.iter().map(|file| feature(file)).collect();
+            let beside = path.parent().map(task_files).unwrap_or_default();
+            let names: Vec<String> = all.iter().map(|file| feature(file)).chain(beside).collect();
             let near = nearest(&typed, names.iter().map(String::as_str))
                 .map(|name| format!("did you mean `{}`?", safe(name)));
             Err(Error::message(
@@ -114,6 +115,15 @@ fn named(here: &Path, given: &Path) -> Result<PathBuf, Error> {
         }
         several => Err(choose(here, &format!("`{}` may mean several features", safe(&typed)), several)),
     }
+}
+
+/// Names of the Markdown files in a directory.
+fn task_files(dir: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".md")).collect();
+    names.sort();
+    names
 }
 
 fn no_tasks_in(dir: &Path) -> Error {

@@ -186,7 +186,7 @@ impl Loader {
                 self.find(&source, Diagnostic::error(Code::BadConfig, what).at(span, message));
             }
             Ok(mut entries) => {
-                entries.sort_by_key(|entry| foreign::comes_last(&entry.path));
+                entries.sort_by_key(|entry| foreign::strength(&entry.path));
                 let place = Place { path, layer, source: &source, is_json };
                 entries.iter().for_each(|entry| self.entry(&place, entry));
             }
