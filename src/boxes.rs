@@ -159,7 +159,9 @@ impl Boxes {
 
     /// The task is to run again: its box is no longer wanted.
     pub fn forget(&mut self, task: &TaskId) {
-        self.wanted.remove(task);
+        if self.wanted.remove(task).is_none() {
+            return; // the common case: nothing to search for
+        }
         self.stuck.remove(task);
         self.open.retain(|tick| tick.task != *task);
     }

@@ -40,6 +40,8 @@ pub struct TaskHistory {
     pub no_change: u32,
     /// Started, with no end on record: the process died under it. It runs again.
     pub in_flight: Option<u32>,
+    /// The session in which it last started.
+    session: u32,
     /// Its box was ticked, by specter or by a person.
     pub ticked: bool,
 }
@@ -49,7 +51,8 @@ impl TaskHistory {
         self.settled == Some(Settled::Done)
     }
 
-    fn start(&mut self, attempt: u32) {
+    fn start(&mut self, attempt: u32, session: u32) {
+        self.session = session;
         if self.settled == Some(Settled::Failed) {
             self.forget_failures();
         }
@@ -182,7 +185,8 @@ impl History {
             EventKind::PlanChanged { reopened, ticked, .. } => self.edited(reopened, ticked),
             EventKind::AttemptStarted { task, attempt, .. } => {
                 self.dispatches += 1;
-                self.entry(&task.id).start(*attempt);
+                let session = self.sessions;
+                self.entry(&task.id).start(*attempt, session);
             }
             EventKind::AttemptFinished { task, report, .. } => self.entry(&task.id).end(report),
             EventKind::TaskDone { task, .. } => self.settle(&task.id, Settled::Done),
@@ -197,9 +201,12 @@ impl History {
 
     /// A person changed boxes: a cleared one is asked for anew, a ticked one is believed.
     fn edited(&mut self, reopened: &[TaskId], ticked: &[TaskId]) {
+        let session = self.sessions;
         for id in reopened {
             let task = self.entry(id);
             task.forget_failures();
+            // What runs now goes on; what an earlier session left behind is forgotten with the rest.
+            task.in_flight = task.in_flight.filter(|_| task.session == session);
             (task.settled, task.ticked) = (None, false);
         }
         for id in ticked {

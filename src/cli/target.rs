@@ -65,9 +65,10 @@ impl Target {
         let marked = dir.ancestors().find(|dir| MARKS.iter().any(|mark| dir.join(mark).exists()));
         let project = match marked {
             Some(marked) => marked.to_owned(),
-            None if dir.starts_with(&here) => here,
+            None if dir.starts_with(&here) => here.clone(),
             None => dir.to_owned(),
         };
+        warn_of_link(&here, &typed, &file);
         let name = file.strip_prefix(&project).unwrap_or(&file).to_string_lossy().replace('\\', "/");
         Ok(Target { project, file, name, typed })
     }
@@ -79,6 +80,17 @@ pub(super) fn here() -> Result<PathBuf, Error> {
         Error::message(Kind::Io, format!("the current directory cannot be told: {error}"))
             .hint("change to a directory that exists")
     })
+}
+
+/// A task file that is a link to somewhere else is ticked there: said, since few expect it.
+fn warn_of_link(here: &Path, typed: &str, file: &Path) {
+    let lexical = here.join(typed);
+    let is_link = lexical.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    let dir = lexical.parent().and_then(|dir| dir.canonicalize().ok());
+    if is_link && dir.is_some_and(|dir| !file.starts_with(dir)) {
+        let (typed, file) = (safe(typed), safe(&file.to_string_lossy()));
+        super::stage::write_err(&format!("warning: `{typed}` is a link; the file is `{file}`\n"));
+    }
 }
 
 fn cannot_read(typed: &str, error: &std::io::Error) -> Error {
@@ -120,8 +132,11 @@ fn named(here: &Path, given: &Path) -> Result<PathBuf, Error> {
 /// Names of the Markdown files in a directory.
 fn task_files(dir: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".md")).collect();
+    let paths = entries.flatten().map(|entry| entry.path());
+    let markdown =
+        paths.filter(|path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("md")));
+    let names = markdown.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let mut names: Vec<String> = names.collect();
     names.sort();
     names
 }

@@ -457,10 +457,7 @@ mod tests {
         let config = &loaded.config;
         assert_eq!((config.mode, config.retry.max_attempts, config.retry.factor), (Mode::Parallel, 1, 1.0));
         assert_eq!(config.retry.delays, [Duration::from_secs(1), Duration::from_millis(2500)]);
-        assert_eq!(
-            (config.timeout, config.tdd(), config.verbosity),
-            (Some(Duration::from_secs(30)), true, 1)
-        );
+        assert_eq!((config.timeout, config.tdd(), config.verbosity), (Some(Duration::from_mins(1)), true, 1));
         let notes: Vec<&str> = loaded.notes.iter().map(|note| note.key.as_str()).collect();
         assert_eq!(
             notes,

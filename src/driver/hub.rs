@@ -43,7 +43,11 @@ pub(super) struct Hub {
 
 #[derive(Clone)]
 struct Running {
+    /// In `plan`, which is the plan of when it was decided to run it.
     task: TaskIx,
+    plan: Arc<Plan>,
+    /// What the scheduler calls it now: an edit of the file moves tasks, and may remove one that runs.
+    position: TaskIx,
     attempt: u32,
     stop: Arc<StopHandle>,
 }
@@ -124,7 +128,7 @@ impl Hub {
         let mut core = self.lock();
         // By identity, not by index: the plan may have changed while it ran.
         if let Some(at) = core.running.iter().position(|running| Arc::ptr_eq(&running.stop, ended)) {
-            let task = core.running.swap_remove(at).task;
+            let task = core.running.swap_remove(at).position;
             self.step(&mut core, Input::Finished { task, report });
         }
         let job = core.take_job();
@@ -180,16 +184,17 @@ impl Hub {
         }
     }
 
-    /// Appends the closing event: everything that belongs to the run is now on disk, but for `pending` boxes.
-    pub(super) fn close(&self, pending: u32) -> Option<Event> {
+    /// Appends the closing event: everything that belongs to the run is now recorded, but for `pending` boxes. Returns
+    /// what is not known to be on disk, the closing event last; nothing if the record broke.
+    pub(super) fn close(&self, pending: u32) -> Vec<Event> {
         let mut core = self.lock();
-        let (_, mut event) = core.closing.clone()?;
+        let Some((_, mut event)) = core.closing.clone() else { return Vec::new() };
         event.at = self.clock.now();
         if let EventKind::RunFinished { unticked, .. } = &mut event.kind {
             *unticked = pending;
         }
         core.record(vec![event]);
-        core.unsynced.pop()
+        if core.broken.is_some() { Vec::new() } else { std::mem::take(&mut core.unsynced) }
     }
 
     /// Waits so long, or until the run is over: what comes meanwhile is recorded as one group.
@@ -249,7 +254,7 @@ impl Hub {
         let now = self.clock.now();
         let mut core = self.lock();
         let decision = core.scheduler.replan(now, Arc::clone(&plan));
-        core.renumber(&plan);
+        core.renumber();
         core.plan = plan;
         core.apply(decision);
         let ready = core.queue.len();
@@ -297,9 +302,10 @@ impl Core {
     }
 
     fn take_job(&mut self) -> Option<Job> {
-        let Running { task, attempt, stop } = self.queue.pop_front()?;
-        let is_last = self.scheduler.is_last_attempt(task);
-        Some(Job { task, attempt, is_last, plan: Arc::clone(&self.plan), stop })
+        let Running { task, plan, attempt, stop, .. } = self.queue.pop_front()?;
+        let position = self.running.iter().find(|running| Arc::ptr_eq(&running.stop, &stop))?.position;
+        let is_last = self.scheduler.is_last_attempt(position);
+        Some(Job { task, attempt, is_last, plan, stop })
     }
 
     fn apply(&mut self, decision: Decision) {
@@ -332,12 +338,14 @@ impl Core {
     fn act(&mut self, action: Action) {
         match action {
             Action::Start { task, attempt, .. } => {
-                let running = Running { task, attempt, stop: Arc::new(StopHandle::new()) };
+                let plan = Arc::clone(&self.plan);
+                let stop = Arc::new(StopHandle::new());
+                let running = Running { task, plan, position: task, attempt, stop };
                 self.running.push(running.clone());
                 self.queue.push_back(running);
             }
             Action::Cancel { task, how } => {
-                let running = self.running.iter().find(|running| running.task == task);
+                let running = self.running.iter().find(|running| running.position == task);
                 running.into_iter().for_each(|running| running.stop.stop(how));
             }
             Action::Exit(_) => {}
@@ -352,11 +360,12 @@ impl Core {
         self.broken.get_or_insert(error);
     }
 
-    /// After a replan the same tasks have other positions.
-    fn renumber(&mut self, plan: &Plan) {
-        let old = Arc::clone(&self.plan);
-        let renumber = |task: TaskIx| plan.find(old.task(task).id.as_str()).unwrap_or(task);
-        let all = self.queue.iter_mut().chain(&mut self.running);
-        all.for_each(|running| running.task = renumber(running.task));
+    /// After a replan the same tasks have other positions, and removed ones that still run lie behind the plan's own.
+    fn renumber(&mut self) {
+        for running in &mut self.running {
+            let id = &running.plan.task(running.task).id;
+            let now = self.scheduler.running().find(|(_, _, known)| *known == id);
+            running.position = now.map_or(running.position, |(_, position, _)| position);
+        }
     }
 }

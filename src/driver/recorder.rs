@@ -42,11 +42,11 @@ impl Recorder {
                 break;
             }
             self.settle(&batch.plan, batch.is_last);
-            if batch.is_last && batch.events.is_empty() {
+            if batch.is_last {
                 self.close(&batch.plan);
                 break;
             }
-            if !batch.events.is_empty() && !batch.is_last {
+            if !batch.events.is_empty() {
                 self.hub.rest(GROUP.saturating_sub(started.elapsed()));
             }
         }
@@ -107,15 +107,19 @@ impl Recorder {
         }
     }
 
-    /// The last event of the run, after everything it speaks of.
+    /// The last events of the run: the boxes just ticked, then the closing one. One sync for both, because the order of
+    /// the journal keeps the closing event from outliving what it speaks of.
     fn close(&mut self, plan: &Arc<Plan>) {
         let pending = self.ticker.pending().count() as u32;
-        let Some(event) = self.hub.close(pending) else { return };
+        let events = self.hub.close(pending);
+        if events.is_empty() {
+            return;
+        }
         if let Err(error) = self.syncer.sync() {
             self.hub.fail(io_error(error));
             return;
         }
-        self.show(plan, std::slice::from_ref(&event));
+        self.show(plan, &events);
         self.problems = self.files.write(plan, true);
     }
 

@@ -49,7 +49,8 @@ fn judge(report: &AttemptReport, slot: &mut TaskSlot, max_no_change: u32) -> Jud
 impl Scheduler {
     /// Whether `task` fails for good if the attempt that runs now costs its share of the budget and fails.
     pub fn is_last_attempt(&self, task: TaskIx) -> bool {
-        let slot = self.board.get(task);
+        // A task that was removed from the file while it ran is not tried again.
+        let Some(slot) = (task.ix() < self.board.len()).then(|| self.board.get(task)) else { return true };
         slot.spent + 1 >= slot.max_attempts
     }
 

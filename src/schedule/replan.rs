@@ -172,14 +172,15 @@ fn carry_over(plan: &Plan, before: &mut HashMap<TaskId, TaskSlot>, changes: &mut
             slots.push(layout::new_slot(task, planned.role));
             continue;
         };
-        let (was_removed, role) = (old.removed, planned.role);
+        let was_aside = old.removed || matches!(old.role, Role::LeftOut(_));
+        let role = planned.role;
         let slot = carry(old, role, task);
         match slot.edit {
-            _ if was_removed && role == Role::Run && !matches!(slot.stage(), Stage::Settled(_)) => {
-                changes.added.push(task.id.clone());
-            }
             Some(Edit::Cleared) => changes.reopened.push(task.id.clone()),
             Some(Edit::Ticked) => changes.ticked.push(task.id.clone()),
+            None if was_aside && role == Role::Run && !matches!(slot.stage(), Stage::Settled(_)) => {
+                changes.added.push(task.id.clone());
+            }
             None => {}
         }
         slots.push(slot);
@@ -230,16 +231,18 @@ fn to_run(mut slot: TaskSlot, was: Stage) -> TaskSlot {
             slot
         }
         Stage::Settled(TaskOutcome::Done) if slot.ticked => cleared(&slot),
-        Stage::Settled(TaskOutcome::Skipped(_) | TaskOutcome::NotSelected) => cleared(&slot),
         Stage::Settled(TaskOutcome::Done | TaskOutcome::Failed | TaskOutcome::Cancelled)
         | Stage::Running { .. } => {
             slot.ticked = false;
             slot
         }
-        Stage::Settled(TaskOutcome::Blocked { .. })
+        Stage::Settled(TaskOutcome::Blocked { .. } | TaskOutcome::Skipped(_) | TaskOutcome::NotSelected)
         | Stage::Waiting
         | Stage::Ready
-        | Stage::BackingOff { .. } => slot.staged(Stage::Waiting),
+        | Stage::BackingOff { .. } => {
+            slot.told = false;
+            slot.staged(Stage::Waiting)
+        }
     }
 }
 
@@ -272,6 +275,9 @@ fn leave_out(mut slot: TaskSlot, was: Stage, task: &Task, outcome: TaskOutcome) 
         }
         _ => {
             slot.told = slot.told && was == Stage::Settled(outcome);
+            if was == Stage::Settled(TaskOutcome::Failed) {
+                (slot.spent, slot.limited, slot.no_change) = (0, 0, 0); // asked for anew, should it come back
+            }
             slot.told_blocked = false;
             slot.staged(Stage::Settled(outcome))
         }

@@ -56,6 +56,17 @@ impl Told {
     }
 }
 
+/// As [`tell`], if this screen wants it. What every task brings is judged before its words are put together: most of
+/// it is not shown, and there may be very many.
+pub fn tell_if_wanted(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<Told> {
+    let is_routine = match &event.kind {
+        EventKind::AttemptStarted { .. } | EventKind::BoxTicked { .. } => screen.verbose == 0,
+        EventKind::TaskDone { .. } => screen.quiet,
+        _ => false,
+    };
+    if is_routine { None } else { tell(screen, view, plan, event).filter(|told| told.is_wanted(screen)) }
+}
+
 /// What is told of `event`; `view` has already taken it in. Blocked tasks are gathered by [`Blocked`] instead.
 pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<Told> {
     let line = Line { screen, view, plan };

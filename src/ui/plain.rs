@@ -3,7 +3,7 @@
 //! Written in batches: lines are gathered and written when the driver flushes or 8 kB are full, never once per event
 //! when many come at once. Reads no clock: the driver calls [`Plain::tick`].
 
-use super::lines::{Blocked, Told, tell};
+use super::lines::{Blocked, tell_if_wanted};
 use super::text::{duration, elide, output_line, plural};
 use super::theme::{Label, Screen, Sign};
 use super::view::View;
@@ -106,9 +106,8 @@ impl Plain {
             }
         } else {
             self.end_blocked();
-            let told = tell(&self.screen, &self.view, plan, event);
-            let lines = told.filter(|told: &Told| told.is_wanted(&self.screen)).map(|told| told.lines);
-            lines.into_iter().flatten().for_each(|line| self.push(&line));
+            let told = tell_if_wanted(&self.screen, &self.view, plan, event);
+            told.into_iter().flat_map(|told| told.lines).for_each(|line| self.push(&line));
         }
         if self.buffer.len() > before {
             self.last_line = event.at;

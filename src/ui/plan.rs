@@ -13,6 +13,8 @@ use std::collections::{BinaryHeap, HashSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+/// Tasks that are listed: more than anybody reads.
+const MAX_ROWS: usize = 2_000;
 /// Ids of predecessors named in a row.
 const MAX_NEEDS: usize = 4;
 /// Tasks of the critical path that are named.
@@ -103,7 +105,7 @@ fn table(sheet: &mut Sheet<'_>, plan: &Plan, order: &[Step]) {
     let phase_of = |step: &Step| plan.task(step.task).phase;
     let has_headings = screen.width >= 40 && is_sorted_enough(order, phase_of);
     let mut last = None;
-    for step in order {
+    for step in order.iter().take(MAX_ROWS) {
         if has_headings && last != Some(phase_of(step)) {
             last = Some(phase_of(step));
             let title = phase_of(step).and_then(|phase| plan.phases.get(phase.0 as usize));
@@ -112,6 +114,10 @@ fn table(sheet: &mut Sheet<'_>, plan: &Plan, order: &[Step]) {
             sheet.line(format!("  {}", screen.paint(Label::Dim, title)));
         }
         row(sheet, plan, *step, (step_width, id_width));
+    }
+    if order.len() > MAX_ROWS {
+        let more = thousands((order.len() - MAX_ROWS) as u64);
+        sheet.line(format!("  {} {more} more; `--format json` lists all", screen.sign(Sign::Ellipsis)));
     }
 }
 

@@ -6,7 +6,7 @@
 //! hidden and no terminal mode is changed, so there is nothing that a kill could leave behind but the block itself.
 
 use super::block::block;
-use super::lines::{Blocked, Weight, tell};
+use super::lines::{Blocked, Weight, tell_if_wanted};
 use super::plain::folded;
 use super::text::{elide, output_line, width};
 use super::theme::{Screen, Sign};
@@ -191,10 +191,7 @@ impl Live {
             self.folded += 1;
             return;
         }
-        let Some(mut told) = tell(&self.screen, &self.view, plan, event) else { return };
-        if !told.is_wanted(&self.screen) {
-            return;
-        }
+        let Some(mut told) = tell_if_wanted(&self.screen, &self.view, plan, event) else { return };
         if told.weight == Weight::Trouble {
             self.failures += 1;
             if self.failures > FULL_FAILURES {

@@ -72,7 +72,7 @@ fn what_is_no_file_is_never_waited_for() {
 fn a_file_that_may_not_be_read_says_so() {
     let sandbox = Sandbox::new(TRACE);
     let path = sandbox.root().join("tasks.md");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read(&path).is_ok() {
         println!("skipped: this user may read everything");
         return;

@@ -121,3 +121,15 @@ fn a_second_specter_is_turned_away_and_told_who_holds_the_lock() {
     finish(child).expect(0);
     assert_eq!(sandbox.read("ran"), "T001\n");
 }
+
+#[test]
+fn a_running_task_that_is_removed_ends_and_what_moved_is_not_mistaken_for_it() {
+    let sandbox = waiting(&format!("{}{}", task("T002"), task("T003")));
+    let original = sandbox.read("tasks.md");
+    let end = original.find("- [ ] T002").unwrap();
+    let without_first = format!("# Tasks\n\n{}", &original[end..]);
+    edited(&sandbox, "plan_changed", |_| without_first.clone()).expect(0);
+    assert_eq!(sandbox.read("ran"), "T001\nT002\nT003\n");
+    assert_eq!(sandbox.read("tasks.md"), without_first.replace("- [ ]", "- [x]"));
+    assert_eq!(sandbox.ids("attempt_finished"), ["T001", "T002", "T003"]);
+}

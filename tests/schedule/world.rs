@@ -565,10 +565,9 @@ impl World {
             let now = self.file.line(&line.id).map(|line| line.role);
             match (line.role, now) {
                 (Role::Done, Some(Role::Run | Role::LeftOut(_))) => self.box_cleared(&line.id),
-                (_, Some(Role::LeftOut(_))) => {
-                    if self.seen.failed.remove(&line.id) {
-                        self.forget(&line.id);
-                    }
+                (_, Some(Role::LeftOut(_))) if self.seen.failed.remove(&line.id) => self.forget(&line.id),
+                (Role::LeftOut(_), Some(Role::Run)) => {
+                    self.granted.insert(line.id.clone()); // what is open may always be tried once
                 }
                 (was, Some(Role::Done)) if was != Role::Done => {
                     self.seen.done.insert(line.id.clone());
