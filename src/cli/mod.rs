@@ -32,6 +32,7 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
+    choose_color(cli.global.color);
     match std::panic::catch_unwind(|| run(&cli)) {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(error)) => {
@@ -41,6 +42,16 @@ pub fn main() -> ExitCode {
         // The panic hook has said what and where.
         Err(_) => Exit::Bug.into(),
     }
+}
+
+/// For errors, which are printed without a screen; everything else asks its own.
+fn choose_color(color: Option<args::Color>) {
+    let choice = match color {
+        Some(args::Color::Always) => anstream::ColorChoice::Always,
+        Some(args::Color::Never) => anstream::ColorChoice::Never,
+        Some(args::Color::Auto) | None => return,
+    };
+    choice.write_global();
 }
 
 /// Of the commands that look like the one typed, only the nearest is worth naming.

@@ -208,6 +208,7 @@ pub(super) fn plan_with_findings(
     options: &plan::Options,
 ) -> (Option<Plan>, Vec<Diagnostic>) {
     let mut findings = file.diagnostics.clone();
+    findings.retain(|finding| !is_decided(file, finding, options));
     let plan = if findings.iter().any(Diagnostic::is_error) {
         None
     } else {
@@ -223,6 +224,12 @@ pub(super) fn plan_with_findings(
         }
     };
     (plan, findings)
+}
+
+/// An unclear mark is no longer unclear once `--treat` says what it means.
+fn is_decided(file: &TaskFile, finding: &Diagnostic, options: &plan::Options) -> bool {
+    let mark = finding.span().map(|span| file.source.slice(span).trim());
+    finding.code == Code::UnclearMark && options.treat.iter().any(|(own, _)| Some(own.trim()) == mark)
 }
 
 /// On stderr; quiet screens are told errors only.

@@ -103,6 +103,21 @@ fn the_schema_is_told_even_where_the_configuration_is_invalid() {
 }
 
 #[test]
+fn check_plan_and_implement_judge_a_file_alike() {
+    let sandbox = Sandbox::new(&format!("{TRACE}- [~] T002 Half\n"));
+    let codes = || {
+        let commands: [&[&str]; 3] = [&["check"], &["plan"], &["implement", "--yes"]];
+        commands.map(|args| sandbox.run(args).code)
+    };
+    assert_eq!(codes(), [Some(0); 3]);
+    sandbox.write("tasks.md", &format!("{TRACE}- [~] T002 Half\n"));
+    sandbox.write("specter.toml", "strict = true\n");
+    assert_eq!(codes(), [Some(65); 3]);
+    sandbox.write("specter.toml", "strict = true\n[treat]\n'~' = 'done'\n");
+    assert_eq!(codes(), [Some(0); 3]);
+}
+
+#[test]
 fn a_state_directory_for_all_projects_keeps_them_apart() {
     let shared = tempfile::tempdir().unwrap();
     let failing = TRACE.replace("echo ran >> trace", "echo ran >> trace; test -e allowed");

@@ -171,6 +171,50 @@ fn commands_that_come_into_the_file_while_it_runs_wait_for_consent() {
     assert!(sandbox.read("tasks.md").contains("- [ ] T003"));
 }
 
+/// `specter implement` on a terminal, with this typed into it. `None` where there is no `script` to make a terminal.
+fn on_a_terminal(sandbox: &Sandbox, typed: &str) -> Option<Ended> {
+    let command = format!("'{}' implement --color=never", env!("CARGO_BIN_EXE_specter"));
+    let mut script = std::process::Command::new("script");
+    script.args(["-qec", &command, "/dev/null"]).current_dir(sandbox.root()).env_clear();
+    script.env("PATH", std::env::var_os("PATH").unwrap()).env("TERM", "xterm").env("SHELL", "/bin/sh");
+    script.env("HOME", sandbox.root().parent().unwrap().join("home"));
+    let streams = script.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = streams.stderr(std::process::Stdio::piped()).spawn().ok()?;
+    let mut input = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, typed.as_bytes()).unwrap();
+    // Kept open to the end: an end of input would be an answer too.
+    let ended = finish(child);
+    drop(input);
+    Some(ended)
+}
+
+#[test]
+fn on_a_terminal_the_user_is_asked_and_the_answer_counts() {
+    let sandbox = Sandbox::new(TRACE);
+    let runs = || sandbox.read("trace").lines().count();
+    for (typed, code, expected) in
+        [("n\n", 77, 0), ("\n", 77, 0), ("maybe\n", 77, 0), ("o\n", 0, 1), ("a\n", 0, 2)]
+    {
+        sandbox.write("tasks.md", TRACE);
+        let Some(ended) = on_a_terminal(&sandbox, typed) else {
+            println!("skipped: there is no `script` here");
+            return;
+        };
+        let ended = ended.expect(code);
+        assert!(
+            ended.stdout.contains("[o]nce, [a]lways until they change, [n]o"),
+            "{typed:?}: {}",
+            ended.stdout
+        );
+        assert!(!ended.stdout.contains("\u{1b}[1m\u{1b}[31m"), "colour in spite of --color=never");
+        assert_eq!(runs(), expected, "{typed:?}");
+    }
+    // Always: nobody is asked again, on a terminal or off it.
+    sandbox.write("tasks.md", TRACE);
+    sandbox.run(["implement"]).expect(0);
+    assert_eq!(runs(), 3);
+}
+
 #[test]
 fn a_file_without_commands_never_asks() {
     let sandbox = Sandbox::new("- [ ] T001 Think\n- [x] T002 Done\n");
