@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod cli;
 mod exec;
 mod keep;
 mod projection;

@@ -4,7 +4,7 @@ use super::args::{Cli, ConfigArgs, Format, Global, Init, TrustArgs};
 use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::stage;
-use super::target::Target;
+use super::target::{self, Target};
 use super::{consent, out};
 use crate::config::trust::Commands;
 use crate::config::{Origin, SETTINGS, schema};
@@ -37,7 +37,7 @@ pub(super) fn config(global: &Global, given: &ConfigArgs) -> Result<Exit, Error>
         out::json(&schema())?;
         return Ok(Exit::Done);
     }
-    let here = std::env::current_dir()?;
+    let here = target::here()?;
     let target = Target::find(None, global).unwrap_or_else(|_| Target::bare(&here));
     let loaded = stage::configuration(global, &target, &[])?;
     let settings: Vec<SettingJson> = SETTINGS
@@ -53,13 +53,11 @@ pub(super) fn config(global: &Global, given: &ConfigArgs) -> Result<Exit, Error>
         .notes
         .iter()
         .map(|note| {
-            format!(
-                "{}:{}: `{}` {}",
-                stage::shown(&note.file, &target.project),
-                note.line,
-                safe(&note.key),
-                note.text
-            )
+            let place = match note.line {
+                0 => "environment".to_owned(),
+                line => format!("{}:{line}", stage::shown(&note.file, &target.project)),
+            };
+            format!("{place}: `{}` {}", safe(&note.key), note.text)
         })
         .collect();
     if given.format == Format::Json {
@@ -164,7 +162,7 @@ const EXAMPLE: &str = "\
 
 /// Prepares a project. Never overwrites; says what it did.
 pub(super) fn init(_global: &Global, given: &Init) -> Result<Exit, Error> {
-    let here = std::env::current_dir()?;
+    let here = target::here()?;
     let ignored = ignore(&here)?;
     let mut done = vec![format!(".gitignore: {ignored}")];
     done.push(create(&here, "specter.toml", CONFIG)?);

@@ -174,6 +174,7 @@ pub struct Shape {
 }
 
 #[derive(Clone, Debug, Default, Args)]
+#[command(args_override_self = true)]
 pub struct Implement {
     /// The task file, its directory, or a feature's id such as `001`; found by itself if there is only one choice
     pub target: Option<PathBuf>,
@@ -205,7 +206,7 @@ pub struct Run {
     #[arg(long, value_name = "TIME")]
     pub grace: Option<String>,
     /// Start nothing more after the first failed task
-    #[arg(long, conflicts_with = "continue_on_error")]
+    #[arg(long, overrides_with = "continue_on_error")]
     pub fail_fast: bool,
     /// Run even what needed a failed task
     #[arg(long, alias = "keep-going")]
@@ -222,6 +223,9 @@ pub struct Run {
     /// Show the plan, run and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Start plain commands by the shell too, instead of directly
+    #[arg(long)]
+    pub force_shell: bool,
     /// `enterprise` implies --tdd; otherwise no effect yet: each profile runs the tasks' own verify blocks
     #[arg(long, value_name = "NAME")]
     pub profile: Option<Profile>,
@@ -446,6 +450,7 @@ impl Implement {
         );
         list.maybe("tick", "--tick", run.tick.map(word));
         list.maybe("max-time", "--max-time", run.max_time.as_deref().map(Value::from));
+        list.maybe("force-shell", "--force-shell", run.force_shell.then_some(Value::Bool(true)));
         list.maybe("max-dispatches", "--max-dispatches", run.max_dispatches.map(Value::from));
         list.0
     }
@@ -455,6 +460,18 @@ impl Implement {
         let mut options = self.select.to_options();
         options.extend(self.overrides().iter().map(as_option));
         options
+    }
+
+    /// What was typed, laid over the options of the run that goes on: a selection typed now replaces the old one, and
+    /// of two values for one setting the one typed now counts.
+    pub fn laid_over(&self, remembered: &[String]) -> Result<Implement, clap::Error> {
+        let mut earlier = Implement::from_options(remembered)?;
+        if !self.select.is_everything() {
+            earlier.select = Select::default();
+        }
+        let mut options = earlier.to_options();
+        options.extend(self.to_options());
+        Implement::from_options(&options)
     }
 
     /// Options of an earlier run, as it remembered them.
@@ -548,6 +565,28 @@ mod tests {
         assert_eq!(again.overrides(), first.overrides());
         assert_eq!(again.select.selection(), first.select.selection());
         assert_eq!(first.overrides().len(), 11);
+    }
+
+    #[test]
+    fn what_is_typed_on_resume_is_stronger_than_what_the_run_remembers() {
+        let first = implement(&["--story=US1", "--retries=5", "--fail-fast", "--parallel", "--treat=~=open"]);
+        let typed = implement(&["--resume", "--retries=1", "--continue-on-error", "--parallel=graph"]);
+        let both = typed.laid_over(&first.to_options()).expect("parses");
+        assert_eq!((both.run.retries, both.shape.parallel), (Some(1), Some(Mode::Graph)));
+        assert_eq!((both.run.fail_fast, both.run.continue_on_error), (false, true));
+        assert_eq!(
+            (both.select.story, both.shape.treat),
+            (vec!["US1".to_owned()], vec!["~=open".to_owned()])
+        );
+        let narrowed = implement(&["--only=T003"]).laid_over(&first.to_options()).expect("parses");
+        assert!(narrowed.select.story.is_empty() && narrowed.select.only == ["T003"]);
+    }
+
+    #[test]
+    fn lists_may_be_given_in_parts() {
+        let args = implement(&["--story=US1", "--story", "US2", "--only=T1", "--only=T2", "-j2", "-j3"]);
+        assert_eq!((args.select.story.len(), args.select.only.len()), (2, 2));
+        assert_eq!(args.run.jobs.as_deref(), Some("3"));
     }
 
     #[test]

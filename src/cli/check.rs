@@ -1,6 +1,6 @@
 //! `specter check`: what was understood of task files, what was not and why. Executes and writes nothing.
 
-use super::args::{Check, CheckFormat, Global};
+use super::args::{Check, CheckFormat, Global, Implement};
 use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::out;
@@ -15,7 +15,6 @@ use crate::source::SourceText;
 use crate::text::{nearest, safe};
 use crate::ui::check::{self, Account, FileRow};
 use serde::Serialize;
-use std::path::Path;
 
 /// One file, checked.
 struct Checked {
@@ -24,6 +23,8 @@ struct Checked {
     account: Account,
     ignored: Vec<IgnoredJson>,
     found: Vec<Diagnostic>,
+    /// As the file's own project is configured.
+    strict: bool,
 }
 
 #[derive(Serialize)]
@@ -47,7 +48,8 @@ pub(super) fn check(global: &Global, given: &Check) -> Result<Exit, Error> {
     }
     let results = files(global, given)?;
     let strict = given.strict;
-    let is_bad = |checked: &Checked| checked.found.iter().any(|found| strict || found.is_error());
+    let is_bad =
+        |checked: &Checked| checked.found.iter().any(|found| strict || checked.strict || found.is_error());
     let bad = results.iter().any(|result| result.as_ref().map_or(true, is_bad));
     match given.format {
         _ if given.table => out::text(&check::table(&screen(global), &rows(global, given, &results)))?,
@@ -76,22 +78,25 @@ fn screen(global: &Global) -> crate::ui::theme::Screen {
 fn files(global: &Global, given: &Check) -> Result<Vec<Result<Checked, Error>>, Error> {
     if given.files.is_empty() {
         let target = Target::find(None, global)?;
-        return Ok(vec![one(&target.file, &target.name)]);
+        return Ok(vec![one(global, &target, &target.name)]);
     }
     let one_of = |path: &std::path::PathBuf| {
         let target = Target::find(Some(path), global)?;
-        one(&target.file, &path.to_string_lossy())
+        one(global, &target, &path.to_string_lossy())
     };
     Ok(given.files.iter().map(one_of).collect())
 }
 
-fn one(path: &Path, name: &str) -> Result<Checked, Error> {
-    let file = stage::read_path(path, name)?;
+/// What `plan` and `implement` would find: the project's configuration has its say.
+fn one(global: &Global, target: &Target, name: &str) -> Result<Checked, Error> {
+    let config = stage::configuration(global, target, &[])?.config;
+    let file = stage::read_path(&target.file, name)?;
     let account = Account::of(&file.document);
     let ignored = ignored_json(&file.document.ignored);
-    let options = plan::Options { file: name.to_owned(), ..plan::Options::default() };
+    let options = stage::plan_options(&Implement::default(), &config, target, None);
+    let options = plan::Options { file: name.to_owned(), ..options };
     let (_, found) = stage::plan_with_findings(&file, &options);
-    Ok(Checked { name: name.to_owned(), source: file.source, account, ignored, found })
+    Ok(Checked { name: name.to_owned(), source: file.source, account, ignored, found, strict: config.strict })
 }
 
 fn text(global: &Global, results: &[Result<Checked, Error>]) -> Result<(), Error> {

@@ -76,7 +76,8 @@ fn ask(
     };
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         stage::write_err(&refusal(screen, &project, &now, before.as_deref(), &commands.hash().to_string()));
-        return Err(Error::message(Kind::Untrusted, "the commands of this repository were not agreed to"));
+        return Err(Error::message(Kind::Untrusted, "the commands of this repository were not agreed to")
+            .hint("`--yes` agrees for this once to whatever the file names then; `CI` being set agrees to nothing"));
     }
     stage::write_err(&prompt(screen, &project, &now, before.as_deref()));
     let mut answer = String::new();

@@ -94,13 +94,25 @@ impl Error {
         let bold = anstyle::Style::new().bold();
         let red = bold.fg_color(Some(anstyle::AnsiColor::Red.into()));
         let mut stderr = anstream::stderr().lock();
-        let causes: Vec<String> = self.source.chain().map(|cause| one_text(&cause.to_string())).collect();
+        let causes = causes(&self.source);
         // Nothing is left to be done when stderr itself is gone.
         let _ = writeln!(stderr, "{red}{}{red:#}: {}", self.kind.heading(), causes.join(": "));
         for hint in &self.hints {
             let _ = writeln!(stderr, "{bold}help{bold:#}: {}", one_text(hint));
         }
     }
+}
+
+/// What happened and why. Many errors tell their cause in their own text: it is not told twice.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let text = one_text(&cause.to_string());
+        if told.last().is_none_or(|last| !last.ends_with(&text)) {
+            told.push(text);
+        }
+    }
+    told
 }
 
 /// Line ends are ours (lists); everything else that could steer a terminal is escaped.
@@ -186,6 +198,14 @@ mod tests {
         assert_eq!(error.kind.exit(), Exit::Done);
         let error = Error::from(std::io::Error::from(std::io::ErrorKind::StorageFull));
         assert_eq!(error.kind.exit(), Exit::Io);
+    }
+
+    #[test]
+    fn a_cause_that_is_part_of_the_message_is_not_told_twice() {
+        let cause = || std::io::Error::other("disk full");
+        let error = anyhow::Error::new(cause()).context("cannot write `x`: disk full").context("saving");
+        assert_eq!(causes(&error), ["saving", "cannot write `x`: disk full"]);
+        assert_eq!(causes(&anyhow::Error::new(cause()).context("saving")), ["saving", "disk full"]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::task::State;
 use crate::text::{count, safe};
 use crate::ui::{header, jsonl::JsonLines};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Runs the open tasks of the target.
@@ -54,7 +54,7 @@ impl<'a> Session<'a> {
     fn open(global: &'a Global, given: &Implement, target: Target) -> Result<Session<'a>, Error> {
         let loaded = stage::configuration(global, &target, &given.overrides())?;
         let clock = Clock::start();
-        let store = Store::find(&target.project, stage::state_dir(global, &loaded.config))?;
+        let store = stage::find_store(global, &loaded.config, &target)?;
         let held = store.map(|store| lock(&store, &clock).map(|lock| (store, lock))).transpose()?;
         let mut session = Session { global, target, args: given.clone(), loaded, clock, held, resumed: None };
         session.look_back()?;
@@ -104,9 +104,8 @@ impl<'a> Session<'a> {
     /// The options of the run that goes on, with what was typed now laid over them.
     fn take_up(&mut self, run: RunId, loaded: Loaded) -> Result<(), Error> {
         let history = History::from_events(&loaded.events);
-        let mut options = history.info.map(|info| info.options).unwrap_or_default();
-        options.extend(self.args.to_options());
-        let remembered = Implement::from_options(&options).map_err(|error| {
+        let options = history.info.map(|info| info.options).unwrap_or_default();
+        let remembered = self.args.laid_over(&options).map_err(|error| {
             Error::message(Kind::Input, format!("the options of run {run} cannot be read: {error}"))
         })?;
         let (run_flags, format) = (self.args.run.clone(), self.args.format);
@@ -135,13 +134,16 @@ impl<'a> Session<'a> {
         };
         stage::print_findings(&screen, &file.source, &findings);
         Session::check_work(&plan)?;
+        let shell = shell_program(&self.loaded.config, &self.target.project, &plan)?;
+        self.say_what_has_no_effect();
         let trust = consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         if plan.runnable().next().is_none() && self.resumed.is_none() {
             report::nothing_to_do(&screen, &plan);
             return Ok(Exit::Done);
         }
         let (store, lock) = self.hold()?;
-        let request = self.request(&store, &lock, plan, file, options, trust)?;
+        let mut request = self.request(&store, &lock, plan, file, options, trust)?;
+        request.shell.shell = shell;
         let run = request.run.clone();
         let json = self.args.format == Format::Json;
         let ended = driver::run(request).map_err(|error| {
@@ -155,6 +157,20 @@ impl<'a> Session<'a> {
 
     fn store(&self) -> Option<&Store> {
         self.held.as_ref().map(|(store, _)| store)
+    }
+
+    /// A flag that is understood and does nothing yet is not passed over in silence.
+    fn say_what_has_no_effect(&self) {
+        let run = &self.args.run;
+        let profile = run.profile.is_some_and(|profile| profile != super::args::Profile::Enterprise);
+        let given = [
+            (run.skip_tests, "--skip-tests", "there are no test gates yet; verify blocks always run"),
+            (run.skip_checklists, "--skip-checklists", "checklists are not looked at"),
+            (profile, "--profile", "each profile runs the tasks' own verify blocks so far"),
+        ];
+        for (_, flag, why) in given.iter().filter(|(given, ..)| *given) {
+            self.say(&format!("`{flag}` has no effect: {why}"));
+        }
     }
 
     /// Every open task must say what runs it.
@@ -188,20 +204,13 @@ impl<'a> Session<'a> {
 
     /// Store and lock; made now if this is the project's first run.
     fn hold(&mut self) -> Result<(Store, Lock), Error> {
-        match self.held.take() {
-            // Opened again for writing: that also mends the directory's own files.
-            Some((_, lock)) => {
-                let store =
-                    Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
-                Ok((store, lock))
-            }
-            None => {
-                let store =
-                    Store::open(&self.target.project, stage::state_dir(self.global, &self.loaded.config))?;
-                let lock = lock(&store, &self.clock)?;
-                Ok((store, lock))
-            }
-        }
+        // Opened again where it is held already: that also mends the directory's own files.
+        let store = stage::open_store(self.global, &self.loaded.config, &self.target)?;
+        let lock = match self.held.take() {
+            Some((_, lock)) => lock,
+            None => lock(&store, &self.clock)?,
+        };
+        Ok((store, lock))
     }
 
     fn request(
@@ -316,9 +325,40 @@ pub(super) fn expected(plan: &Plan, config: &Config) -> Option<std::time::Durati
     (!forecast.at_least && !forecast.left.is_zero()).then_some(forecast.left)
 }
 
+/// What stands for `sh`, found before anything is run.
+fn shell_program(config: &Config, project: &Path, plan: &Plan) -> Result<PathBuf, Error> {
+    let usual = PathBuf::from("/bin/sh");
+    let is_shell = |block: &crate::task::Block| matches!(block.interpreter.as_str(), "sh" | "shell");
+    let wants_one = plan.runnable().any(|task| plan.task(task).blocks.iter().any(is_shell));
+    let is_usual = config.shell == "sh" && usual.exists();
+    if !wants_one || is_usual {
+        return Ok(usual);
+    }
+    let places: Vec<PathBuf> = if config.shell.contains('/') {
+        vec![project.join(&config.shell)]
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path)
+            .filter(|dir| dir.is_absolute())
+            .map(|dir| dir.join(&config.shell))
+            .collect()
+    };
+    places.into_iter().find(|place| is_program(place)).ok_or_else(|| {
+        let what = format!("the shell `{}` was not found", safe(&config.shell));
+        Error::message(Kind::Preflight, what)
+            .hint("install it, or name another with `shell` in specter.toml or SPECTER_SHELL")
+    })
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
 fn shell(config: &Config, project: &Path, run: &RunId, run_dir: &Path) -> ShellConfig {
     let mut shell = ShellConfig::new(project.to_owned(), run.to_string(), run_dir.to_owned());
     shell.env_pass.clone_from(&config.env_pass);
+    shell.force_shell = config.force_shell;
     shell.grace = config.grace;
     shell.timeout = config.timeout;
     shell.try_alternatives = config.try_alternatives;

@@ -25,12 +25,14 @@ pub fn main() -> ExitCode {
     error::install_panic_hook();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            only_nearest(&mut error);
             // Help and version are no errors; a reader that is gone is nobody to tell.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
+    choose_color(cli.global.color);
     match std::panic::catch_unwind(|| run(&cli)) {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(error)) => {
@@ -39,6 +41,26 @@ pub fn main() -> ExitCode {
         }
         // The panic hook has said what and where.
         Err(_) => Exit::Bug.into(),
+    }
+}
+
+/// For errors, which are printed without a screen; everything else asks its own.
+fn choose_color(color: Option<args::Color>) {
+    let choice = match color {
+        Some(args::Color::Always) => anstream::ColorChoice::Always,
+        Some(args::Color::Never) => anstream::ColorChoice::Never,
+        Some(args::Color::Auto) | None => return,
+    };
+    choice.write_global();
+}
+
+/// Of the commands that look like the one typed, only the nearest is worth naming.
+fn only_nearest(error: &mut clap::Error) {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return };
+    let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand) else { return };
+    if let Some(near) = crate::text::nearest(typed, names.iter().map(String::as_str)).map(str::to_owned) {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![near]));
     }
 }
 

@@ -14,6 +14,7 @@ use crate::plan::{self, Plan, PlannedTask, Role};
 use crate::schedule::FORECAST_CAP;
 use crate::ui::header::Manner;
 use crate::ui::plan::plan_text;
+use crate::ui::theme::Screen;
 use std::time::Duration;
 
 /// The command as typed, as far as it decides a plan.
@@ -35,8 +36,9 @@ pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error>
     if given.format == Format::Json {
         out::json(&planned.json())?;
     } else {
+        let err = stage::screen(global, &planned.config, Stream::Err);
         stage::print_findings(
-            &stage::screen(global, &planned.config, Stream::Err),
+            &Screen { quiet: err.quiet && !strict, ..err },
             &planned.file.source,
             &planned.findings,
         );
@@ -65,12 +67,12 @@ impl Planned {
     pub(super) fn new(global: &Global, given: &Implement) -> Result<Planned, Error> {
         let target = Target::find(given.target.as_deref(), global)?;
         let config = stage::configuration(global, &target, &given.overrides())?.config;
-        let store = Store::find(&target.project, stage::state_dir(global, &config))?;
+        let store = stage::find_store(global, &config, &target)?;
         let mut file = stage::read_to_look(&target)?;
         let options = stage::plan_options(given, &config, &target, store.as_ref());
         let document = std::mem::take(&mut file.document);
         let (plan, findings) =
-            stage::plan_document(document, std::mem::take(&mut file.diagnostics), &options);
+            stage::plan_document(&file.source, document, std::mem::take(&mut file.diagnostics), &options);
         Ok(Planned { target, config, file, plan, findings, store })
     }
 

@@ -12,7 +12,7 @@ use crate::plan::{self, Estimates, Plan};
 use crate::projection::history;
 use crate::source::{MAX_BYTES, NotText, SourceText};
 use crate::task::Document;
-use crate::text::safe;
+use crate::text::{file_name, safe};
 use crate::ui::diagnostics;
 use crate::ui::theme::{Choice, ColorChoice, Screen, Surroundings};
 use std::io::{IsTerminal, Write};
@@ -46,16 +46,63 @@ fn invalid_configuration(global: &Global, invalid: Invalid) -> Error {
         return Error::new(kind, invalid);
     };
     let screen = screen(global, &Config::default(), Stream::Err);
-    for finding in findings {
-        print_findings(&screen, &finding.source, std::slice::from_ref(&finding.diagnostic));
+    for of_one_file in findings.chunk_by(|a, b| a.source.name() == b.source.name()) {
+        let diagnostics: Vec<Diagnostic> =
+            of_one_file.iter().map(|finding| finding.diagnostic.clone()).collect();
+        print_findings(&screen, &of_one_file[0].source, &diagnostics);
     }
-    Error::message(Kind::Config, "the configuration is invalid")
-        .hint("`specter config` shows every setting and its origin")
+    Error::message(Kind::Config, "the configuration is invalid; nothing was done")
+        .hint("`specter config --schema` lists all settings and their values")
 }
 
-/// `--state-dir` as typed, else as configured.
-pub(super) fn state_dir<'a>(global: &'a Global, config: &'a Config) -> Option<&'a Path> {
-    global.state_dir.as_deref().or(config.state_dir.as_deref())
+/// Where state is kept, if not in the project.
+///
+/// `--state-dir` is taken as typed. What is configured holds for all of a user's projects, so each gets a directory of
+/// its own in it: what one project finished must never tick a box of another.
+pub(super) fn state_dir(global: &Global, config: &Config, target: &Target) -> Result<Option<PathBuf>, Error> {
+    let dir = match (&global.state_dir, &config.state_dir) {
+        (Some(typed), _) => typed.clone(),
+        (None, Some(dir)) if dir.is_absolute() => dir.join(file_name(&target.project.to_string_lossy())),
+        (None, Some(dir)) => target.project.join(dir),
+        (None, None) => return Ok(None),
+    };
+    match fs::read(&dir.join(OWNER), 1 << 16) {
+        Ok(owner) if owner.bytes != owner_of(target) => {
+            let whose = String::from_utf8_lossy(&owner.bytes);
+            let what = format!(
+                "`{}` holds the state of another project: {}",
+                fs::shown(&dir),
+                safe(whose.trim_end())
+            );
+            Err(Error::message(Kind::Io, what)
+                .hint("name another directory with `--state-dir`")
+                .hint(format!("or, if the project was moved, remove `{OWNER}` in it")))
+        }
+        _ => Ok(Some(dir)),
+    }
+}
+
+/// Names the project in a state directory that is not in it.
+const OWNER: &str = "project";
+
+fn owner_of(target: &Target) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt as _;
+    [target.project.as_os_str().as_bytes(), b"\n"].concat()
+}
+
+/// The project's state directory, made if need be; one elsewhere says from now on whose it is.
+pub(super) fn open_store(global: &Global, config: &Config, target: &Target) -> Result<Store, Error> {
+    let dir = state_dir(global, config, target)?;
+    let store = Store::open(&target.project, dir.as_deref())?;
+    if dir.is_some() && !store.dir().join(OWNER).exists() {
+        fs::atomic_replace(&store.dir().join(OWNER), &owner_of(target), fs::Access::Private)?;
+    }
+    Ok(store)
+}
+
+/// The project's state directory for reading, if there is one.
+pub(super) fn find_store(global: &Global, config: &Config, target: &Target) -> Result<Option<Store>, Error> {
+    Ok(Store::find(&target.project, state_dir(global, config, target)?.as_deref())?)
 }
 
 pub(super) fn read(target: &Target) -> Result<TaskFile, Error> {
@@ -149,7 +196,9 @@ pub(super) fn planned(
     match plan_with_findings(file, options) {
         (Some(plan), findings) if !strict || findings.is_empty() => Ok((plan, findings)),
         (plan, findings) => {
-            print_findings(screen, &file.source, &findings);
+            // What ends the command is told to quiet screens too.
+            let screen = Screen { quiet: screen.quiet && plan.is_none(), ..*screen };
+            print_findings(&screen, &file.source, &findings);
             if plan.is_some() {
                 write_err("warnings are errors here (`--strict`)\n");
             }
@@ -173,15 +222,17 @@ pub(super) fn plan_with_findings(
     file: &TaskFile,
     options: &plan::Options,
 ) -> (Option<Plan>, Vec<Diagnostic>) {
-    plan_document(file.document.clone(), file.diagnostics.clone(), options)
+    plan_document(&file.source, file.document.clone(), file.diagnostics.clone(), options)
 }
 
 /// As [`plan_with_findings`], where nobody needs the document itself afterwards.
 pub(super) fn plan_document(
+    source: &SourceText,
     document: Document,
     mut findings: Vec<Diagnostic>,
     options: &plan::Options,
 ) -> (Option<Plan>, Vec<Diagnostic>) {
+    findings.retain(|finding| !is_decided(source, finding, options));
     let plan = if findings.iter().any(Diagnostic::is_error) {
         None
     } else {
@@ -197,6 +248,12 @@ pub(super) fn plan_document(
         }
     };
     (plan, findings)
+}
+
+/// An unclear mark is no longer unclear once `--treat` says what it means.
+fn is_decided(source: &SourceText, finding: &Diagnostic, options: &plan::Options) -> bool {
+    let mark = finding.span().map(|span| source.slice(span).trim());
+    finding.code == Code::UnclearMark && options.treat.iter().any(|(own, _)| Some(own.trim()) == mark)
 }
 
 /// On stderr; quiet screens are told errors only.

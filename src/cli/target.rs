@@ -38,7 +38,7 @@ pub(super) struct Target {
 impl Target {
     /// `given` may be a file, a directory, or a feature's id; without it, the feature that is active.
     pub(super) fn find(given: Option<&Path>, _global: &Global) -> Result<Target, Error> {
-        let here = std::env::current_dir()?;
+        let here = here()?;
         let file = match given {
             Some(given) => named(&here, given)?,
             None => active(&here)?,
@@ -74,6 +74,14 @@ impl Target {
     }
 }
 
+/// The directory people are in.
+pub(super) fn here() -> Result<PathBuf, Error> {
+    std::env::current_dir().map_err(|error| {
+        Error::message(Kind::Io, format!("the current directory cannot be told: {error}"))
+            .hint("change to a directory that exists")
+    })
+}
+
 /// A task file that is a link to somewhere else is ticked there: said, since few expect it.
 fn warn_of_link(here: &Path, typed: &str, file: &Path) {
     let lexical = here.join(typed);
@@ -106,7 +114,8 @@ fn named(here: &Path, given: &Path) -> Result<PathBuf, Error> {
     match matching.as_slice() {
         [one] => Ok((*one).clone()),
         [] => {
-            let names: Vec<String> = all.iter().map(|file| feature(file)).collect();
+            let beside = path.parent().map(task_files).unwrap_or_default();
+            let names: Vec<String> = all.iter().map(|file| feature(file)).chain(beside).collect();
             let near = nearest(&typed, names.iter().map(String::as_str))
                 .map(|name| format!("did you mean `{}`?", safe(name)));
             Err(Error::message(
@@ -120,6 +129,18 @@ fn named(here: &Path, given: &Path) -> Result<PathBuf, Error> {
     }
 }
 
+/// Names of the Markdown files in a directory.
+fn task_files(dir: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let paths = entries.flatten().map(|entry| entry.path());
+    let markdown =
+        paths.filter(|path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("md")));
+    let names = markdown.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
 fn no_tasks_in(dir: &Path) -> Error {
     Error::message(
         Kind::Input,
@@ -128,15 +149,17 @@ fn no_tasks_in(dir: &Path) -> Error {
     .hint("name the task file itself")
 }
 
-/// The feature that is worked on, by the first of these that says so: environment, `.specify/feature.json`, the
-/// branch, the only one with open tasks, `./tasks.md`. Never silently one of several.
+/// The feature that is worked on, by the first of these that says so: environment, a feature's directory that people
+/// are in, `.specify/feature.json`, the branch, a `tasks.md` in the project itself, the only feature with open tasks.
+/// Never silently one of several.
 fn active(here: &Path) -> Result<PathBuf, Error> {
     let root = root(here);
     if let Some(dir) = std::env::var_os("SPECIFY_FEATURE_DIRECTORY").filter(|dir| !dir.is_empty()) {
         return in_dir(&root.join(&dir), "SPECIFY_FEATURE_DIRECTORY");
     }
-    if here.join(TASKS).exists() {
-        return Ok(here.join(TASKS));
+    let local = here.join(TASKS);
+    if here != root && local.exists() {
+        return Ok(local);
     }
     if let Some(dir) = persisted(&root)? {
         return in_dir(&root.join(dir), ".specify/feature.json");
@@ -144,6 +167,9 @@ fn active(here: &Path) -> Result<PathBuf, Error> {
     let all = features(&root);
     if let Some(file) = by_branch(&root, &all) {
         return Ok(file);
+    }
+    if local.exists() {
+        return Ok(local);
     }
     let open: Vec<&PathBuf> = all.iter().filter(|file| has_open_box(file)).collect();
     match (open.as_slice(), all.as_slice()) {

@@ -100,9 +100,13 @@ pub(super) fn meaning(path: &str, value: &Value) -> Result<Meaning, String> {
     })
 }
 
-/// `autoRetry: false` is stronger than the count beside it, wherever it stands in the file.
-pub(super) fn comes_last(path: &str) -> bool {
-    plain(path) == "errorRecovery.autoRetry"
+/// Which of several keys for one setting counts, wherever they stand in a file: a key of a table is more to the point
+/// than a flat one, and `autoRetry: false` than the count beside it.
+pub(super) fn strength(path: &str) -> u8 {
+    match plain(path) {
+        "errorRecovery.autoRetry" => 2,
+        path => u8::from(path.contains('.')),
+    }
 }
 
 fn flag(value: &Value) -> Result<bool, String> {

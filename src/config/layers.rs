@@ -142,8 +142,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Invalid> {
     match (sources.config, sources.root) {
         (Some(path), _) => {
             if !loader.file(path, Layer::Project)? {
-                let source = io::Error::from(io::ErrorKind::NotFound);
-                return Err(Invalid::Unreadable { path: path.to_owned(), source });
+                return Err(Invalid::NotAFile { path: path.to_owned(), why: "there is no such file" });
             }
         }
         (None, Some(root)) => {
@@ -187,7 +186,7 @@ impl Loader {
                 self.find(&source, Diagnostic::error(Code::BadConfig, what).at(span, message));
             }
             Ok(mut entries) => {
-                entries.sort_by_key(|entry| foreign::comes_last(&entry.path));
+                entries.sort_by_key(|entry| foreign::strength(&entry.path));
                 let place = Place { path, layer, source: &source, is_json };
                 entries.iter().for_each(|entry| self.entry(&place, entry));
             }
@@ -338,7 +337,7 @@ fn unknown_key(entry: &Entry) -> Diagnostic {
         .at(entry.key, "no setting has this name");
     match nearest(foreign::plain(&entry.path), known.chain(foreign)) {
         Some(near) => diagnostic.help(format!("a setting with a similar name exists: `{near}`")),
-        None => diagnostic.help("`specter config` lists all settings"),
+        None => diagnostic.help("`specter config --schema` lists all settings"),
     }
 }
 
@@ -458,10 +457,7 @@ mod tests {
         let config = &loaded.config;
         assert_eq!((config.mode, config.retry.max_attempts, config.retry.factor), (Mode::Parallel, 1, 1.0));
         assert_eq!(config.retry.delays, [Duration::from_secs(1), Duration::from_millis(2500)]);
-        assert_eq!(
-            (config.timeout, config.tdd(), config.verbosity),
-            (Some(Duration::from_secs(30)), true, 1)
-        );
+        assert_eq!((config.timeout, config.tdd(), config.verbosity), (Some(Duration::from_mins(1)), true, 1));
         let notes: Vec<&str> = loaded.notes.iter().map(|note| note.key.as_str()).collect();
         assert_eq!(
             notes,

@@ -71,6 +71,8 @@ pub struct Config {
     pub grace: Duration,
     /// What `sh` blocks are run with.
     pub shell: String,
+    /// Also start commands by it that need no shell.
+    pub force_shell: bool,
     /// Variables handed to tasks although they look like secrets. From the user's own layers only.
     pub env_pass: Vec<String>,
     pub try_alternatives: bool,
@@ -103,6 +105,7 @@ impl Default for Config {
             timeout: None,
             grace: Duration::from_secs(10),
             shell: "sh".to_owned(),
+            force_shell: false,
             env_pass: Vec::new(),
             try_alternatives: true,
             retryable: Vec::new(),

@@ -177,6 +177,11 @@ pub static SETTINGS: &[Setting] = &[
         executes: true,
         ..setting("shell", "what `sh` blocks are run with", Access::Text(|c| &mut c.shell))
     },
+    setting(
+        "force-shell",
+        "start plain commands by the shell too, instead of directly",
+        Access::Flag(|c| &mut c.force_shell),
+    ),
     Setting {
         user_only: true,
         ..setting(
@@ -300,7 +305,10 @@ impl Setting {
 
 /// The complaint about a value of the wrong kind.
 fn wants(what: &str, value: &Value) -> String {
-    format!("this must be {what}, not `{value}`")
+    match value.as_str() {
+        Some(text) => format!("this must be {what}, not `{text}`"),
+        None => format!("this must be {what}, not `{value}`"),
+    }
 }
 
 fn read_text(value: &Value) -> Result<String, String> {

@@ -5,7 +5,7 @@ mod corpus;
 mod edits;
 mod examples;
 mod kill;
-mod sandbox;
+pub(crate) mod sandbox;
 mod scale;
 mod scenarios;
 mod signals;

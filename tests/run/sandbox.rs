@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 /// No single call of the program may take longer.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-pub(super) struct Sandbox {
+pub(crate) struct Sandbox {
     dir: tempfile::TempDir,
 }
 
 impl Sandbox {
-    pub(super) fn new(tasks: &str) -> Sandbox {
+    pub(crate) fn new(tasks: &str) -> Sandbox {
         let sandbox = Sandbox { dir: tempfile::tempdir().unwrap() };
         std::fs::create_dir(sandbox.path("home")).unwrap();
         std::fs::create_dir(sandbox.path("p")).unwrap();
@@ -24,7 +24,7 @@ impl Sandbox {
         sandbox
     }
 
-    pub(super) fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.path("p")
     }
 
@@ -32,22 +32,22 @@ impl Sandbox {
         self.dir.path().join(name)
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.root().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    pub(super) fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.root().join(name)).unwrap_or_default()
     }
 
-    pub(super) fn exists(&self, name: &str) -> bool {
+    pub(crate) fn exists(&self, name: &str) -> bool {
         self.root().join(name).exists()
     }
 
     /// `specter ARGS` in the project, in a clean environment.
-    pub(super) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_specter"));
         command
             .args(args)
@@ -63,12 +63,12 @@ impl Sandbox {
     }
 
     /// Runs to the end; fails the test when it takes too long.
-    pub(super) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ended {
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ended {
         finish(self.command(args).spawn().unwrap())
     }
 
     /// Events of the newest run, as the journal has them, oldest first.
-    pub(super) fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         let Some(journal) = self.journal() else { return Vec::new() };
         let bytes = std::fs::read(journal).unwrap();
         // A line without its end is a frame that never was.
@@ -82,29 +82,29 @@ impl Sandbox {
             .collect()
     }
 
-    pub(super) fn journal(&self) -> Option<PathBuf> {
+    pub(crate) fn journal(&self) -> Option<PathBuf> {
         let runs = std::fs::read_dir(self.root().join(".specter/runs")).ok()?;
         let newest = runs.map(|entry| entry.unwrap().path()).max()?;
         Some(newest.join("journal.ndjson")).filter(|path| path.exists())
     }
 
     /// Ids of the events of one kind, in order.
-    pub(super) fn ids(&self, kind: &str) -> Vec<String> {
+    pub(crate) fn ids(&self, kind: &str) -> Vec<String> {
         let of_kind = self.events().into_iter().filter(|event| event["kind"] == kind);
         of_kind.map(|event| event["task"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    pub(super) fn ticked(&self) -> Vec<String> {
+    pub(crate) fn ticked(&self) -> Vec<String> {
         ticked(&self.read("tasks.md"))
     }
 
-    pub(super) fn metrics(&self) -> Value {
+    pub(crate) fn metrics(&self) -> Value {
         serde_json::from_str(&self.read(".specter/implementation-metrics.json")).expect("metrics are JSON")
     }
 }
 
 /// Ids of the ticked boxes of a plain task file.
-pub(super) fn ticked(text: &str) -> Vec<String> {
+pub(crate) fn ticked(text: &str) -> Vec<String> {
     let lines = text.lines().filter_map(|line| {
         let line = line.trim_start();
         line.strip_prefix("- [x] ").or_else(|| line.strip_prefix("- [X] "))
@@ -112,26 +112,26 @@ pub(super) fn ticked(text: &str) -> Vec<String> {
     lines.filter_map(|rest| rest.split_whitespace().next()).map(str::to_owned).collect()
 }
 
-pub(super) struct Ended {
-    pub(super) code: Option<i32>,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
     #[track_caller]
-    pub(super) fn expect(self, code: i32) -> Ended {
+    pub(crate) fn expect(self, code: i32) -> Ended {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
-    pub(super) fn all(&self) -> String {
+    pub(crate) fn all(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 }
 
 /// Waits for the end, reading both streams; kills and fails when it takes too long.
-pub(super) fn finish(mut child: Child) -> Ended {
+pub(crate) fn finish(mut child: Child) -> Ended {
     let reader = |stream: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -148,7 +148,7 @@ pub(super) fn finish(mut child: Child) -> Ended {
 }
 
 /// Polls for the end; `None` (and a kill) when it does not come in time.
-pub(super) fn wait(child: &mut Child, patience: Duration) -> Option<std::process::ExitStatus> {
+pub(crate) fn wait(child: &mut Child, patience: Duration) -> Option<std::process::ExitStatus> {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -165,7 +165,7 @@ pub(super) fn wait(child: &mut Child, patience: Duration) -> Option<std::process
 
 /// Waits until `condition` holds; fails the test when it does not in time.
 #[track_caller]
-pub(super) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
@@ -174,7 +174,7 @@ pub(super) fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Processes other than this one whose working directory is in `dir` or whose arguments name it.
-pub(super) fn processes_in(dir: &Path) -> Vec<String> {
+pub(crate) fn processes_in(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
@@ -197,6 +197,6 @@ pub(super) fn processes_in(dir: &Path) -> Vec<String> {
 }
 
 /// A number from the environment, for the size of a campaign.
-pub(super) fn scale(name: &str, default: u64) -> u64 {
+pub(crate) fn scale(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }

@@ -79,7 +79,9 @@ impl Unit {
         let mut text = Vec::new();
         for block in &task.blocks {
             text.push(describe(block));
-            text.extend(block.code.lines().map(|line| format!("  {line}")));
+            // Not `lines`: a carriage return decides what runs, so it is shown.
+            let code = block.code.strip_suffix('\n').unwrap_or(&block.code);
+            text.extend(code.split('\n').map(|line| format!("  {line}")));
         }
         Unit { hash: hash_blocks(&task.blocks), place: format!("{}, line {}", task.id, task.line), text }
     }
