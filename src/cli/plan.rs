@@ -1,7 +1,7 @@
 //! `specter plan`, also `implement --dry-run`: shows what would run, in which order and why. Writes nothing at all.
 
 use super::args::{Format, Global, Implement, PlanOnly};
-use super::error::Error;
+use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::stage::{self, Stream, TaskFile};
 use super::target::Target;
@@ -12,9 +12,11 @@ use crate::journal::Store;
 use crate::plan::export::PlanJson;
 use crate::plan::{self, Plan, PlannedTask, Role};
 use crate::schedule::FORECAST_CAP;
+use crate::text::json_safe;
 use crate::ui::header::Manner;
 use crate::ui::plan::plan_text;
 use crate::ui::theme::Screen;
+use std::io::Write;
 use std::time::Duration;
 
 /// The command as typed, as far as it decides a plan.
@@ -34,7 +36,7 @@ pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error>
     let screen = stage::screen(global, &planned.config, Stream::Out);
     let strict = planned.config.strict && !planned.findings.is_empty();
     if given.format == Format::Json {
-        out::json(&planned.json())?;
+        print_json(&planned.json())?;
     } else {
         let err = stage::screen(global, &planned.config, Stream::Err);
         stage::print_findings(
@@ -51,6 +53,52 @@ pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error>
     // The process ends here: its memory need not be given back piece by piece.
     std::mem::forget(planned);
     Ok(exit)
+}
+
+/// As [`out::json`] prints it, but piece by piece: the text of a large plan takes more room than the plan.
+fn print_json(json: &PlanJson) -> Result<(), Error> {
+    let mut out = SafeJson { out: std::io::stdout().lock(), held: Vec::with_capacity(2 * PIECE) };
+    match serde_json::to_writer_pretty(&mut out, json) {
+        Err(error) if !error.is_io() => return Err(Error::new(Kind::Internal, error)),
+        written => written.map_err(std::io::Error::from)?,
+    }
+    out.write_all(b"\n")?;
+    Ok(out.flush()?)
+}
+
+/// Bytes that are held back until they are worth writing.
+const PIECE: usize = 64 << 10;
+
+/// Writes JSON without a character that could steer a terminal.
+struct SafeJson<W> {
+    out: W,
+    held: Vec<u8>,
+}
+
+impl<W: Write> SafeJson<W> {
+    /// Writes what is held, up to a character that is not complete yet.
+    fn pass_on(&mut self) -> std::io::Result<()> {
+        let whole = self.held.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        self.out.write_all(json_safe(whole).as_bytes())?;
+        let len = whole.len();
+        self.held.drain(..len);
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for SafeJson<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() >= PIECE {
+            self.pass_on()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.pass_on()?;
+        self.out.flush()
+    }
 }
 
 /// A file with its plan, for the commands that only look.
@@ -102,5 +150,25 @@ impl Planned {
         let is_left_out = |planned: &PlannedTask| matches!(planned.role, Role::LeftOut(_));
         let too_many = plan.runnable().nth(FORECAST_CAP).is_some() && !plan.planned.iter().any(is_left_out);
         if too_many { None } else { implement::expected(plan, &self.config) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::is_unsafe;
+
+    #[test]
+    fn json_in_pieces_is_the_json_of_the_whole() {
+        let mut data: Vec<String> = (0..400).map(|n| format!("{}\u{202e}日\u{7f}é", "x".repeat(n))).collect();
+        data.push("\u{9b}日本語".repeat(20_000));
+        let mut out = SafeJson { out: Vec::new(), held: Vec::new() };
+        // One byte at a time cuts every character there is.
+        let whole = serde_json::to_string_pretty(&data).unwrap();
+        whole.as_bytes().iter().for_each(|byte| out.write_all(&[*byte]).unwrap());
+        out.flush().unwrap();
+        let text = String::from_utf8(out.out).unwrap();
+        assert_eq!(text, json_safe(&whole));
+        assert!(!text.contains(|c: char| c > ' ' && is_unsafe(c)));
     }
 }

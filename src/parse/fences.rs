@@ -13,12 +13,17 @@ use std::time::Duration;
 /// The info string of a fence and its place.
 pub(super) fn info<'s>(source: &'s SourceText, fence: &Fence) -> (&'s str, Span) {
     let line = source.line_text(fence.first);
-    let at = line.find(['`', '~']).unwrap_or(line.len());
+    let at = marks(line).unwrap_or(line.len());
     let rest = line[at..].trim_start_matches(['`', '~']);
     let start = source.line_span(fence.first).start as usize + line.len() - rest.len();
     let trimmed = rest.trim();
     let start = start + rest.len() - rest.trim_start().len();
     (trimmed, Span::new(start, start + trimmed.len()))
+}
+
+/// Where a line's fence begins.
+fn marks(line: &str) -> Option<usize> {
+    line.bytes().position(|b| matches!(b, b'`' | b'~'))
 }
 
 /// The kind a fence's info string asks for, if any.
@@ -66,7 +71,7 @@ pub(super) fn block(source: &SourceText, fence: &Fence, findings: &mut Vec<Diagn
 /// The lines between the fences, without the opening fence's indentation and with plain line ends.
 fn code(source: &SourceText, fence: &Fence) -> String {
     let first = source.line_text(fence.first);
-    let at = first.find(['`', '~']).unwrap_or(0);
+    let at = marks(first).unwrap_or(0);
     let mut columns = scan::indent(first).0;
     if first[..at].bytes().any(|b| !b.is_ascii_whitespace()) {
         // The fence stands directly behind a bullet.

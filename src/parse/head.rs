@@ -235,10 +235,12 @@ const DROPPED: [&str; 6] = ["DEFERRED", "SKIPPED", "REMOVED", "DROPPED", "CANCEL
 /// Adds the marker at `start..end` of the line.
 pub(super) fn add(markers: &mut Markers, line: &str, start: usize, end: usize) {
     let inner = line[start..end].trim();
-    let lower = inner.to_ascii_lowercase();
     if inner == "P" {
         markers.parallel = true;
-    } else if inner.starts_with("P ") || inner.starts_with("P:") {
+        return;
+    }
+    let lower = inner.to_ascii_lowercase();
+    if inner.starts_with("P ") || inner.starts_with("P:") {
         markers.parallel = true;
         if lower[2..].trim_start().starts_with("after") || lower[2..].trim_start().starts_with("depends") {
             markers.needs.push((start + 2, end));

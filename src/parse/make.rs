@@ -334,13 +334,15 @@ fn line_needs(walk: &mut Walk<'_, '_>, candidate: &Candidate, ix: TaskIx, text: 
         take(walk, ix, list, candidate.line, NeedForm::Explicit, strict);
     }
     let said = prose::on_task(&text[..to], from, base, &phrases.taken);
-    let me = candidate.id(walk.source).map(|id| Target::Id(id.to_owned()));
     for named in
         said.needs.into_iter().filter(|named| is_meant(walk.style, &named.target)).collect::<Vec<_>>()
     {
         push(walk, Dependent::Task(ix), named.target, NeedForm::Prose, candidate.line, named.span);
     }
-    if let Some(me) = me {
+    if said.needed_by.is_empty() {
+        return;
+    }
+    if let Some(me) = candidate.id(walk.source).map(|id| Target::Id(id.to_owned())) {
         for named in
             said.needed_by.into_iter().filter(|named| is_meant(walk.style, &named.target)).collect::<Vec<_>>()
         {

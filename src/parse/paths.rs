@@ -11,8 +11,9 @@ const LONGEST: usize = 300;
 /// Adds every path of `text` (which stands at `base`) to `found`; a path already there is not added again.
 /// In a list (`Files:` field) plain words with an extension count even without a `/`, as they do in titles.
 pub(super) fn find(text: &str, base: usize, found: &mut Vec<NamedPath>) {
-    let signed = text.bytes().any(|b| matches!(b, b'/' | b'.' | b'\\'));
-    if !(signed || may_name(text) && NAMES.iter().any(|name| text.contains(name))) {
+    let signed = || text.bytes().any(|b| matches!(b, b'/' | b'.' | b'\\'));
+    let named = || may_name(text) && NAMES.iter().any(|name| text.contains(name));
+    if !(signed() || named()) {
         return;
     }
     let mut at = 0;

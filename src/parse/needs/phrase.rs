@@ -86,6 +86,10 @@ fn tagged(line: &str, colon: usize, base: usize, numbers: bool) -> Option<(List,
 
 /// The first few characters in lower case: enough for any opening word.
 pub(in super::super) fn lower(text: &str) -> String {
+    let head = text.as_bytes().get(..16).unwrap_or(text.as_bytes());
+    if head.is_ascii() {
+        return text[..head.len()].to_ascii_lowercase();
+    }
     text.chars().take(16).flat_map(char::to_lowercase).collect()
 }
 
