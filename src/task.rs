@@ -204,7 +204,8 @@ pub enum Dependent {
     /// The task on whose line or in whose body it stands.
     Task(TaskIx),
     /// Named in a Dependencies section or an arrow chain.
-    Written(Target),
+    /// Boxed, since it is rare and the others are many.
+    Written(Box<Target>),
 }
 
 /// A file, directory or glob that a task names, normalised: forward slashes, no `./`, no line numbers.

@@ -156,7 +156,7 @@ impl Select {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Which order")]
 pub struct Shape {
-    /// Overlap tasks marked [P]; `=stories`: also story lanes; `=graph`: whatever the dependencies allow
+    /// Overlap tasks marked `[P]`; `=stories`: also story lanes; `=graph`: whatever the dependencies allow
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "parallel")]
     pub parallel: Option<Mode>,
     /// How unclear marks are read: `~=open`, `-=skip`, `!=done`

@@ -10,7 +10,8 @@ use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::journal::Store;
 use crate::plan::export::PlanJson;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, PlannedTask, Role};
+use crate::schedule::FORECAST_CAP;
 use crate::ui::header::Manner;
 use crate::ui::plan::plan_text;
 use crate::ui::theme::Screen;
@@ -46,7 +47,10 @@ pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error>
         }
     }
     let fails = strict || planned.plan.is_none();
-    Ok(if fails { stage::exit_for(&planned.findings) } else { Exit::Done })
+    let exit = if fails { stage::exit_for(&planned.findings) } else { Exit::Done };
+    // The process ends here: its memory need not be given back piece by piece.
+    std::mem::forget(planned);
+    Ok(exit)
 }
 
 /// A file with its plan, for the commands that only look.
@@ -64,9 +68,11 @@ impl Planned {
         let target = Target::find(given.target.as_deref(), global)?;
         let config = stage::configuration(global, &target, &given.overrides())?.config;
         let store = stage::find_store(global, &config, &target)?;
-        let file = stage::read(&target)?;
+        let mut file = stage::read_to_look(&target)?;
         let options = stage::plan_options(given, &config, &target, store.as_ref());
-        let (plan, findings) = stage::plan_with_findings(&file, &options);
+        let document = std::mem::take(&mut file.document);
+        let (plan, findings) =
+            stage::plan_document(&file.source, document, std::mem::take(&mut file.diagnostics), &options);
         Ok(Planned { target, config, file, plan, findings, store })
     }
 
@@ -91,6 +97,10 @@ impl Planned {
 
     /// How long the run should take by what is known of durations.
     fn expected(&self, plan: &Plan) -> Option<Duration> {
-        implement::expected(plan, &self.config)
+        // Nothing is played through beyond the cap, so the scheduler's copy of the plan need not be made either. Of
+        // what waits for a task that is left out only the scheduler knows whether it counts.
+        let is_left_out = |planned: &PlannedTask| matches!(planned.role, Role::LeftOut(_));
+        let too_many = plan.runnable().nth(FORECAST_CAP).is_some() && !plan.planned.iter().any(is_left_out);
+        if too_many { None } else { implement::expected(plan, &self.config) }
     }
 }

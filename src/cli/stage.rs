@@ -109,11 +109,26 @@ pub(super) fn read(target: &Target) -> Result<TaskFile, Error> {
     read_path(&target.file, &target.name)
 }
 
+/// For commands that write no box: does not keep the bytes beside the text.
+pub(super) fn read_to_look(target: &Target) -> Result<TaskFile, Error> {
+    let mut contents = contents(&target.file)?;
+    let bytes = std::mem::take(&mut contents.bytes);
+    parsed(&target.name, contents, bytes)
+}
+
 /// Reads and parses. That a file cannot be read is an error; that it makes no sense is a finding.
 pub(super) fn read_path(path: &Path, name: &str) -> Result<TaskFile, Error> {
-    let contents = fs::read(path, MAX_BYTES as u64).map_err(|error| unreadable(&error))?;
-    let source =
-        SourceText::from_bytes(name, contents.bytes.clone()).map_err(|error| not_text(name, &error))?;
+    let contents = contents(path)?;
+    let bytes = contents.bytes.clone();
+    parsed(name, contents, bytes)
+}
+
+fn contents(path: &Path) -> Result<fs::Contents, Error> {
+    fs::read(path, MAX_BYTES as u64).map_err(|error| unreadable(&error))
+}
+
+fn parsed(name: &str, contents: fs::Contents, bytes: Vec<u8>) -> Result<TaskFile, Error> {
+    let source = SourceText::from_bytes(name, bytes).map_err(|error| not_text(name, &error))?;
     let (document, diagnostics) = crate::parse::parse(&source);
     Ok(TaskFile { contents, source, document, diagnostics })
 }
@@ -207,12 +222,21 @@ pub(super) fn plan_with_findings(
     file: &TaskFile,
     options: &plan::Options,
 ) -> (Option<Plan>, Vec<Diagnostic>) {
-    let mut findings = file.diagnostics.clone();
-    findings.retain(|finding| !is_decided(file, finding, options));
+    plan_document(&file.source, file.document.clone(), file.diagnostics.clone(), options)
+}
+
+/// As [`plan_with_findings`], where nobody needs the document itself afterwards.
+pub(super) fn plan_document(
+    source: &SourceText,
+    document: Document,
+    mut findings: Vec<Diagnostic>,
+    options: &plan::Options,
+) -> (Option<Plan>, Vec<Diagnostic>) {
+    findings.retain(|finding| !is_decided(source, finding, options));
     let plan = if findings.iter().any(Diagnostic::is_error) {
         None
     } else {
-        match plan::plan(file.document.clone(), options) {
+        match plan::plan(document, options) {
             Ok((plan, more)) => {
                 findings.extend(more);
                 Some(plan)
@@ -227,8 +251,8 @@ pub(super) fn plan_with_findings(
 }
 
 /// An unclear mark is no longer unclear once `--treat` says what it means.
-fn is_decided(file: &TaskFile, finding: &Diagnostic, options: &plan::Options) -> bool {
-    let mark = finding.span().map(|span| file.source.slice(span).trim());
+fn is_decided(source: &SourceText, finding: &Diagnostic, options: &plan::Options) -> bool {
+    let mark = finding.span().map(|span| source.slice(span).trim());
     finding.code == Code::UnclearMark && options.treat.iter().any(|(own, _)| Some(own.trim()) == mark)
 }
 

@@ -2,7 +2,7 @@
 //! would run (14.2, [`trust`]).
 //!
 //! Layers: defaults < user file < project file < `SPECTER_*` < flags. What settings exist is one table
-//! ([`settings`]); files, environment, flags, `specter config` and the JSON Schema all read it. Knows nothing of clap,
+//! (`settings`); files, environment, flags, `specter config` and the JSON Schema all read it. Knows nothing of clap,
 //! rendering or commands.
 
 mod file;

@@ -6,7 +6,7 @@ use super::hub::Hub;
 use super::pool::Pool;
 use super::screen::Screen;
 use crate::clock::Clock;
-use crate::event::Stop;
+use crate::event::{Elapsed, Stop};
 use crate::exec::StopHandle;
 use crate::schedule::Input;
 use crate::sys;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// At most 20 frames a second (PERF S12).
-const FRAME: Duration = Duration::from_millis(50);
+/// SIGTERM and SIGHUP come from systems that kill soon after: what has not ended by then is killed in order.
+const SHORT_GRACE: Duration = Duration::from_secs(3);
 /// Longer than any wait; a wake-up for nothing is harmless.
 const FAR: Duration = Duration::from_hours(1);
 
@@ -56,26 +56,38 @@ impl Control {
 
     async fn watch(&mut self) -> io::Result<()> {
         let mut signals = Signals::new()?;
-        let mut frames = tokio::time::interval(FRAME);
-        frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let draws = self.screen.needs_ticks();
+        let every = self.screen.tick_every();
+        let mut ticks = tokio::time::interval(every.unwrap_or(FAR));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut patience: Option<(Elapsed, i32, &'static str)> = None;
         let mut interrupts = 0;
         self.hub.input(Input::Begin);
         while !self.hub.is_over() {
             self.grow();
-            let wait = self.hub.next_wakeup().map_or(FAR, |at| at.saturating_sub(self.clock.now()));
+            let now = self.clock.now();
+            if let Some((_, signal, name)) = patience.take_if(|(end, ..)| *end <= now) {
+                self.interrupt(signal, name, Stop::Now);
+            }
+            let next = [self.hub.next_wakeup(), patience.map(|(end, ..)| end)].into_iter().flatten().min();
+            let wait = next.map_or(FAR, |at| at.saturating_sub(now));
             tokio::select! {
                 biased;
                 _ = signals.interrupt.recv() => {
                     interrupts += 1;
                     self.interrupt(2, "SIGINT", if interrupts > 1 { Stop::Now } else { Stop::Gracefully });
                 }
-                _ = signals.terminate.recv() => self.interrupt(15, "SIGTERM", Stop::Gracefully),
-                _ = signals.hang_up.recv() => self.interrupt(1, "SIGHUP", Stop::Gracefully),
+                _ = signals.terminate.recv() => {
+                    self.interrupt(15, "SIGTERM", Stop::Gracefully);
+                    patience.get_or_insert((now + SHORT_GRACE, 15, "SIGTERM"));
+                }
+                _ = signals.hang_up.recv() => {
+                    self.interrupt(1, "SIGHUP", Stop::Gracefully);
+                    patience.get_or_insert((now + SHORT_GRACE, 1, "SIGHUP"));
+                }
                 _ = signals.suspend.recv() => self.suspend(),
                 () = self.hub.control.notified() => {}
                 () = tokio::time::sleep(wait) => self.hub.input(Input::Wakeup),
-                _ = frames.tick(), if draws => self.screen.tick(self.clock.now(), &self.hub),
+                _ = ticks.tick(), if every.is_some() => self.screen.tick(self.clock.now(), &self.hub),
             }
         }
         Ok(())

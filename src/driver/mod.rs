@@ -1,7 +1,7 @@
 //! Running a plan: wires scheduler, journal, executors, boxes, state files and screen together, and nothing else.
 //!
 //! Threads: the pool's workers run attempts; the recorder makes events durable and everything that follows from
-//! them visible; the caller's own thread controls (signals, timers, frames). They meet in the [`hub`].
+//! them visible; the caller's own thread controls (signals, timers, frames). They meet in the `hub`.
 //! What to run, with which limits, and whether that was agreed to is decided before, by `cli`.
 
 mod control;

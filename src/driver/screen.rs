@@ -48,9 +48,14 @@ impl Screen {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether ticks do anything here: the live block moves, plain lines have a heartbeat.
-    pub(super) fn needs_ticks(&self) -> bool {
-        !self.settings.quiet
+    /// How often a tick may do something: the live block moves at 20 frames a second at the most (PERF S12), plain
+    /// lines have a heartbeat, a quiet screen nothing.
+    pub(super) fn tick_every(&self) -> Option<Duration> {
+        match () {
+            () if self.settings.quiet => None,
+            () if self.settings.interactive => Some(Duration::from_millis(50)),
+            () => Some(Duration::from_secs(1)),
+        }
     }
 
     /// A frame, a heartbeat: whatever is due. A screen that is gone stops nothing here; its sink reports it.

@@ -31,17 +31,48 @@ impl Candidate {
     }
 }
 
-/// All candidates in file order.
-pub(super) fn read(source: &SourceText, blocks: &Blocks) -> Vec<Candidate> {
-    let mut found = Vec::new();
+/// All candidates in file order, in portions: the walk gives the memory of each back while it makes tasks of the rest.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    portions: Vec<Vec<Candidate>>,
+}
+
+const PORTION: usize = 2_048;
+
+impl Candidates {
+    pub(super) fn len(&self) -> usize {
+        self.portions.iter().map(Vec::len).sum()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Candidate> {
+        self.portions.iter().flatten()
+    }
+
+    pub(super) fn into_iter(self) -> impl Iterator<Item = Candidate> {
+        self.portions.into_iter().flatten()
+    }
+
+    fn push(&mut self, candidate: Candidate) {
+        match self.portions.last_mut().filter(|portion| portion.len() < PORTION) {
+            Some(portion) => portion.push(candidate),
+            None => self.portions.push(vec![candidate]),
+        }
+    }
+}
+
+pub(super) fn read(source: &SourceText, blocks: &Blocks) -> Candidates {
+    let mut found = Candidates::default();
     let mut headings = blocks.headings.iter().peekable();
     for line in 1..=source.line_count() {
         while headings.next_if(|h| h.line < line).is_some() {}
         if blocks.kind(line) == Kind::Text || unbarred(source, blocks, line) {
             let text = source.line_text(line);
-            match headings.peek().filter(|h| h.line == line) {
-                Some(_) => found.extend(heading(text, line)),
-                None => found.extend(boxed(text, line)),
+            let candidate = match headings.peek().filter(|h| h.line == line) {
+                Some(_) => heading(text, line),
+                None => boxed(text, line),
+            };
+            if let Some(candidate) = candidate {
+                found.push(candidate);
             }
         }
     }
@@ -113,9 +144,9 @@ pub(super) struct Style<'s> {
 const REQUIREMENTS: [&str; 12] = ["SC", "FR", "NFR", "AC", "REQ", "EC", "INV", "NF", "CR", "ADR", "Q", "P"];
 
 impl<'s> Style<'s> {
-    pub(super) fn of(source: &'s SourceText, candidates: &[Candidate]) -> Style<'s> {
+    pub(super) fn of(source: &'s SourceText, candidates: &Candidates) -> Style<'s> {
         let mut style = Style::default();
-        for candidate in candidates {
+        for candidate in candidates.iter() {
             style.boxes += u32::from(candidate.item.is_some());
             match candidate.kind() {
                 Some(id::Kind::Weak) => {
@@ -130,7 +161,7 @@ impl<'s> Style<'s> {
                 None => {}
             }
         }
-        for candidate in candidates {
+        for candidate in candidates.iter() {
             if let Some(id) = candidate.id(source).filter(|_| style.counts(source, candidate)) {
                 style.has_ids = true;
                 *style.known.entry(id).or_default() |= candidate.bracket.is_some();

@@ -73,7 +73,9 @@ fn code(source: &SourceText, fence: &Fence) -> String {
         columns = first[..at].chars().count() as u32;
     }
     let last = if fence.closed { fence.last } else { fence.last + 1 };
-    let mut code = String::new();
+    let end = source.line_span(last.saturating_sub(1)).end;
+    let start = source.line_span(fence.first + 1).start;
+    let mut code = String::with_capacity((end.saturating_sub(start) as usize + 1).min(source.text().len()));
     for line in fence.first + 1..last.min(source.line_count() + 1) {
         code.push_str(strip(source.line_text(line), columns));
         code.push('\n');
@@ -100,6 +102,9 @@ fn attributes(block: &mut Block, info: &str, span: Span, findings: &mut Vec<Diag
             .at(span, "in this info string")
             .help("known attributes: `timeout=30s`, `dir=web`, `retries=0`, `env.NAME=value`")
     };
+    if is_bare(info) {
+        return;
+    }
     let Some(words) = shlex::split(info) else {
         findings.push(bad(info, "has a quote that is not closed"));
         return;
@@ -121,6 +126,14 @@ fn attributes(block: &mut Block, info: &str, span: Span, findings: &mut Vec<Diag
             findings.push(bad(word, why));
         }
     }
+}
+
+/// `sh run` and nothing else, as most fences are: there is nothing to split or to say.
+fn is_bare(info: &str) -> bool {
+    let mut words = info.split(' ');
+    words.next().is_some_and(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric()))
+        && words.next().is_some_and(|word| kind_word(word).is_some())
+        && words.next().is_none()
 }
 
 fn attribute(block: &mut Block, key: &str, value: &str) -> Result<(), &'static str> {

@@ -157,19 +157,27 @@ fn twins(walk: &mut Walk<'_, '_>) {
     }
 }
 
+/// The bytes with which characters that are not to be seen begin.
+const SUSPICIOUS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = matches!(
+            byte as u8,
+            0..=8 | 0x0b..=0x1f | 0x7f | 0xc2 | 0xd8 | 0xe1 | 0xe2 | 0xef | 0xf3
+        );
+        byte += 1;
+    }
+    table
+};
+
 /// Invisible, direction-changing and control characters anywhere in the file.
 fn hidden(walk: &mut Walk<'_, '_>) {
     let text = walk.source.text();
     let bytes = text.as_bytes();
     let mut line_warned = 0;
     for (at, byte) in bytes.iter().enumerate() {
-        let suspicious = match byte {
-            b'\t' | b'\n' => false,
-            b'\r' => bytes.get(at + 1) != Some(&b'\n'),
-            0..=0x1f | 0x7f | 0xc2 | 0xd8 | 0xe1 | 0xe2 | 0xef | 0xf3 => true,
-            _ => false,
-        };
-        if !suspicious {
+        if !SUSPICIOUS[*byte as usize] || *byte == b'\r' && bytes.get(at + 1) == Some(&b'\n') {
             continue;
         }
         let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { continue };

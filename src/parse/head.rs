@@ -80,6 +80,9 @@ impl<'a> Reader<'a> {
     /// Takes emphasis that closes what was opened, or that opens in front of an id or marker.
     fn decoration(&mut self) -> bool {
         let start = self.at;
+        if !matches!(self.rest().bytes().next(), Some(b'*' | b'_' | b'~' | b'`')) {
+            return false;
+        }
         while let Some(sign) = DECORATION.iter().copied().find(|sign| self.rest().starts_with(sign)) {
             let glued = !self.line[..self.at].ends_with(char::is_whitespace);
             if self.open.contains(&sign) && glued {

@@ -81,8 +81,13 @@ fn digits_and_dots(text: &str) -> usize {
 /// `T001`, `T-12`, `T012.5`, `T001a`, `T119-S1`, `T046-MIN`, `TASK-001`, `t-01`: the end of the id.
 fn tee(line: &str, at: usize) -> Option<usize> {
     let rest = &line[at..];
+    if !rest.starts_with(['T', 't']) {
+        return None;
+    }
     let lower = rest.starts_with('t');
-    let upper_word = ["TASK-", "task-", "Task-", "TASK_", "task_"].iter().find_map(|p| rest.strip_prefix(p));
+    let is_word = matches!(rest.as_bytes().get(1), Some(b'A' | b'a'));
+    let upper_word = ["TASK-", "task-", "Task-", "TASK_", "task_"].iter().filter(|_| is_word);
+    let upper_word = upper_word.into_iter().find_map(|p| rest.strip_prefix(p));
     let body = match upper_word {
         Some(body) => body,
         None => {
@@ -132,6 +137,9 @@ fn letters(rest: &str) -> usize {
 
 /// `Task 1.1`, `TASK 3`, `Task #4`: where the number starts and ends.
 fn word(line: &str, at: usize) -> Option<(usize, usize)> {
+    if line[at..].bytes().next().is_none_or(|b| b.is_ascii() && b | 32 != b't') {
+        return None;
+    }
     let rest =
         ["Task ", "task ", "TASK ", "任务 ", "タスク "].iter().find_map(|p| line[at..].strip_prefix(p))?;
     let rest = rest.strip_prefix('#').unwrap_or(rest);
@@ -225,6 +233,10 @@ fn terminator(line: &str, end: usize, kind: Kind) -> Option<usize> {
 pub(super) fn range_end(text: &str, first: &str, at: usize) -> Option<(String, usize)> {
     let rest = &text[at..];
     let spaced = rest.trim_start_matches(' ');
+    let first_byte = spaced.bytes().next()?;
+    if first_byte.is_ascii() && !matches!(first_byte, b'-' | b'~' | b'.' | b't') {
+        return None;
+    }
     let sign = ["-", "–", "—", "‐", "‑", "~", "～", "..", "…", "至", "到", "から"]
         .iter()
         .find_map(|s| spaced.strip_prefix(s));

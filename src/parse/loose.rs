@@ -29,7 +29,8 @@ fn starts_with_id(body: &str) -> bool {
         c.is_whitespace() || matches!(c, '#' | '-' | '*' | '+' | '_' | '`' | '~')
     });
     if let Some(after) = bullet(rest) {
-        rest = after.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_' | '`' | '~'));
+        rest =
+            after.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '#' | '*' | '_' | '`' | '~'));
     }
     let Some(number) = rest.strip_prefix('T') else { return false };
     number.strip_prefix('-').unwrap_or(number).starts_with(|c: char| c.is_ascii_digit())
@@ -38,6 +39,9 @@ fn starts_with_id(body: &str) -> bool {
 /// A checkbox beyond doubt: what a warning is worth for when it stands in code or a comment.
 pub(super) fn is_plain_box(line: &str) -> bool {
     let body = line.trim_start();
+    if !body.starts_with(['-', '*']) {
+        return false;
+    }
     ["- [ ] ", "- [x] ", "- [X] ", "* [ ] ", "* [x] "].iter().any(|start| body.starts_with(start))
 }
 
@@ -60,6 +64,7 @@ mod tests {
             "| T001 | a |",
             "- `T-12` a",
             "12) T1",
+            "1.### T005: a",
         ] {
             assert!(looks_like_a_task(line), "{line}");
         }

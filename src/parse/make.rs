@@ -297,6 +297,9 @@ pub(super) fn unclosed(source: &SourceText, fence: &Fence, boxes: u32, lines: u3
         Diagnostic::error(Code::UnclosedFence, "code block is never closed")
             .at(span, "opened here")
             .help(swallowed)
+    } else if executes(source.slice(span)) {
+        // Where its commands end can only be guessed, and they would be run.
+        Diagnostic::error(Code::UnclosedFence, "block of commands is never closed").at(span, "opened here")
     } else {
         let where_ = if to_end {
             "opened here, runs to the end of the file"
@@ -306,6 +309,12 @@ pub(super) fn unclosed(source: &SourceText, fence: &Fence, boxes: u32, lines: u3
         Diagnostic::warning(Code::UnclosedFence, "code block is never closed").at(span, where_)
     };
     findings.push(diagnostic.help("close it with a line of the same marks and indentation"));
+}
+
+/// Whether a fence's opening line says that what is in it is executed.
+fn executes(line: &str) -> bool {
+    let info = line.trim_start().trim_start_matches(['`', '~']);
+    info.split_whitespace().nth(1).is_some_and(|word| matches!(word, "run" | "fallback" | "verify"))
 }
 
 /// Dependencies on the task's own line.
@@ -337,7 +346,7 @@ fn line_needs(walk: &mut Walk<'_, '_>, candidate: &Candidate, ix: TaskIx, text: 
         {
             push(
                 walk,
-                Dependent::Written(named.target),
+                Dependent::Written(Box::new(named.target)),
                 me.clone(),
                 NeedForm::Prose,
                 candidate.line,

@@ -1,7 +1,7 @@
 //! A task file's text becomes a [`Document`] and what is to be said of it (SPEC 2). Never fails, never panics.
 //!
 //! Knows every shape of task files and nothing of plans: whether ids exist, edges make sense or files are there is
-//! decided elsewhere. Two passes over the lines: [`candidates`] reads each line alone, [`walk`] sees them in context.
+//! decided elsewhere. Two passes over the lines: `candidates` reads each line alone, `walk` sees them in context.
 //! Everything is linear in the text; nothing recurses on it.
 
 mod account;
@@ -35,7 +35,7 @@ pub fn parse(source: &SourceText) -> (Document, Vec<Diagnostic>) {
     let blocks = blocks::read(source);
     let candidates = candidates::read(source, &blocks);
     let style = candidates::Style::of(source, &candidates);
-    let has_candidates = !candidates.is_empty();
+    let has_candidates = candidates.len() > 0;
     let mut walk = walk::Walk::new(source, &blocks, &style, false);
     walk.run(candidates);
     if walk.document.tasks.is_empty() && has_candidates && !style.has_ids {

@@ -6,6 +6,9 @@ const DROPPED: [&str; 7] =
 /// Whether a title says that the task is not to be done: `**REMOVED** …`, `… (skipped - later)`, `— DEFERRED`.
 /// The word must stand where a remark stands, so that `return SKIPPED` or `remove deferred loading` say nothing.
 pub(super) fn is_dropped(title: &str) -> bool {
+    if !may_be_dropped(title) {
+        return false;
+    }
     let start = title.trim_start_matches(['*', '_', '~', ' ', '(', '[']);
     if DROPPED.iter().any(|word| remark(start, word) && !start[word.len()..].starts_with(" in ")) {
         return true;
@@ -25,6 +28,16 @@ pub(super) fn is_dropped(title: &str) -> bool {
                     .iter()
                     .any(|word| remark(after, word) || bracket && remark_in_any_case(after, word))
         })
+    })
+}
+
+/// Whether any of the words begins somewhere; spares most titles the closer look.
+fn may_be_dropped(title: &str) -> bool {
+    title.as_bytes().windows(4).any(|word| {
+        matches!(word[0] | 32, b'd' | b's' | b'r' | b'c') && {
+            let word = [word[0] | 32, word[1] | 32, word[2] | 32, word[3] | 32];
+            matches!(&word, b"defe" | b"skip" | b"remo" | b"drop" | b"scop" | b"canc" | b"supe")
+        }
     })
 }
 
@@ -129,7 +142,11 @@ pub(super) fn is_manual(title: &str) -> bool {
 /// Whether any word that could ask for a person begins somewhere; spares most titles the closer look.
 fn may_be_manual(title: &str) -> bool {
     title.as_bytes().windows(4).any(|word| {
-        let word = [word[0] | 32, word[1] | 32, word[2] | 32, word[3] | 32];
+        let first = word[0] | 32;
+        if !matches!(first, b'm' | b'h' | b's' | b'a') {
+            return false;
+        }
+        let word = [first, word[1] | 32, word[2] | 32, word[3] | 32];
         matches!(&word, b"manu" | b"huma" | b"stak" | b"acce" | b"appr" | b"sign" | b"ask ")
     })
 }

@@ -3,7 +3,7 @@
 //! Decides nesting, bodies, phases and the reason for every line that is ignored. Knows nothing of edges.
 
 use super::blocks::{Blocks, Kind};
-use super::candidates::{Candidate, Style};
+use super::candidates::{Candidate, Candidates, Style};
 use super::findings::Findings;
 use super::headings::{self, Section};
 use super::make::{self, Place};
@@ -99,7 +99,7 @@ impl<'s, 'c> Walk<'s, 'c> {
         }
     }
 
-    pub(super) fn run(&mut self, candidates: Vec<Candidate>) {
+    pub(super) fn run(&mut self, candidates: Candidates) {
         // Growing by doubling would hold the largest part of the memory twice.
         self.document.tasks.reserve_exact(candidates.len());
         let mut candidates = candidates.into_iter().peekable();
@@ -512,7 +512,7 @@ impl<'s, 'c> Walk<'s, 'c> {
                     continue;
                 }
                 let need = WrittenNeed {
-                    dependent: Dependent::Written(told.dependent.target),
+                    dependent: Dependent::Written(Box::new(told.dependent.target)),
                     span: told.need.span,
                     need: told.need.target,
                     form: NeedForm::Prose,
@@ -533,14 +533,18 @@ impl<'s, 'c> Walk<'s, 'c> {
         let mut boxes = 0;
         let mut first = None;
         for line in fence.first..=fence.last {
-            self.ignore_if_loose(line, IgnoredReason::Fence);
-            if loose::is_plain_box(self.source.line_text(line)) {
+            let text = self.source.line_text(line);
+            if loose::looks_like_a_task(text) {
+                self.ignore(line, IgnoredReason::Fence);
+            }
+            if loose::is_plain_box(text) {
                 boxes += 1;
                 first = first.or(Some(line));
             }
-            if let Some(owner) = owner {
-                self.extend(owner, line);
-            }
+        }
+        if let Some(owner) = owner {
+            self.extend(owner, fence.first);
+            self.extend(owner, fence.last);
         }
         self.lazy = None;
         if !fence.closed {
@@ -565,7 +569,12 @@ impl<'s, 'c> Walk<'s, 'c> {
             };
             let mut found = Vec::new();
             if let Some(block) = fences::block(self.source, fence, &mut found) {
-                self.document.tasks[owner.ix()].blocks.push(block);
+                let blocks = &mut self.document.tasks[owner.ix()].blocks;
+                // Nearly every task has one block or none: room for four would be most of the document's memory.
+                if blocks.is_empty() {
+                    blocks.reserve_exact(1);
+                }
+                blocks.push(block);
             }
             for diagnostic in found {
                 self.findings.push(diagnostic);

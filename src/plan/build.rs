@@ -13,15 +13,16 @@ use super::{
     Mode, Options, Plan, PlannedTask, Reason, Role, Treat, cycle, estimate, lint, prose, roles, select,
 };
 use crate::diagnostic::Diagnostic;
-use crate::task::{Document, State, Task, TaskIx};
+use crate::task::{Document, State, Task, TaskIx, WrittenNeed};
 use std::time::Duration;
 
 /// Plans a document (SPEC 3). `Ok` holds the plan and the warnings; `Err` holds all errors, then the warnings.
 pub fn plan(mut document: Document, options: &Options) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
     treat(&mut document, options);
     inherit(&mut document);
+    let written = std::mem::take(&mut document.needs);
     let mut found = Findings::default();
-    let made = make(&document, options, &mut found);
+    let made = make(&document, written, options, &mut found);
     match made {
         Some(made) if !found.has_errors() => Ok((made.into_plan(document, options), found.into_sorted())),
         _ => Err(found.into_sorted()),
@@ -66,9 +67,15 @@ struct Made {
     roles: Vec<Role>,
 }
 
-fn make(document: &Document, options: &Options, found: &mut Findings) -> Option<Made> {
+/// `written` are the document's dependencies, which nothing asks for once they are resolved.
+fn make(
+    document: &Document,
+    written: Vec<WrittenNeed>,
+    options: &Options,
+    found: &mut Findings,
+) -> Option<Made> {
     let names = Names::new(&document.tasks);
-    let needs = resolve::needs(document, &names, found);
+    let needs = resolve::needs(document, written, &names, found);
     let layout = Layout::new(document);
     let chosen = select::select(document, &names, &options.selection, found);
     let mut draft = Draft::new(document.tasks.len());

@@ -32,9 +32,10 @@ const WORDS: &[(Kind, &[&str])] = &[
 /// The letters that any of the words begins with, to pass by most words at once.
 const FIRST: &[u8] = b"tTeEmMdDrRcCsS";
 
-fn told_by(word: &str) -> Option<Kind> {
-    let first = *word.as_bytes().first()?;
-    let tells = |(_, known): &&(Kind, &[&str])| known.iter().any(|own| own.eq_ignore_ascii_case(word));
+fn told_by(word: &[u8]) -> Option<Kind> {
+    let first = *word.first()?;
+    let tells =
+        |(_, known): &&(Kind, &[&str])| known.iter().any(|own| own.as_bytes().eq_ignore_ascii_case(word));
     FIRST.contains(&first).then(|| WORDS.iter().find(tells).map(|(kind, _)| *kind)).flatten()
 }
 
@@ -42,11 +43,18 @@ impl Kind {
     /// The kind a title tells.
     pub fn of(title: &str) -> Kind {
         // `spec` alone is as often a document.
-        if [".spec.", "_spec.", "-spec."].iter().any(|part| title.contains(part)) {
+        let dotted = title.bytes().any(|b| b == b'.');
+        if dotted && [".spec.", "_spec.", "-spec."].iter().any(|part| title.contains(part)) {
             return Kind::Test;
         }
         // The first of the list that any word tells; most words tell nothing.
-        words(title).filter_map(told_by).min().unwrap_or(Kind::Other)
+        let told = if title.is_ascii() {
+            // The same words, told apart faster.
+            title.as_bytes().split(|b| !b.is_ascii_alphanumeric()).filter_map(told_by).min()
+        } else {
+            words(title).map(str::as_bytes).filter_map(told_by).min()
+        };
+        told.unwrap_or(Kind::Other)
     }
 
     /// Until something was measured.

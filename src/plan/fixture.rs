@@ -47,7 +47,7 @@ pub(crate) fn document(text: &str) -> Document {
             document.waves = Some(Waves { waves: waves.split('|').map(ids).collect(), line: number });
         } else if let Some((after, before)) = line.split_once(" after ") {
             document.needs.push(WrittenNeed {
-                dependent: Dependent::Written(target(after)),
+                dependent: Dependent::Written(Box::new(target(after))),
                 need: target(before),
                 form: NeedForm::Prose,
                 line: number,

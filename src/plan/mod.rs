@@ -1,4 +1,4 @@
-//! From a [`Document`] to a checked [`Plan`]: selected tasks, edges with reasons, order (SPEC 3).
+//! From a [`Document`](crate::task::Document) to a checked [`Plan`]: selected tasks, edges with reasons, order (SPEC 3).
 //!
 //! A `Plan` is acyclic, resolved and complete. It knows no clock, process or file; what it knows of past durations
 //! is handed in as [`Estimates`]. Everything here is linear in tasks and edges (times a logarithm) unless a reason

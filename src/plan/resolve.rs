@@ -53,9 +53,15 @@ pub(super) struct Needs {
     pub(super) waves_line: u32,
 }
 
-pub(super) fn needs(document: &Document, names: &Names<'_>, found: &mut Findings) -> Needs {
+pub(super) fn needs(
+    document: &Document,
+    written: Vec<WrittenNeed>,
+    names: &Names<'_>,
+    found: &mut Findings,
+) -> Needs {
     let mut resolver = Resolver { document, names, found, known: HashMap::new(), expanded: 0, nearest: 0 };
-    let list = document.needs.iter().filter_map(|need| resolver.need(need)).collect();
+    let mut list = Vec::with_capacity(written.len());
+    list.extend(written.into_iter().filter_map(|need| resolver.need(&need)));
     let waves = resolver.waves();
     Needs { list, waves, waves_line: document.waves.as_ref().map_or(0, |waves| waves.line) }
 }

@@ -100,9 +100,11 @@ impl View {
     pub fn apply(&mut self, plan: &Plan, event: &Event) {
         self.last_failure = None;
         match &event.kind {
-            EventKind::RunStarted { info, .. } => {
+            EventKind::RunStarted { info, selected, .. } => {
                 *self = View { info: Some(info.clone()), session: 1, ..View::default() };
                 self.count_selected(plan);
+                // As it was then: when an old run is told again, the plan has changed since.
+                self.selected = *selected;
             }
             EventKind::RunResumed { session, .. } => self.resume(plan, *session),
             EventKind::PlanChanged { removed, reopened, .. } => self.replan(plan, removed, reopened),

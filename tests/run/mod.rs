@@ -1,5 +1,6 @@
 //! Whole runs of the real binary: scenarios, examples, corpus files, kills, signals.
 
+mod bad_input;
 mod corpus;
 mod edits;
 mod examples;

@@ -59,6 +59,16 @@ fn the_second_ctrl_c_kills_what_ignores_the_first() {
 }
 
 #[test]
+fn what_ignores_sigterm_is_killed_after_a_short_grace() {
+    let sandbox = slow("trap '' TERM INT HUP; echo up > up; while :; do sleep 0.1; done");
+    let child = sandbox.command(["implement", "--yes", "--grace=10m"]).spawn().unwrap();
+    until("the task to run", || sandbox.exists("up"));
+    signal(&child, "TERM");
+    finish(child).expect(143);
+    assert_eq!(processes_in(&sandbox.root()), Vec::<String>::new());
+}
+
+#[test]
 fn a_reader_that_leaves_early_is_no_crash() {
     let sandbox = Sandbox::new("- [ ] T001 A\n\n  ```sh run\n  true\n  ```\n");
     let mut child = sandbox.command(["implement", "--yes", "--format=json"]).spawn().unwrap();

@@ -51,9 +51,14 @@ pub(super) fn opener(lower: &str) -> Option<(usize, bool)> {
     })
 }
 
+/// Whether any opening word begins like the text; spares most brackets the closer look.
+pub(super) fn may_open(text: &str) -> bool {
+    text.bytes().next().is_some_and(|b| matches!(b | 32, b'd' | b'b' | b'r' | b'a' | b'n') || !b.is_ascii())
+}
+
 /// Whether bracketed text opens a dependency. Only if something follows: `[after]` alone is a tag.
 pub(super) fn opens(lower: &str) -> bool {
-    opener(lower).is_some_and(|(len, _)| lower[len..].bytes().any(|b| b.is_ascii_digit()))
+    may_open(lower) && opener(lower).is_some_and(|(len, _)| lower[len..].bytes().any(|b| b.is_ascii_digit()))
 }
 
 /// What a stretch of text names.
@@ -100,6 +105,9 @@ fn phase(text: &str, at: usize) -> Option<(String, usize)> {
 
 /// `US2`, `User Story 2`, `Story 2`.
 fn story(rest: &str) -> Option<(Story, usize)> {
+    if !rest.starts_with(['u', 'U', 's', 'S']) {
+        return None;
+    }
     let prefix = ["user story ", "story ", "us-", "us"]
         .iter()
         .find(|p| rest.get(..p.len()).is_some_and(|head| head.eq_ignore_ascii_case(p)))?;

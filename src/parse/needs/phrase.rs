@@ -1,7 +1,7 @@
 //! Explicit phrases on one line: `(depends on T001)`, `[depends:T001]`, `after:T002`.
 
 use super::super::scan;
-use super::{List, list, opener};
+use super::{List, list, may_open, opener};
 
 /// What one line says explicitly, and which bytes said it (so that prose is not looked for there).
 #[derive(Debug, Default)]
@@ -15,12 +15,12 @@ pub(in super::super) struct Phrases {
 pub(in super::super) fn read(line: &str, from: usize, base: usize, numbers: bool) -> Phrases {
     let mut phrases = Phrases::default();
     let text = &line[from..];
-    if !text.contains(['(', '（', '[', ':']) {
+    if signs(text).next().is_none() {
         return phrases;
     }
     let mut done = 0;
     for (start, end) in scan::outside_code(text) {
-        for (at, _) in text[start..end].match_indices(['(', '（', '[', ':']) {
+        for at in signs(&text[start..end]) {
             let at = from + start + at;
             if at < done {
                 continue;
@@ -35,6 +35,18 @@ pub(in super::super) fn read(line: &str, from: usize, base: usize, numbers: bool
     phrases
 }
 
+/// Where brackets open and colons stand, `（` among them. Bytes are enough: none of the signs is part of another
+/// character.
+fn signs(text: &str) -> impl Iterator<Item = usize> + '_ {
+    let bytes = text.as_bytes();
+    let is_sign = |at: usize| match bytes[at] {
+        b'(' | b'[' | b':' => true,
+        0xef => text[at..].starts_with('（'),
+        _ => false,
+    };
+    (0..bytes.len()).filter(move |at| is_sign(*at))
+}
+
 /// A bracket or `word:` at `at` that opens a dependency.
 fn group(line: &str, at: usize, base: usize, numbers: bool) -> Option<(List, bool)> {
     if line[at..].starts_with(':') {
@@ -43,6 +55,9 @@ fn group(line: &str, at: usize, base: usize, numbers: bool) -> Option<(List, boo
     let open = line[at..].chars().next()?.len_utf8();
     let inner = line[at + open..].trim_start_matches(['*', '_', ' ', '`']);
     let start = line.len() - inner.len();
+    if !may_open(inner) {
+        return None;
+    }
     let (len, strict) = opener(&lower(inner))?;
     let list = list(line, start + len, base, numbers);
     (strict || !list.named.is_empty() || !list.odd.is_empty()).then_some((list, strict))

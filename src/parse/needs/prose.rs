@@ -19,12 +19,13 @@ pub(in super::super) struct Said {
 pub(in super::super) fn on_task(line: &str, from: usize, base: usize, taken: &[(usize, usize)]) -> Said {
     let mut said = Said::default();
     let text = &line[from..];
-    if !text.contains(|c: char| c.is_ascii_digit()) {
+    if !text.bytes().any(|b| b.is_ascii_digit()) {
         return said;
     }
     let mut done = 0;
     for (start, end) in scan::outside_code(text) {
-        for (at, _) in text[start..end].match_indices(' ') {
+        let spaces = text[start..end].bytes().enumerate().filter(|(_, b)| *b == b' ');
+        for (at, _) in spaces {
             let at = from + start + at + 1;
             let before = taken.partition_point(|(start, _)| *start <= at);
             if at < done || before > 0 && at < taken[before - 1].1 {
@@ -44,6 +45,9 @@ pub(in super::super) fn on_task(line: &str, from: usize, base: usize, taken: &[(
 
 /// `depends on`, or the reverse words `until` and `before`.
 fn word(rest: &str) -> Option<(usize, bool)> {
+    if !rest.starts_with(['d', 'D', 'b', 'B', 'u', 'U']) {
+        return None;
+    }
     [
         ("depends on ", false),
         ("depend on ", false),
