@@ -65,6 +65,11 @@ fn help_and_manual_tell_every_command_and_exit_code() {
         assert!(help.lines().any(is_row), "{code} is not in the help");
         assert!(man.lines().any(is_row), "{code} is not in the manual");
     }
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    for exit in specter::cli::exit::Exit::ALL {
+        let row = format!("| {} | {} |", exit.code(), exit.text());
+        assert!(readme.contains(&row), "the README lacks `{row}`");
+    }
     insta::assert_snapshot!("help", help);
     insta::assert_snapshot!("help_implement", sandbox.run(["implement", "--help"]).expect(0).stdout);
 }
