@@ -227,7 +227,8 @@ impl Boxes {
         let made = |task: &TaskId| self.wanted.get(task).and_then(|wanted| wanted.ticked);
         let newest =
             now.already.iter().filter_map(|(task, _)| made(task)).filter(|at| *at <= self.confirmed).max();
-        let is_cleared = |edit: &TickEdit| made(&edit.task).is_some_and(|at| Some(at) <= newest);
+        // Strictly: an editor may read the file while a batch is written, and then has some of its ticks.
+        let is_cleared = |edit: &TickEdit| made(&edit.task).is_some_and(|at| Some(at) < newest);
         let cleared = now.edits.iter().filter(|edit| is_cleared(edit)).map(|edit| edit.task.clone());
         ticked.cleared.extend(cleared);
         // Few: a person cleared them one by one.

@@ -72,7 +72,7 @@ impl<'a> Session<'a> {
             self.nothing_to_resume(wants_resume);
             return Ok(());
         };
-        let killed = driver::clear_leftovers(&run);
+        let killed = driver::clear_leftovers(&run, History::from_events(&loaded.events).sessions);
         if killed > 0 {
             self.say(&format!(
                 "{} of the interrupted run were ended",
@@ -237,13 +237,14 @@ impl<'a> Session<'a> {
         let jobs = jobs(config);
         let run_dir = store.run_dir(&run);
         let screen = stage::screen(self.global, config, stage::Stream::Err);
+        let session = loaded.as_ref().map_or(1, |loaded| History::from_events(&loaded.events).sessions + 1);
         let manner = header::Manner {
             run: run.to_string(),
             mode: plan::export::mode_name(config.mode).to_owned(),
             jobs,
             selection: self.args.select.to_options(),
             executors: vec!["shell".to_owned()],
-            session: loaded.as_ref().map_or(1, |loaded| History::from_events(&loaded.events).sessions + 1),
+            session,
         };
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if self.args.format == Format::Json {
@@ -268,7 +269,7 @@ impl<'a> Session<'a> {
                 failure: config.failure,
                 budgets: config.budgets,
             },
-            shell: shell(config, &self.target.project, &run, &run_dir),
+            shell: shell(config, &self.target.project, driver::session_token(&run, session), &run_dir),
             header: header::header(&screen, &plan, &manner),
             screen,
             boxes: Boxes::new(&self.target.file).planned(file.contents, file.source, file.document),
@@ -355,8 +356,8 @@ fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-fn shell(config: &Config, project: &Path, run: &RunId, run_dir: &Path) -> ShellConfig {
-    let mut shell = ShellConfig::new(project.to_owned(), run.to_string(), run_dir.to_owned());
+fn shell(config: &Config, project: &Path, token: String, run_dir: &Path) -> ShellConfig {
+    let mut shell = ShellConfig::new(project.to_owned(), token, run_dir.to_owned());
     shell.env_pass.clone_from(&config.env_pass);
     shell.force_shell = config.force_shell;
     shell.grace = config.grace;

@@ -93,14 +93,22 @@ pub enum DriverError {
     Record(#[source] io::Error),
 }
 
-/// Ends what a killed session of this run may have left running. To be called before its journal is taken up.
-pub fn clear_leftovers(run: &RunId) -> usize {
-    kill_leftovers(run.as_str())
+/// By which a session's processes are known, to its guardian and to the next start. Not the run's id alone: the guardian
+/// of a killed session may still be at work when the next session of the same run starts its first tasks.
+pub fn session_token(run: &RunId, session: u32) -> String {
+    format!("{run}.{session}")
+}
+
+/// Ends what killed sessions of this run may have left running. To be called before its journal is taken up.
+pub fn clear_leftovers(run: &RunId, sessions: u32) -> usize {
+    // Older sessions were cleared when the one after them began.
+    let last = sessions.saturating_sub(1).max(1)..=sessions.max(1);
+    last.map(|session| kill_leftovers(&session_token(run, session))).sum()
 }
 
 /// Runs until everything selected is settled or the run is stopped. To be called while the process has one thread.
 pub fn run(request: Request) -> Result<Ended, DriverError> {
-    let guardian = Guardian::start(request.run.as_str()).map_err(DriverError::Start)?;
+    let guardian = Guardian::start(&request.shell.run).map_err(DriverError::Start)?;
     let clock = Clock::start();
     let parts = Parts::new(request, &guardian, &clock)?;
     let ended = parts.run();
