@@ -52,6 +52,9 @@ pub fn width(text: &str) -> usize {
 
 /// The longest start of `text` that fits into `limit` columns.
 fn fitting(text: &str, limit: usize) -> &str {
+    if text.is_ascii() {
+        return &text[..limit.min(text.len())];
+    }
     let (mut end, mut used) = (0, 0);
     for (cluster, width) in clusters(text) {
         used += width;
@@ -66,6 +69,9 @@ fn fitting(text: &str, limit: usize) -> &str {
 
 /// The longest end of `text` that fits into `limit` columns.
 fn fitting_end(text: &str, limit: usize) -> &str {
+    if text.is_ascii() {
+        return &text[text.len().saturating_sub(limit)..];
+    }
     let mut start = text.len();
     let mut used = 0;
     let parts: Vec<(&str, usize)> = clusters(text).collect();
