@@ -8,7 +8,8 @@ use super::target::{self, Target};
 use super::{consent, out};
 use crate::config::trust::Commands;
 use crate::config::{Origin, SETTINGS, schema};
-use crate::text::{count, safe};
+use crate::projection::schema as published;
+use crate::text::{count, nearest, safe};
 use crate::ui::consent::Command as Shown;
 use clap::CommandFactory as _;
 use serde::Serialize;
@@ -213,6 +214,26 @@ pub(super) fn completions(shell: clap_complete::Shell) -> Result<Exit, Error> {
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "specter", &mut bytes);
     out::text(&String::from_utf8_lossy(&bytes))?;
+    Ok(Exit::Done)
+}
+
+/// A published shape, or the names of all.
+pub(super) fn schema_of(name: Option<&str>) -> Result<Exit, Error> {
+    const CONFIG_NAME: &str = "config";
+    let names = || published::NAMES.into_iter().chain([CONFIG_NAME]);
+    match name {
+        None => out::text(&format!("{}\n", names().collect::<Vec<_>>().join("\n")))?,
+        Some(CONFIG_NAME) => out::json(&schema())?,
+        Some(name) => {
+            let text = published::named(name).ok_or_else(|| {
+                let near = nearest(name, names()).map(|near| format!("did you mean `{near}`?"));
+                Error::usage(format!("there is no schema `{}`", safe(name)))
+                    .maybe_hint(near)
+                    .hint("`specter schema` lists the names")
+            })?;
+            out::text(&text)?;
+        }
+    }
     Ok(Exit::Done)
 }
 

@@ -77,6 +77,11 @@ pub enum Command {
     Trust(TrustArgs),
     /// Prepare a project: .gitignore lines and a commented specter.toml
     Init(Init),
+    /// Print the JSON Schema of something specter writes: plan, events, metrics, status or config
+    Schema {
+        /// Without one, the names are listed
+        name: Option<String>,
+    },
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page

@@ -81,6 +81,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Config(given) => admin::config(global, given),
         Command::Trust(given) => admin::trust(global, given),
         Command::Init(given) => admin::init(global, given),
+        Command::Schema { name } => admin::schema_of(name.as_deref()),
         Command::Completions { shell } => admin::completions(*shell),
         Command::Man => admin::man(),
     }

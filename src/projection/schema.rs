@@ -6,13 +6,14 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 pub const VERSION: u32 = 1;
 
 /// The published shapes by name, in the order in which they are listed.
-pub const NAMES: [&str; 3] = ["events", "metrics", "status"];
+pub const NAMES: [&str; 4] = ["events", "metrics", "plan", "status"];
 
 /// Schema text of a name in [`NAMES`].
 pub fn named(name: &str) -> Option<String> {
     match name {
         "events" => Some(text::<crate::event::Event>()),
         "metrics" => Some(super::metrics::schema()),
+        "plan" => Some(text::<crate::plan::export::PlanJson>()),
         "status" => Some(super::status::schema()),
         _ => None,
     }
