@@ -138,6 +138,7 @@ impl<'a> Session<'a> {
         self.say_what_has_no_effect();
         let trust = consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         if plan.runnable().next().is_none() && self.resumed.is_none() {
+            self.rebuild_missing(&plan)?;
             report::nothing_to_do(&screen, &plan);
             return Ok(Exit::Done);
         }
@@ -171,6 +172,23 @@ impl<'a> Session<'a> {
         for (_, flag, why) in given.iter().filter(|(given, ..)| *given) {
             self.say(&format!("`{flag}` has no effect: {why}"));
         }
+    }
+
+    /// Derived files of the last run that were deleted come back from its journal (SPEC 6.1).
+    fn rebuild_missing(&self, plan: &Plan) -> Result<(), Error> {
+        let Some(store) = self.store() else { return Ok(()) };
+        let project = &self.target.project;
+        let is_there = store.dir().join("implementation-metrics.json").exists()
+            && store.dir().join("implementation.log").exists()
+            && project.join(".specter-state/current-session.md").exists();
+        if is_there {
+            return Ok(());
+        }
+        if let Some(run) = store.latest(Some(&self.target.name))? {
+            let problems = driver::rebuild(project, store, plan, &store.load(&run)?.events);
+            problems.iter().for_each(|problem| self.say(&format!("warning: {problem}")));
+        }
+        Ok(())
     }
 
     /// Every open task must say what runs it.

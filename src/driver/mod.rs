@@ -35,7 +35,7 @@ use recorder::Recorder;
 use screen::{Screen, ScreenSink};
 use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use ticker::{BoxTicker, may_tick};
 
@@ -194,6 +194,14 @@ fn ended(recorder: Recorder, outcome: RunOutcome, plan: Arc<Plan>) -> Ended {
     let mut problems = recorder.problems;
     problems.extend(recorder.ticker.pending());
     Ended { outcome, plan, files: recorder.files.names(), summary: recorder.files.summary, problems }
+}
+
+/// Writes every derived file of a run again, from its events alone: for one whose files were deleted after it ended.
+/// Returns what could not be written.
+pub fn rebuild(project: &Path, store: &Store, plan: &Plan, events: &[Event]) -> Vec<String> {
+    let speckit = project.join(".specify").is_dir();
+    let (projections, summary) = Projections::resumed(plan, events, speckit);
+    StateFiles::new(project, store.dir(), projections, summary).write(plan, true)
 }
 
 /// Ticks for those tasks of `tasks` that a run recorded as done and did not come to tick.

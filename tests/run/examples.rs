@@ -46,3 +46,27 @@ fn in_the_partial_failure_example_everything_independent_is_done() {
         assert!(ended.all().contains(told), "`{told}` is missing:\n{}", ended.all());
     }
 }
+
+#[test]
+fn derived_files_that_were_deleted_come_back_from_the_journal() {
+    let sandbox = example("quickstart");
+    sandbox.run(["implement", "--parallel=stories", "-j4", "--yes"]).expect(0);
+    let names = [
+        ".specter/implementation-metrics.json",
+        ".specter/implementation-context.md",
+        ".specter/implementation.log",
+        ".specter/history.ndjson",
+        ".specter-state/current-session.md",
+        ".specter-state/checkpoints/latest.md",
+        ".specter-memory/CHANGES-COMPLETED.md",
+    ];
+    let before: Vec<String> = names.iter().map(|name| sandbox.read(name)).collect();
+    names.iter().for_each(|name| std::fs::remove_file(sandbox.root().join(name)).unwrap());
+    sandbox.run(["implement", "--yes"]).expect(0);
+    for (name, before) in names.iter().zip(before) {
+        assert!(!before.is_empty() && sandbox.exists(name), "{name} is missing");
+    }
+    let metrics = sandbox.metrics();
+    assert_eq!(metrics["tasks"]["completed"], 12);
+    assert!(sandbox.read(".specter/implementation.log").contains("T012 completed"));
+}
