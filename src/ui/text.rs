@@ -87,6 +87,10 @@ fn fitting_end(text: &str, limit: usize) -> &str {
 
 /// `text` made safe and cut at its end to `limit` columns, `ellipsis` included.
 pub fn elide(text: &str, limit: usize, ellipsis: &str) -> String {
+    if limit == 0 {
+        // Also for text without a width of its own: the caller would make room for it with a space.
+        return String::new();
+    }
     let text = shown(text, limit);
     if width(&text) <= limit {
         return text;
@@ -249,6 +253,7 @@ mod tests {
         assert_eq!(elide("🇩🇪🇫🇷", 3, ""), "🇩🇪");
         assert_eq!(elide("abcdef", 2, "..."), "ab");
         assert_eq!(elide("abc", 0, "…"), "");
+        assert_eq!(elide("\u{11d3f}", 0, "…"), "");
         assert_eq!(elide_middle("src/very/long/path.rs", 11, "…"), "src/v…th.rs");
         assert_eq!(width(&elide("⚠️ warning sign", 3, "…")), 2 + 1);
     }
