@@ -153,10 +153,9 @@ impl Hub {
         }
     }
 
-    /// How many more workers could be put to use now.
-    pub(super) fn wanted_workers(&self) -> usize {
-        let core = self.lock();
-        core.queue.len().saturating_sub(core.idle_workers as usize)
+    /// How many attempts are queued or at work: so many workers have something to do.
+    pub(super) fn attempts(&self) -> usize {
+        self.lock().running.len()
     }
 
     /// Records facts that no decision of the scheduler made (a ticked box, a note).

@@ -108,10 +108,10 @@ pub fn clear_leftovers(run: &RunId, sessions: u32) -> usize {
 
 /// Runs until everything selected is settled or the run is stopped. To be called while the process has one thread.
 pub fn run(request: Request) -> Result<Ended, DriverError> {
-    let guardian = Guardian::start(&request.shell.run).map_err(DriverError::Start)?;
+    let mut guardian = Guardian::start(&request.shell.run).map_err(DriverError::Start)?;
     let clock = Clock::start();
     let parts = Parts::new(request, &guardian, &clock)?;
-    let ended = parts.run();
+    let ended = parts.run(&mut guardian);
     guardian.finish();
     ended
 }
@@ -165,7 +165,7 @@ impl Parts {
         Ok(Parts { hub, screen, executor: Arc::new(Executor::Shell(shell)), recorder, jobs, clock: *clock })
     }
 
-    fn run(self) -> Result<Ended, DriverError> {
+    fn run(self, guardian: &mut Guardian) -> Result<Ended, DriverError> {
         let Parts { hub, screen, executor, recorder, jobs, clock } = self;
         let recording = std::thread::Builder::new().name("recorder".to_owned());
         let recording = recording.spawn(move || recorder.run()).map_err(DriverError::Start)?;
@@ -173,6 +173,8 @@ impl Parts {
         let pool = Pool::new(Arc::clone(&hub), executor, observer, jobs);
         let control = Control { hub: Arc::clone(&hub), pool, screen: Arc::clone(&screen), clock };
         let controlled = control.run();
+        // Every attempt has ended, and with it all it started.
+        guardian.dismiss();
         if let Err(error) = controlled {
             hub.fail(io::Error::new(error.kind(), error.to_string()));
         }

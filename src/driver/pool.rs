@@ -31,10 +31,11 @@ impl Pool {
         Pool { hub, executor, observer, jobs, threads: Vec::new() }
     }
 
-    /// Starts as many threads as there is work for, up to `jobs`.
+    /// Starts as many threads as there is work for, up to `jobs`. One that was started and has not come to its first
+    /// attempt yet counts: else a single task would start a thread for each look at the queue.
     pub(super) fn grow(&mut self) -> std::io::Result<()> {
-        let wanted = self.hub.wanted_workers().min(self.jobs - self.threads.len());
-        for _ in 0..wanted {
+        let wanted = self.hub.attempts().min(self.jobs);
+        for _ in self.threads.len()..wanted {
             let (hub, executor, observer) =
                 (Arc::clone(&self.hub), Arc::clone(&self.executor), Arc::clone(&self.observer));
             let name = format!("worker {}", self.threads.len() + 1);

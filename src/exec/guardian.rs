@@ -35,7 +35,12 @@ impl Guardian {
         self.live.clone()
     }
 
-    /// The run is over and nothing of it is left.
+    /// Nothing of the run is left, nor will be: the guard goes while the last things are written.
+    pub fn dismiss(&mut self) {
+        self.handle.dismiss();
+    }
+
+    /// The run is over: waits until the guard is gone.
     pub fn finish(self) {
         drop(self);
     }

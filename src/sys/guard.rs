@@ -18,14 +18,20 @@ impl GuardHandle {
     }
 }
 
+impl GuardHandle {
+    /// Says goodbye without waiting: the guard goes while the caller does something else.
+    pub fn dismiss(&mut self) {
+        let Some(line) = self.line.take() else { return };
+        // SAFETY: one byte is read from a constant. Without the byte the guard would act; that is as right, and ends too.
+        let _already_gone = unsafe { libc::write(line.as_raw_fd(), b"x".as_ptr().cast(), 1) };
+    }
+}
+
 impl Drop for GuardHandle {
     fn drop(&mut self) {
-        let Some(line) = self.line.take() else { return };
-        // SAFETY: one byte is read from a constant.
-        let said = unsafe { libc::write(line.as_raw_fd(), b"x".as_ptr().cast(), 1) };
-        drop(line);
-        // Without the byte the guard would act; that is as right, and ends too.
-        let _already_gone = (said, process::wait(self.pid));
+        self.dismiss();
+        // Nobody else may be there to reap it.
+        let _already_gone = process::wait(self.pid);
     }
 }
 
