@@ -88,7 +88,7 @@ impl SourceText {
                 byte: error.as_bytes()[at],
             }
         })?;
-        if let Some(at) = text.bytes().position(|b| b == 0) {
+        if let Some(at) = memchr::memchr(0, text.as_bytes()) {
             return Err(NotText::Nul { line: text[..at].matches('\n').count() + 1 });
         }
         Ok(SourceText::with_bom(name.into(), text, has_bom))
@@ -100,9 +100,11 @@ impl SourceText {
     }
 
     fn with_bom(name: String, text: String, has_bom: bool) -> SourceText {
-        let line_starts = std::iter::once(0)
-            .chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(n, _)| n as u32 + 1))
-            .collect();
+        let ends = || memchr::memchr_iter(b'\n', text.as_bytes());
+        // Counted first: growing by doubling would hold and copy the starts of a large file twice.
+        let mut line_starts = Vec::with_capacity(ends().count() + 1);
+        line_starts.push(0);
+        line_starts.extend(ends().map(|at| at as u32 + 1));
         SourceText { inner: Arc::new(Inner { name, text, has_bom, line_starts }) }
     }
 
@@ -146,9 +148,9 @@ impl SourceText {
             return Span::default();
         };
         let end = starts.get(line as usize).map_or(self.inner.text.len(), |n| *n as usize);
-        let text = &self.inner.text[*start as usize..end];
-        let trimmed = text.strip_suffix('\n').unwrap_or(text);
-        let trimmed = trimmed.strip_suffix('\r').unwrap_or(trimmed);
+        let text = self.inner.text.as_bytes().get(*start as usize..end).unwrap_or_default();
+        let trimmed = text.strip_suffix(b"\n").unwrap_or(text);
+        let trimmed = trimmed.strip_suffix(b"\r").unwrap_or(trimmed);
         Span::new(*start as usize, *start as usize + trimmed.len())
     }
 

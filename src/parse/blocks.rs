@@ -3,6 +3,7 @@
 //! The only file that names `pulldown_cmark`. It decides block context alone; list items and tasks are read line by
 //! line elsewhere, because real task files hold boxes that Markdown does not know.
 
+use super::plain::{self, Plain};
 use crate::source::{SourceText, Span};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
@@ -17,13 +18,13 @@ pub(super) enum Kind {
     FrontMatter,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Heading {
     pub line: u32,
     pub level: u8,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fence {
     /// First and last line, the fences' own lines included.
     pub first: u32,
@@ -48,19 +49,20 @@ impl Blocks {
 }
 
 pub(super) fn read(source: &SourceText) -> Blocks {
-    let mut reader = Reader {
-        source,
-        blocks: Blocks {
-            kinds: vec![Kind::Text; source.line_count() as usize],
-            headings: Vec::new(),
-            fences: Vec::new(),
-            open_comment: None,
-        },
-        offset: 0,
-        items: 0,
-        quotes: 0,
-        line: 1,
-    };
+    let mut reader = Reader::new(source);
+    reader.front_matter();
+    let first = if reader.offset == 0 { 1 } else { source.line(reader.offset as u32) };
+    match plain::read(source, first) {
+        Some(plain) => reader.take(plain),
+        None => reader.events(),
+    }
+    reader.blocks
+}
+
+/// As [`read`], by the full parser alone.
+#[cfg(test)]
+pub(super) fn fully(source: &SourceText) -> Blocks {
+    let mut reader = Reader::new(source);
     reader.front_matter();
     reader.events();
     reader.blocks
@@ -76,7 +78,31 @@ struct Reader<'s> {
     line: u32,
 }
 
-impl Reader<'_> {
+impl<'s> Reader<'s> {
+    fn new(source: &'s SourceText) -> Reader<'s> {
+        Reader {
+            source,
+            blocks: Blocks {
+                kinds: vec![Kind::Text; source.line_count() as usize],
+                headings: Vec::new(),
+                fences: Vec::new(),
+                open_comment: None,
+            },
+            offset: 0,
+            items: 0,
+            quotes: 0,
+            line: 1,
+        }
+    }
+
+    fn take(&mut self, plain: Plain) {
+        for fence in &plain.fences {
+            self.mark(fence.first, fence.last, Kind::Fence);
+        }
+        self.blocks.headings = plain.headings;
+        self.blocks.fences = plain.fences;
+    }
+
     /// Skips `---` … `---` (or `+++`) at the top. Spec Kit leaves a blank line behind the first `---`, which Markdown
     /// would read as a rule and a heading, so this is decided here by whether the content looks like keys.
     fn front_matter(&mut self) {

@@ -18,6 +18,7 @@ mod make;
 mod needs;
 mod path_words;
 mod paths;
+mod plain;
 mod scan;
 mod state;
 #[cfg(test)]

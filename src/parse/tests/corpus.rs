@@ -114,3 +114,18 @@ fn the_corpus_is_read_nearly_whole() {
     assert_eq!(empty, [""; 0], "files without tasks");
     assert!(lost * 20 <= recognised, "{lost} boxes without id beside {recognised} tasks");
 }
+
+#[test]
+fn the_plain_reading_of_the_corpus_is_the_full_one() {
+    use super::super::{blocks, plain};
+    let files = files();
+    let mut plain_ones = 0;
+    for source in &files {
+        let Some(found) = plain::read(source, 1) else { continue };
+        plain_ones += 1;
+        let full = blocks::fully(source);
+        assert_eq!((&found.headings, &found.fences), (&full.headings, &full.fences), "{}", source.name());
+        assert_eq!(blocks::read(source).kinds, full.kinds, "{}", source.name());
+    }
+    assert!(files.is_empty() || plain_ones > 0, "no file of {} was read plainly", files.len());
+}
