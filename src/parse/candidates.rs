@@ -7,7 +7,7 @@ use super::head::{self, Head};
 use super::id;
 use super::scan::{self, Bracket, Item, Mark};
 use crate::source::SourceText;
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// A box, or a heading that names an id.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ fn unbarred(source: &SourceText, blocks: &Blocks, line: u32) -> bool {
 
 fn boxed(text: &str, line: u32) -> Option<Candidate> {
     // Most lines hold no bracket at all.
-    text.as_bytes().iter().position(|b| *b == b'[')?;
+    memchr::memchr(b'[', text.as_bytes())?;
     let item = scan::item(text)?;
     let (item, bracket) = inner(text, item)?;
     let mut head = head::read(text, item.rest);

@@ -28,7 +28,7 @@ fn marks(line: &str) -> Option<usize> {
 
 /// The kind a fence's info string asks for, if any.
 pub(super) fn kind(info: &str) -> Option<BlockKind> {
-    info.split_whitespace().skip(1).find_map(kind_word)
+    bare(info).map(|(_, kind)| kind).or_else(|| info.split_whitespace().skip(1).find_map(kind_word))
 }
 
 fn kind_word(word: &str) -> Option<BlockKind> {
@@ -40,15 +40,20 @@ fn kind_word(word: &str) -> Option<BlockKind> {
     }
 }
 
-/// Reads an executable fence; what is wrong with it goes to `findings`.
-pub(super) fn block(source: &SourceText, fence: &Fence, findings: &mut Vec<Diagnostic>) -> Option<Block> {
-    let (info, span) = info(source, fence);
-    let kind = kind(info)?;
+/// Reads an executable fence, whose info string stands at `span` and asks for `kind`; what is wrong with it goes to
+/// `findings`.
+pub(super) fn block(
+    source: &SourceText,
+    fence: &Fence,
+    (info, span): (&str, Span),
+    kind: BlockKind,
+    findings: &mut Vec<Diagnostic>,
+) -> Block {
     let code = code(source, fence);
     let last = if fence.closed { fence.last } else { fence.last.max(fence.first) };
     let mut block = Block {
         kind,
-        interpreter: info.split_whitespace().next().unwrap_or_default().to_owned(),
+        interpreter: interpreter(info).to_owned(),
         code,
         timeout: None,
         dir: None,
@@ -65,7 +70,7 @@ pub(super) fn block(source: &SourceText, fence: &Fence, findings: &mut Vec<Diagn
                 .at(span, "opened here"),
         );
     }
-    Some(block)
+    block
 }
 
 /// The lines between the fences, without the opening fence's indentation and with plain line ends.
@@ -107,7 +112,7 @@ fn attributes(block: &mut Block, info: &str, span: Span, findings: &mut Vec<Diag
             .at(span, "in this info string")
             .help("known attributes: `timeout=30s`, `dir=web`, `retries=0`, `env.NAME=value`")
     };
-    if is_bare(info) {
+    if bare(info).is_some() {
         return;
     }
     let Some(words) = shlex::split(info) else {
@@ -133,12 +138,18 @@ fn attributes(block: &mut Block, info: &str, span: Span, findings: &mut Vec<Diag
     }
 }
 
-/// `sh run` and nothing else, as most fences are: there is nothing to split or to say.
-fn is_bare(info: &str) -> bool {
-    let mut words = info.split(' ');
-    words.next().is_some_and(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric()))
-        && words.next().is_some_and(|word| kind_word(word).is_some())
-        && words.next().is_none()
+/// `sh run` and nothing else, as most fences are: there is nothing more to split or to say.
+fn bare(info: &str) -> Option<(&str, BlockKind)> {
+    let (interpreter, word) = info.split_at(memchr::memchr(b' ', info.as_bytes())?);
+    let is_plain = !interpreter.is_empty() && interpreter.bytes().all(|b| b.is_ascii_alphanumeric());
+    is_plain.then(|| kind_word(&word[1..]).map(|kind| (interpreter, kind))).flatten()
+}
+
+fn interpreter(info: &str) -> &str {
+    match bare(info) {
+        Some((interpreter, _)) => interpreter,
+        None => info.split_whitespace().next().unwrap_or_default(),
+    }
 }
 
 fn attribute(block: &mut Block, key: &str, value: &str) -> Result<(), &'static str> {

@@ -5,6 +5,10 @@
 /// Whether a line looks like a task: a bullet with up to three characters in brackets, or `T12` (`T-12`) at its start
 /// behind bullets, heading marks, quote marks, table bars and emphasis.
 pub(super) fn looks_like_a_task(line: &str) -> bool {
+    // One of the two stands in whatever does, and in few other lines.
+    if memchr::memchr2(b'[', b'T', line.as_bytes()).is_none() {
+        return false;
+    }
     let body = line.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '>' | '|' | '\u{feff}'));
     boxed(body) || starts_with_id(body)
 }

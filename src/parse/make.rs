@@ -13,6 +13,7 @@ use crate::task::{
     Checkbox, Dependent, NeedForm, PhaseIx, State, Story, Target, Task, TaskId, TaskIx, WrittenNeed,
 };
 use crate::text::{fnv1a, safe};
+use std::collections::hash_map::Entry;
 
 /// Where a task stands.
 pub(super) struct Place {
@@ -112,9 +113,12 @@ fn synthetic(walk: &mut Walk<'_, '_>, place: &Place, title: &str) -> TaskId {
 }
 
 fn register<'s>(walk: &mut Walk<'s, '_>, id: &'s str, ix: TaskIx, span: Span) {
-    let Some(first) = walk.seen.get(id).copied() else {
-        walk.seen.insert(id, ix);
-        return;
+    let first = match walk.seen.entry(id) {
+        Entry::Vacant(free) => {
+            free.insert(ix);
+            return;
+        }
+        Entry::Occupied(first) => *first.get(),
     };
     let before = walk.document.tasks[first.ix()].id_span;
     let line = walk.source.line(before.start);
@@ -334,9 +338,10 @@ fn line_needs(walk: &mut Walk<'_, '_>, candidate: &Candidate, ix: TaskIx, text: 
         take(walk, ix, list, candidate.line, NeedForm::Explicit, strict);
     }
     let said = prose::on_task(&text[..to], from, base, &phrases.taken);
-    for named in
-        said.needs.into_iter().filter(|named| is_meant(walk.style, &named.target)).collect::<Vec<_>>()
-    {
+    for named in said.needs {
+        if !is_meant(walk.style, &named.target) {
+            continue;
+        }
         push(walk, Dependent::Task(ix), named.target, NeedForm::Prose, candidate.line, named.span);
     }
     if said.needed_by.is_empty() {
@@ -415,7 +420,7 @@ fn is_doubtful(id: &str) -> bool {
     let tee = id
         .strip_prefix(['T', 't'])
         .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '-'));
-    !tee && !id.to_ascii_uppercase().starts_with("TASK")
+    !tee && !id.as_bytes().get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"TASK"))
 }
 
 fn bad_dependency(walk: &mut Walk<'_, '_>, span: Span) {

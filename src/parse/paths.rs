@@ -11,7 +11,7 @@ const LONGEST: usize = 300;
 /// Adds every path of `text` (which stands at `base`) to `found`; a path already there is not added again.
 /// In a list (`Files:` field) plain words with an extension count even without a `/`, as they do in titles.
 pub(super) fn find(text: &str, base: usize, found: &mut Vec<NamedPath>) {
-    let signed = || text.bytes().any(|b| matches!(b, b'/' | b'.' | b'\\'));
+    let signed = || memchr::memchr3(b'/', b'.', b'\\', text.as_bytes()).is_some();
     let named = || may_name(text) && NAMES.iter().any(|name| text.contains(name));
     if !(signed() || named()) {
         return;
@@ -24,7 +24,9 @@ pub(super) fn find(text: &str, base: usize, found: &mut Vec<NamedPath>) {
 
 /// Whether what every one of [`NAMES`] holds occurs, unless it holds a full stop; spares most titles sixteen searches.
 fn may_name(text: &str) -> bool {
-    text.as_bytes().windows(4).any(|part| matches!(part, b"file" | b"LICE" | b"CODE"))
+    let text = text.as_bytes();
+    let begins = |at: usize| matches!(text.get(at..at + 4), Some(b"file" | b"LICE" | b"CODE"));
+    memchr::memchr3_iter(b'f', b'L', b'C', text).any(begins)
 }
 
 /// Takes one link, code span or word; returns where the next begins.

@@ -13,8 +13,8 @@ pub(super) fn is_dropped(title: &str) -> bool {
     if DROPPED.iter().any(|word| remark(start, word) && !start[word.len()..].starts_with(" in ")) {
         return true;
     }
-    super::scan::outside_code(title).iter().any(|(from, to)| {
-        let part = &title[*from..*to];
+    super::scan::outside_code(title).any(|(from, to)| {
+        let part = &title[from..to];
         part.match_indices(['(', '（', '*', '—', '–', '-', '_', '[']).any(|(at, sign)| {
             // Only the first of a run is looked at, so that a line of stars stays linear.
             if matches!(sign, "*" | "_") && part[..at].ends_with(['*', '_']) {
@@ -153,6 +153,9 @@ fn may_be_manual(title: &str) -> bool {
 
 /// `Checkpoint - Ensure all tests pass`.
 pub(super) fn is_checkpoint(title: &str) -> bool {
+    if !may_be_checkpoint(title) {
+        return false;
+    }
     let plain = title.trim_start_matches(|c: char| !c.is_alphanumeric());
     ["checkpoint", "检查点", "檢查點", "チェックポイント", "контрольная точка", "punto de control"]
         .iter()
@@ -166,8 +169,17 @@ pub(super) fn is_checkpoint(title: &str) -> bool {
         })
 }
 
+/// Whether the text begins, behind signs, like one of the words for a checkpoint.
+fn may_be_checkpoint(text: &str) -> bool {
+    let first = text.bytes().find(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
+    first.is_some_and(|b| matches!(b, b'c' | b'C' | b'p' | b'P') || !b.is_ascii())
+}
+
 /// The text of a `**Checkpoint**: …` line; None if the line is none.
 pub(super) fn checkpoint(line: &str) -> Option<&str> {
+    if !may_be_checkpoint(line) {
+        return None;
+    }
     let plain = line.trim_start_matches(|c: char| !c.is_alphanumeric());
     if line[..line.len() - plain.len()].contains('[') || !is_checkpoint(plain) {
         return None;

@@ -17,7 +17,7 @@ use crate::task::{
     Checkpoint, Dependent, Document, Ignored, IgnoredReason, NeedForm, Phase, PhaseIx, PhaseKind, TaskIx,
     WrittenNeed,
 };
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 /// Lists nested deeper than this belong to the body of the task above.
 pub(super) const DEPTH: usize = 64;
@@ -557,7 +557,7 @@ impl<'s, 'c> Walk<'s, 'c> {
 
     fn fence_content(&mut self, fence: &super::blocks::Fence, owner: Option<TaskIx>) {
         let (info, span) = fences::info(self.source, fence);
-        if fences::kind(info).is_some() {
+        if let Some(kind) = fences::kind(info) {
             let Some(owner) = owner else {
                 let name = crate::text::safe(info);
                 self.findings.push(
@@ -568,14 +568,13 @@ impl<'s, 'c> Walk<'s, 'c> {
                 return;
             };
             let mut found = Vec::new();
-            if let Some(block) = fences::block(self.source, fence, &mut found) {
-                let blocks = &mut self.document.tasks[owner.ix()].blocks;
-                // Nearly every task has one block or none: room for four would be most of the document's memory.
-                if blocks.is_empty() {
-                    blocks.reserve_exact(1);
-                }
-                blocks.push(block);
+            let block = fences::block(self.source, fence, (info, span), kind, &mut found);
+            let blocks = &mut self.document.tasks[owner.ix()].blocks;
+            // Nearly every task has one block or none: room for four would be most of the document's memory.
+            if blocks.is_empty() {
+                blocks.reserve_exact(1);
             }
+            blocks.push(block);
             for diagnostic in found {
                 self.findings.push(diagnostic);
             }

@@ -19,31 +19,46 @@ pub enum Kind {
     Other,
 }
 
-const WORDS: &[(Kind, &[&str])] = &[
-    (Kind::Test, &["test", "tests", "testing", "e2e"]),
-    (Kind::Migration, &["migration", "migrations", "migrate"]),
-    (Kind::Docs, &["doc", "docs", "documentation", "readme", "changelog"]),
-    (Kind::Controller, &["controller", "controllers"]),
-    (Kind::Route, &["route", "routes", "router", "routers", "endpoint", "endpoints"]),
-    (Kind::Service, &["service", "services"]),
-    (Kind::Model, &["model", "models", "entity", "entities"]),
-];
+/// The longest of the words below.
+const LONGEST: usize = 13;
 
 /// The letters that any of the words begins with, to pass by most words at once.
-const FIRST: &[u8] = b"tTeEmMdDrRcCsS";
+const FIRST: [bool; 256] = {
+    let mut table = [false; 256];
+    let letters = b"tTeEmMdDrRcCsS";
+    let mut at = 0;
+    while at < letters.len() {
+        table[letters[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 fn told_by(word: &[u8]) -> Option<Kind> {
-    let first = *word.first()?;
-    let tells =
-        |(_, known): &&(Kind, &[&str])| known.iter().any(|own| own.as_bytes().eq_ignore_ascii_case(word));
-    FIRST.contains(&first).then(|| WORDS.iter().find(tells).map(|(kind, _)| *kind)).flatten()
+    if !FIRST[*word.first()? as usize] || word.len() > LONGEST {
+        return None;
+    }
+    let mut lower = [0; LONGEST];
+    let lower = &mut lower[..word.len()];
+    lower.copy_from_slice(word);
+    lower.make_ascii_lowercase();
+    match &*lower {
+        b"test" | b"tests" | b"testing" | b"e2e" => Some(Kind::Test),
+        b"migration" | b"migrations" | b"migrate" => Some(Kind::Migration),
+        b"doc" | b"docs" | b"documentation" | b"readme" | b"changelog" => Some(Kind::Docs),
+        b"controller" | b"controllers" => Some(Kind::Controller),
+        b"route" | b"routes" | b"router" | b"routers" | b"endpoint" | b"endpoints" => Some(Kind::Route),
+        b"service" | b"services" => Some(Kind::Service),
+        b"model" | b"models" | b"entity" | b"entities" => Some(Kind::Model),
+        _ => None,
+    }
 }
 
 impl Kind {
     /// The kind a title tells.
     pub fn of(title: &str) -> Kind {
         // `spec` alone is as often a document.
-        let dotted = title.bytes().any(|b| b == b'.');
+        let dotted = memchr::memchr(b'.', title.as_bytes()).is_some();
         if dotted && [".spec.", "_spec.", "-spec."].iter().any(|part| title.contains(part)) {
             return Kind::Test;
         }

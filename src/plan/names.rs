@@ -5,9 +5,9 @@
 
 use crate::task::{Task, TaskIx};
 use crate::text;
+use foldhash::{HashMap, HashMapExt};
 use std::cell::OnceCell;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 
 /// An id in comparable pieces: runs of digits compare as numbers, all else as lower-case text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +46,9 @@ impl<'a> Names<'a> {
 
     /// The task an id means.
     pub(super) fn find(&self, id: &str) -> Option<TaskIx> {
+        if let Some(task) = self.exact.get(id) {
+            return Some(*task);
+        }
         let id = id.trim().trim_matches('`');
         self.exact.get(id).copied().or_else(|| match &self.loose().get(&pieces(id))?[..] {
             [only] => Some(*only),

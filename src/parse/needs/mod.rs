@@ -95,6 +95,9 @@ pub(super) fn target(text: &str, at: usize, numbers: bool) -> Option<(Target, us
 
 /// `Phase 2`, `phase 3.1`, `Phase N`.
 fn phase(text: &str, at: usize) -> Option<(String, usize)> {
+    if !matches!(text.as_bytes().get(at), Some(b'p' | b'P')) {
+        return None;
+    }
     let head = text.get(at..at + 5).filter(|head| head.eq_ignore_ascii_case("phase"))?;
     let rest = text[at + head.len()..].strip_prefix(' ')?;
     let len = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
@@ -204,7 +207,8 @@ pub(super) fn list(text: &str, at: usize, base: usize, numbers: bool) -> List {
                 at = item(&mut list, text, at, base, numbers, &mut expected);
                 continue;
             }
-            c if c.is_whitespace()
+            c if c == ' '
+                || c.is_whitespace()
                 || matches!(c, '`' | '*' | '"' | '\'' | ':' | '：' | '.' | '_' | '#' | '~') => {}
             _ => {
                 at = item(&mut list, text, at, base, numbers, &mut expected);

@@ -15,9 +15,6 @@ pub(in super::super) struct Phrases {
 pub(in super::super) fn read(line: &str, from: usize, base: usize, numbers: bool) -> Phrases {
     let mut phrases = Phrases::default();
     let text = &line[from..];
-    if signs(text).next().is_none() {
-        return phrases;
-    }
     let mut done = 0;
     for (start, end) in scan::outside_code(text) {
         for at in signs(&text[start..end]) {
@@ -38,13 +35,18 @@ pub(in super::super) fn read(line: &str, from: usize, base: usize, numbers: bool
 /// Where brackets open and colons stand, `（` among them. Bytes are enough: none of the signs is part of another
 /// character.
 fn signs(text: &str) -> impl Iterator<Item = usize> + '_ {
-    let bytes = text.as_bytes();
-    let is_sign = |at: usize| match bytes[at] {
-        b'(' | b'[' | b':' => true,
-        0xef => text[at..].starts_with('（'),
-        _ => false,
-    };
-    (0..bytes.len()).filter(move |at| is_sign(*at))
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = &text.as_bytes()[at..];
+            let next = rest.iter().position(|b| matches!(b, b'(' | b'[' | b':' | 0xef))?;
+            let found = at + next;
+            at = found + 1;
+            if rest[next] != 0xef || text[found..].starts_with('（') {
+                return Some(found);
+            }
+        }
+    })
 }
 
 /// A bracket or `word:` at `at` that opens a dependency.

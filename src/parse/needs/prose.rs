@@ -24,9 +24,12 @@ pub(in super::super) fn on_task(line: &str, from: usize, base: usize, taken: &[(
     }
     let mut done = 0;
     for (start, end) in scan::outside_code(text) {
-        let spaces = text[start..end].bytes().enumerate().filter(|(_, b)| *b == b' ');
-        for (at, _) in spaces {
-            let at = from + start + at + 1;
+        // Most words do not even begin like one that is looked for.
+        let bytes = text.as_bytes();
+        let may_say = |at: &usize| matches!(bytes.get(at + 1), Some(b'd' | b'D' | b'b' | b'B' | b'u' | b'U'));
+        let spaces = memchr::memchr_iter(b' ', &bytes[start..end]).map(|at| start + at).filter(may_say);
+        for at in spaces {
+            let at = from + at + 1;
             let before = taken.partition_point(|(start, _)| *start <= at);
             if at < done || before > 0 && at < taken[before - 1].1 {
                 continue;
