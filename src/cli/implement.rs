@@ -125,23 +125,31 @@ impl<'a> Session<'a> {
     }
 
     fn run(mut self) -> Result<Exit, Error> {
-        let file = stage::read(&self.target)?;
-        let options = stage::plan_options(&self.args, &self.loaded.config, &self.target, self.store());
+        let mut file = stage::read(&self.target)?;
+        // The usual end of a long day: no durations are needed, nor the document beside its plan.
+        let is_over = self.resumed.is_none() && stage::is_all_done(&file.document);
+        let store = self.store().filter(|_| !is_over);
+        let options = stage::plan_options(&self.args, &self.loaded.config, &self.target, store);
+        let document = if is_over { std::mem::take(&mut file.document) } else { file.document.clone() };
         let screen = stage::screen(self.global, &self.loaded.config, stage::Stream::Err);
-        let (plan, findings) = match stage::planned(&file, &options, self.loaded.config.strict, &screen) {
-            Ok(planned) => planned,
-            Err(exit) => return Ok(exit),
-        };
+        let (plan, findings) =
+            match stage::planned(&file, document, &options, self.loaded.config.strict, &screen) {
+                Ok(planned) => planned,
+                Err(exit) => return Ok(exit),
+            };
         stage::print_findings(&screen, &file.source, &findings);
         Session::check_work(&plan)?;
         let shell = shell_program(&self.loaded.config, &self.target.project, &plan)?;
         self.say_what_has_no_effect();
-        let trust = consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         if plan.runnable().next().is_none() && self.resumed.is_none() {
+            // Nothing is executed, so nobody is asked whether it may be.
             self.rebuild_missing(&plan)?;
             report::nothing_to_do(&screen, &plan);
+            // The process ends here: its memory need not be given back piece by piece.
+            std::mem::forget((plan, file));
             return Ok(Exit::Done);
         }
+        let trust = consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         let (store, lock) = self.hold()?;
         let mut request = self.request(&store, &lock, plan, file, options, trust)?;
         request.shell.shell = shell;

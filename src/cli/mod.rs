@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 /// The whole program.
 pub fn main() -> ExitCode {
+    crate::sys::keep_memory();
     error::install_panic_hook();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

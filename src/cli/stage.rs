@@ -11,7 +11,7 @@ use crate::journal::Store;
 use crate::plan::{self, Estimates, Plan};
 use crate::projection::history;
 use crate::source::{MAX_BYTES, NotText, SourceText};
-use crate::task::Document;
+use crate::task::{Document, State};
 use crate::text::{file_name, safe};
 use crate::ui::diagnostics;
 use crate::ui::theme::{Choice, ColorChoice, Screen, Surroundings};
@@ -186,14 +186,21 @@ fn estimates(store: &Store, file: &str) -> Estimates {
     )
 }
 
-/// A plan with all warnings; with an error anywhere, the findings are printed and there is none.
+/// Whether every task of the file is done: then nothing of it can be run, however it is planned.
+pub(super) fn is_all_done(document: &Document) -> bool {
+    document.tasks.iter().all(|task| task.is_group || task.state == State::Done)
+}
+
+/// A plan of `document`, which is that of the file, with all warnings; with an error anywhere, the findings are printed
+/// and there is none.
 pub(super) fn planned(
     file: &TaskFile,
+    document: Document,
     options: &plan::Options,
     strict: bool,
     screen: &Screen,
 ) -> Result<(Plan, Vec<Diagnostic>), Exit> {
-    match plan_with_findings(file, options) {
+    match plan_document(&file.source, document, file.diagnostics.clone(), options) {
         (Some(plan), findings) if !strict || findings.is_empty() => Ok((plan, findings)),
         (plan, findings) => {
             // What ends the command is told to quiet screens too.

@@ -107,17 +107,23 @@ pub fn first_event(path: &Path) -> Result<Option<Event>, JournalError> {
 /// How much of a journal's end is looked at by [`last_events`].
 const END: u64 = 1 << 16;
 
-/// The events of the last frames, as far as they fit into a look at the end: a quick way to see whether a long run
-/// came to its end. Empty if the end is not whole; then only [`read`] tells.
-pub(super) fn last_events(path: &Path) -> Result<Vec<Event>, JournalError> {
+/// The events of the last frames, back to the first that holds one to which `tells` says yes, as far as they fit into a
+/// look at the end: a quick way to see whether a long run came to its end. Empty if the end is not whole; then only
+/// [`read`] tells.
+pub(super) fn last_events(path: &Path, tells: impl Fn(&Event) -> bool) -> Result<Vec<Event>, JournalError> {
     let (mut file, metadata) = fs::open_regular(path, false)?;
     let start = metadata.len().saturating_sub(END);
     file.seek(SeekFrom::Start(start)).map_err(|error| fs::Error::io("read", path, error))?;
     let end = fs::read_rest(&mut file, path, metadata.len() - start, 2 * END)?;
     let Some(end) = end.strip_suffix(b"\n") else { return Ok(Vec::new()) };
     // From the last line backwards, up to the first that is cut by the look or damaged.
-    let frames = end.rsplit(|byte| *byte == b'\n').map_while(|line| frame::decode(line).ok());
-    let mut frames: Vec<Frame> = frames.collect();
+    let mut frames: Vec<Frame> = Vec::new();
+    for frame in end.rsplit(|byte| *byte == b'\n').map_while(|line| frame::decode(line).ok()) {
+        frames.push(frame);
+        if frames.last().is_some_and(|frame| frame.events.iter().any(&tells)) {
+            break;
+        }
+    }
     frames.reverse();
     Ok(frames.into_iter().flat_map(|frame| frame.events).collect())
 }

@@ -245,7 +245,8 @@ impl Store {
     /// The last run of `file`, with its journal, if something is left to do in it.
     pub fn unfinished(&self, file: Option<&str>) -> Result<Option<(RunId, Loaded)>, JournalError> {
         let Some(run) = self.latest(file)? else { return Ok(None) };
-        if is_finished(&reader::last_events(&self.run_dir(&run).join(JOURNAL))?) {
+        let tells = |event: &Event| end_of(event).is_some();
+        if is_finished(&reader::last_events(&self.run_dir(&run).join(JOURNAL), tells)?) {
             return Ok(None);
         }
         let loaded = self.load(&run)?;
@@ -255,12 +256,16 @@ impl Store {
 
 /// Whether the run came to its end with everything done, as far as its last events tell.
 fn is_finished(events: &[Event]) -> bool {
-    let end = events.iter().rev().find_map(|event| match &event.kind {
+    events.iter().rev().find_map(end_of).unwrap_or(false)
+}
+
+/// Whether nothing was left to do at this event; none for those that do not tell.
+fn end_of(event: &Event) -> Option<bool> {
+    match &event.kind {
         EventKind::RunFinished { outcome, unticked, .. } => {
             Some(*outcome == RunOutcome::AllDone && *unticked == 0)
         }
         EventKind::RunStarted { .. } | EventKind::RunResumed { .. } => Some(false),
         _ => None,
-    });
-    end.unwrap_or(false)
+    }
 }

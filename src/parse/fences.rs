@@ -96,11 +96,11 @@ fn code(source: &SourceText, fence: &Fence) -> String {
 /// Takes up to `columns` columns of white space off a line.
 fn strip(line: &str, columns: u32) -> &str {
     let mut seen = 0;
-    for (at, c) in line.char_indices() {
-        if seen >= columns || (c != ' ' && c != '\t') {
+    for (at, byte) in line.bytes().enumerate() {
+        if seen >= columns || (byte != b' ' && byte != b'\t') {
             return &line[at..];
         }
-        seen = if c == '\t' { seen / 4 * 4 + 4 } else { seen + 1 };
+        seen = if byte == b'\t' { seen / 4 * 4 + 4 } else { seen + 1 };
     }
     ""
 }

@@ -327,17 +327,17 @@ fn line_needs(walk: &mut Walk<'_, '_>, candidate: &Candidate, ix: TaskIx, text: 
     let (from, to) = candidate.head.title;
     for (start, end) in &candidate.head.markers.needs {
         let inner = &text[..*end];
-        let word = needs::opener(&phrase::lower(inner[*start..].trim_start()));
+        let word = phrase::opened_by(inner[*start..].trim_start());
         let at =
             start + (inner[*start..].len() - inner[*start..].trim_start().len()) + word.map_or(0, |w| w.0);
         let list = needs::list(inner, at, base, numbers);
         take(walk, ix, list, candidate.line, NeedForm::Explicit, true);
     }
     let phrases = phrase::read(&text[..to], from, base, numbers);
-    for (list, strict) in phrases.lists {
-        take(walk, ix, list, candidate.line, NeedForm::Explicit, strict);
+    let said = prose::on_task(&text[..to], from, base, &phrases);
+    for phrase in phrases {
+        take(walk, ix, phrase.list, candidate.line, NeedForm::Explicit, phrase.strict);
     }
-    let said = prose::on_task(&text[..to], from, base, &phrases.taken);
     for named in said.needs {
         if !is_meant(walk.style, &named.target) {
             continue;

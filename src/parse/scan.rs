@@ -2,6 +2,11 @@
 
 /// Columns of leading white space (tabs reach the next multiple of four) and its bytes.
 pub(super) fn indent(line: &str) -> (u32, usize) {
+    // Spaces alone, as in nearly every line.
+    let spaces = line.bytes().take_while(|b| *b == b' ').count();
+    if line.as_bytes().get(spaces).is_none_or(u8::is_ascii_graphic) {
+        return (spaces as u32, spaces);
+    }
     let mut columns = 0;
     for (at, c) in line.char_indices() {
         match c {
@@ -76,6 +81,11 @@ fn bullet(rest: &str) -> Option<Bullet> {
         _ => return None,
     };
     let after = &rest[mark..];
+    if let [b' ', next, ..] = after.as_bytes()
+        && next.is_ascii_graphic()
+    {
+        return Some(Bullet { len: mark + 1, odd: !first.is_ascii() });
+    }
     let space: usize = after.chars().take_while(|c| c.is_whitespace()).map(char::len_utf8).sum();
     let odd = !first.is_ascii() || !after[..space].is_ascii();
     match after[space..].chars().next() {

@@ -19,8 +19,8 @@ pub enum Kind {
     Other,
 }
 
-/// The longest of the words below.
-const LONGEST: usize = 13;
+/// The shortest and the longest of the words below.
+const LENGTHS: std::ops::RangeInclusive<usize> = 3..=13;
 
 /// The letters that any of the words begins with, to pass by most words at once.
 const FIRST: [bool; 256] = {
@@ -35,21 +35,27 @@ const FIRST: [bool; 256] = {
 };
 
 fn told_by(word: &[u8]) -> Option<Kind> {
-    if !FIRST[*word.first()? as usize] || word.len() > LONGEST {
+    if !LENGTHS.contains(&word.len()) || !FIRST[word[0] as usize] {
         return None;
     }
-    let mut lower = [0; LONGEST];
+    let mut lower = [0; *LENGTHS.end()];
     let lower = &mut lower[..word.len()];
     lower.copy_from_slice(word);
     lower.make_ascii_lowercase();
-    match &*lower {
-        b"test" | b"tests" | b"testing" | b"e2e" => Some(Kind::Test),
-        b"migration" | b"migrations" | b"migrate" => Some(Kind::Migration),
-        b"doc" | b"docs" | b"documentation" | b"readme" | b"changelog" => Some(Kind::Docs),
-        b"controller" | b"controllers" => Some(Kind::Controller),
-        b"route" | b"routes" | b"router" | b"routers" | b"endpoint" | b"endpoints" => Some(Kind::Route),
-        b"service" | b"services" => Some(Kind::Service),
-        b"model" | b"models" | b"entity" | b"entities" => Some(Kind::Model),
+    let tells = |known: &[&[u8]]| known.contains(&&*lower);
+    match lower[0] {
+        b't' => tells(&[b"test", b"tests", b"testing"]).then_some(Kind::Test),
+        b'm' if tells(&[b"migration", b"migrations", b"migrate"]) => Some(Kind::Migration),
+        b'm' => tells(&[b"model", b"models"]).then_some(Kind::Model),
+        b'd' => tells(&[b"doc", b"docs", b"documentation"]).then_some(Kind::Docs),
+        b'r' if lower == b"readme" => Some(Kind::Docs),
+        b'r' => tells(&[b"route", b"routes", b"router", b"routers"]).then_some(Kind::Route),
+        b'c' if lower == b"changelog" => Some(Kind::Docs),
+        b'c' => tells(&[b"controller", b"controllers"]).then_some(Kind::Controller),
+        b's' => tells(&[b"service", b"services"]).then_some(Kind::Service),
+        b'e' if lower == b"e2e" => Some(Kind::Test),
+        b'e' if tells(&[b"entity", b"entities"]) => Some(Kind::Model),
+        b'e' => tells(&[b"endpoint", b"endpoints"]).then_some(Kind::Route),
         _ => None,
     }
 }

@@ -3,12 +3,14 @@
 #![expect(unsafe_code, reason = "system calls that std does not offer; every block says why it is sound")]
 
 mod guard;
+mod memory;
 mod poll;
 mod process;
 mod shared;
 mod spawn;
 
 pub use guard::{GuardHandle, fork_guard};
+pub use memory::keep_memory;
 pub use poll::{
     Interest, Ready, Wake, close_all_on_exec, grow_pipe, is_closed, pipe, poll, read, read_at, terminal_size,
 };

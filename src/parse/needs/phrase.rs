@@ -3,17 +3,20 @@
 use super::super::scan;
 use super::{List, list, may_open, opener};
 
-/// What one line says explicitly, and which bytes said it (so that prose is not looked for there).
-#[derive(Debug, Default)]
-pub(in super::super) struct Phrases {
-    pub lists: Vec<(List, bool)>,
-    pub taken: Vec<(usize, usize)>,
+/// What one line says explicitly at one place.
+#[derive(Debug)]
+pub(in super::super) struct Phrase {
+    /// Where it begins; it takes the bytes from here to the list's end.
+    pub start: usize,
+    pub list: List,
+    /// Ids must follow.
+    pub strict: bool,
 }
 
 /// Reads `line[from..]`, which stands at `base` in the source together with the rest of the line. Every byte is looked
 /// at once: reading goes on behind what a list has consumed.
-pub(in super::super) fn read(line: &str, from: usize, base: usize, numbers: bool) -> Phrases {
-    let mut phrases = Phrases::default();
+pub(in super::super) fn read(line: &str, from: usize, base: usize, numbers: bool) -> Vec<Phrase> {
+    let mut phrases = Vec::new();
     let text = &line[from..];
     let mut done = 0;
     for (start, end) in scan::outside_code(text) {
@@ -24,8 +27,7 @@ pub(in super::super) fn read(line: &str, from: usize, base: usize, numbers: bool
             }
             if let Some((list, strict)) = group(line, at, base, numbers) {
                 done = list.end;
-                phrases.taken.push((at, list.end));
-                phrases.lists.push((list, strict));
+                phrases.push(Phrase { start: at, list, strict });
             }
         }
     }
@@ -60,7 +62,7 @@ fn group(line: &str, at: usize, base: usize, numbers: bool) -> Option<(List, boo
     if !may_open(inner) {
         return None;
     }
-    let (len, strict) = opener(&lower(inner))?;
+    let (len, strict) = opened_by(inner)?;
     let list = list(line, start + len, base, numbers);
     (strict || !list.named.is_empty() || !list.odd.is_empty()).then_some((list, strict))
 }
@@ -86,13 +88,19 @@ fn tagged(line: &str, colon: usize, base: usize, numbers: bool) -> Option<(List,
     (!list.named.is_empty()).then_some((list, true))
 }
 
-/// The first few characters in lower case: enough for any opening word.
-pub(in super::super) fn lower(text: &str) -> String {
-    let head = text.as_bytes().get(..16).unwrap_or(text.as_bytes());
-    if head.is_ascii() {
-        return text[..head.len()].to_ascii_lowercase();
+/// The opening word, in any case, at the start of the text: its length, and whether ids must follow.
+pub(in super::super) fn opened_by(text: &str) -> Option<(usize, bool)> {
+    // Enough characters for any of the words.
+    const LONGEST: usize = 16;
+    let head = &text.as_bytes()[..text.len().min(LONGEST)];
+    if !head.is_ascii() {
+        return opener(&text.chars().take(LONGEST).flat_map(char::to_lowercase).collect::<String>());
     }
-    text.chars().take(16).flat_map(char::to_lowercase).collect()
+    let mut lower = [0; LONGEST];
+    let lower = &mut lower[..head.len()];
+    lower.copy_from_slice(head);
+    lower.make_ascii_lowercase();
+    opener(std::str::from_utf8(lower).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -101,12 +109,7 @@ mod tests {
     use super::*;
 
     fn ids(line: &str) -> String {
-        read(line, 0, 0, false)
-            .lists
-            .iter()
-            .map(|(list, _)| show(&list.named))
-            .collect::<Vec<_>>()
-            .join(" | ")
+        read(line, 0, 0, false).iter().map(|phrase| show(&phrase.list.named)).collect::<Vec<_>>().join(" | ")
     }
 
     #[test]
@@ -130,7 +133,7 @@ mod tests {
     fn unclosed_groups_cost_one_look() {
         let line = "(depends on ".repeat(20_000);
         let phrases = read(&line, 0, 0, false);
-        assert!(phrases.lists.len() <= 2);
+        assert!(phrases.len() <= 2);
         let line = format!("a (depends on T001, {}", " ,".repeat(50_000));
         assert_eq!(ids(&line), "T001");
     }

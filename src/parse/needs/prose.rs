@@ -3,6 +3,7 @@
 //! Only what is plain is taken. Everything found here is advisory: the plan drops what contradicts the rest.
 
 use super::super::scan;
+use super::phrase::Phrase;
 use super::{Named, list, target};
 use crate::source::Span;
 
@@ -15,8 +16,8 @@ pub(in super::super) struct Said {
     pub needed_by: Vec<Named>,
 }
 
-/// Reads a title. `taken` are the bytes that explicit phrases used up.
-pub(in super::super) fn on_task(line: &str, from: usize, base: usize, taken: &[(usize, usize)]) -> Said {
+/// Reads a title. The bytes that explicit phrases used up say nothing more.
+pub(in super::super) fn on_task(line: &str, from: usize, base: usize, phrases: &[Phrase]) -> Said {
     let mut said = Said::default();
     let text = &line[from..];
     if !text.bytes().any(|b| b.is_ascii_digit()) {
@@ -30,8 +31,8 @@ pub(in super::super) fn on_task(line: &str, from: usize, base: usize, taken: &[(
         let spaces = memchr::memchr_iter(b' ', &bytes[start..end]).map(|at| start + at).filter(may_say);
         for at in spaces {
             let at = from + at + 1;
-            let before = taken.partition_point(|(start, _)| *start <= at);
-            if at < done || before > 0 && at < taken[before - 1].1 {
+            let before = phrases.partition_point(|phrase| phrase.start <= at);
+            if at < done || before > 0 && at < phrases[before - 1].list.end {
                 continue;
             }
             let Some((len, reverse)) = word(&line[at..]) else { continue };
