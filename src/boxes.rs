@@ -15,9 +15,10 @@ use crate::diagnostic::Diagnostic;
 use crate::fs::{self, Identity};
 use crate::source::{NotText, SourceText};
 use crate::task::{Document, TaskId};
-use crate::writeback::{self, Index, Tick, TickEdit};
+use crate::writeback::{self, Edits, Index, Tick, TickEdit};
 use settle::Unreadable;
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -55,9 +56,11 @@ pub struct Boxes {
     path: PathBuf,
     parse: Parse,
     known: Option<Known>,
-    wanted: BTreeMap<TaskId, Wanted>,
-    /// Wanted, and neither ticked nor stuck in the known text.
-    open: Vec<Tick>,
+    /// In the order in which they were asked for; what is not wanted any more keeps its place and has no `tick`.
+    wanted: Vec<Wanted>,
+    by_id: HashMap<TaskId, usize>,
+    /// Wanted, and neither ticked nor stuck in the known text: places in `wanted`.
+    open: Vec<usize>,
     /// The last reason given for each task that could not be ticked.
     stuck: BTreeMap<TaskId, String>,
     /// Counts looks at the file; the time at which ticks were made.
@@ -70,7 +73,7 @@ pub struct Boxes {
 
 #[derive(Debug)]
 struct Wanted {
-    tick: Tick,
+    tick: Option<Tick>,
     /// The look at which it was last ticked.
     ticked: Option<u64>,
 }
@@ -112,7 +115,8 @@ impl Boxes {
             path: path.into(),
             parse,
             known: None,
-            wanted: BTreeMap::new(),
+            wanted: Vec::new(),
+            by_id: HashMap::new(),
             open: Vec::new(),
             stuck: BTreeMap::new(),
             look: 0,
@@ -134,6 +138,11 @@ impl Boxes {
 
     /// Makes sure that the boxes of `done`, and of all calls before, are ticked in the file as it is now.
     pub fn tick(&mut self, done: &[Tick]) -> Ticked {
+        self.tick_all(done.to_vec())
+    }
+
+    /// As [`Boxes::tick`], for ticks that nobody needs afterwards.
+    pub fn tick_all(&mut self, done: Vec<Tick>) -> Ticked {
         self.want(done);
         let mut ticked = Ticked::default();
         let mut looks = 0;
@@ -159,18 +168,28 @@ impl Boxes {
 
     /// The task is to run again: its box is no longer wanted.
     pub fn forget(&mut self, task: &TaskId) {
-        if self.wanted.remove(task).is_none() {
-            return; // the common case: nothing to search for
+        if let Some(place) = self.drop_wanted(task) {
+            self.stuck.remove(task);
+            self.open.retain(|open| *open != place);
         }
-        self.stuck.remove(task);
-        self.open.retain(|tick| tick.task != *task);
     }
 
-    fn want(&mut self, done: &[Tick]) {
+    fn drop_wanted(&mut self, task: &TaskId) -> Option<usize> {
+        if self.by_id.is_empty() {
+            return None;
+        }
+        let place = self.by_id.remove(task)?;
+        self.wanted[place].tick = None;
+        Some(place)
+    }
+
+    fn want(&mut self, done: Vec<Tick>) {
         for tick in done {
-            if !self.wanted.contains_key(&tick.task) {
-                self.wanted.insert(tick.task.clone(), Wanted { tick: tick.clone(), ticked: None });
-                self.open.push(tick.clone());
+            if let Entry::Vacant(free) = self.by_id.entry(tick.task.clone()) {
+                let place = self.wanted.len();
+                free.insert(place);
+                self.wanted.push(Wanted { tick: Some(tick), ticked: None });
+                self.open.push(place);
             }
         }
     }
@@ -181,20 +200,20 @@ impl Boxes {
             return Err(Trouble::Failed);
         }
         let expected = self.known.as_ref().map(|known| known.bytes.as_slice());
-        let (file, contents) = settle::read(&self.path, expected)?;
+        let found = settle::read(&self.path, expected)?;
         match &mut self.known {
-            Some(known) if known.bytes == contents.bytes => {
-                let is_replaced = !known.identity.is_same_file(&contents.identity);
-                known.identity = contents.identity;
+            Some(known) if found.is_expected => {
+                let is_replaced = !known.identity.is_same_file(&found.contents.identity);
+                known.identity = found.contents.identity;
                 self.confirmed = self.look;
                 if is_replaced {
                     self.sync_name()?;
                 }
             }
-            _ => self.understand(contents, ticked)?,
+            _ => self.understand(found.contents, ticked)?,
         }
         self.look += 1;
-        self.write(&file, ticked)
+        self.write(&found.file, ticked)
     }
 
     /// An editor that saves by renaming does not sync the directory: without this, power loss would bring back a file
@@ -222,26 +241,31 @@ impl Boxes {
     fn sort_wanted(&mut self, ticked: &mut Ticked) {
         let Some(known) = &self.known else { return };
         self.stuck.clear();
-        self.open = self.wanted.values().map(|wanted| wanted.tick.clone()).collect();
-        let now = writeback::ticks(&known.document, &known.source, &known.index, &self.open);
-        let made = |task: &TaskId| self.wanted.get(task).and_then(|wanted| wanted.ticked);
+        self.open = (0..self.wanted.len()).filter(|place| self.wanted[*place].tick.is_some()).collect();
+        let now = known.ticks(&self.wanted, &self.open);
+        let made = |nth: usize| self.wanted[self.open[nth]].ticked;
         let newest =
-            now.already.iter().filter_map(|(task, _)| made(task)).filter(|at| *at <= self.confirmed).max();
+            now.already.iter().filter_map(|(nth, _)| made(*nth)).filter(|at| *at <= self.confirmed).max();
         // Strictly: an editor may read the file while a batch is written, and then has some of its ticks.
-        let is_cleared = |edit: &TickEdit| made(&edit.task).is_some_and(|at| Some(at) < newest);
-        let cleared = now.edits.iter().filter(|edit| is_cleared(edit)).map(|edit| edit.task.clone());
-        ticked.cleared.extend(cleared);
+        let is_cleared = |edit: &TickEdit| made(edit.nth).is_some_and(|at| Some(at) < newest);
+        let cleared = now.edits.iter().filter(|edit| is_cleared(edit)).map(|edit| self.open[edit.nth]);
+        let cleared: Vec<TaskId> = cleared.filter_map(|place| self.id(place)).collect();
         // Few: a person cleared them one by one.
-        for task in &ticked.cleared {
-            self.wanted.remove(task);
+        for task in &cleared {
+            self.drop_wanted(task);
         }
-        self.open.retain(|tick| self.wanted.contains_key(&tick.task));
+        ticked.cleared.extend(cleared);
+        self.open.retain(|place| self.wanted[*place].tick.is_some());
+    }
+
+    fn id(&self, place: usize) -> Option<TaskId> {
+        self.wanted[place].tick.as_ref().map(|tick| tick.task.clone())
     }
 
     /// Ticks what is open. True if the file must be looked at again.
     fn write(&mut self, file: &File, ticked: &mut Ticked) -> Result<bool, Trouble> {
         let Some(known) = self.known.as_mut().filter(|_| !self.open.is_empty()) else { return Ok(false) };
-        let found = writeback::ticks(&known.document, &known.source, &known.index, &self.open);
+        let found = known.ticks(&self.wanted, &self.open);
         let written = write_edits(file, &found.edits)
             .map_err(|error| Trouble::File(fs::Error::io("write", &self.path, error)))?;
         if !found.edits.is_empty() || !found.already.is_empty() {
@@ -255,42 +279,41 @@ impl Boxes {
             known.apply(edit);
         }
         // Without those that are stuck: they are looked up again when the text has changed.
-        let rest = rest.iter().filter_map(|edit| self.wanted.get(&edit.task));
-        self.open = rest.map(|wanted| wanted.tick.clone()).collect();
+        let rest = rest.iter().map(|edit| self.open[edit.nth]).collect();
+        let tried = std::mem::replace(&mut self.open, rest);
         let mut seen = found.already;
-        seen.extend(written.iter().map(|edit| (edit.task.clone(), edit.line)));
+        seen.extend(written.iter().map(|edit| (edit.nth, edit.line)));
         seen.sort_by_key(|(_, line)| *line);
-        for (task, line) in seen {
-            self.note(task, line, ticked);
+        for (nth, line) in seen {
+            self.note(tried[nth], line, ticked);
         }
-        for (task, problem) in &found.problems {
-            self.say(task, problem.to_string(), ticked);
+        for (nth, problem) in &found.problems {
+            self.say(tried[*nth], problem.to_string(), ticked);
         }
         Ok(!found.edits.is_empty())
     }
 
-    /// The box of `task` is ticked.
-    fn note(&mut self, task: TaskId, line: u32, ticked: &mut Ticked) {
+    /// The box of the task wanted there is ticked.
+    fn note(&mut self, place: usize, line: u32, ticked: &mut Ticked) {
+        let Some(task) = self.id(place) else { return };
         self.stuck.remove(&task);
-        let Some(wanted) = self.wanted.get_mut(&task) else { return };
-        let before = wanted.ticked.replace(self.look);
-        match before {
+        match self.wanted[place].ticked.replace(self.look) {
             None => ticked.ticked.push((task, line)),
             Some(_) => ticked.reticked.push(task),
         }
     }
 
-    fn say(&mut self, task: &TaskId, problem: String, ticked: &mut Ticked) {
-        if self.stuck.get(task) != Some(&problem) {
+    fn say(&mut self, place: usize, problem: String, ticked: &mut Ticked) {
+        let Some(task) = self.id(place) else { return };
+        if self.stuck.get(&task) != Some(&problem) {
             self.stuck.insert(task.clone(), problem.clone());
-            ticked.pending.push((task.clone(), problem));
+            ticked.pending.push((task, problem));
         }
     }
 
     fn all_stuck(&mut self, trouble: &Trouble, ticked: &mut Ticked) {
-        let open: Vec<TaskId> = self.open.iter().map(|tick| tick.task.clone()).collect();
-        for task in open {
-            self.say(&task, trouble.to_string(), ticked);
+        for place in self.open.clone() {
+            self.say(place, trouble.to_string(), ticked);
         }
     }
 }
@@ -317,6 +340,12 @@ impl Known {
         Known { bytes: contents.bytes, identity: contents.identity, source, document, index }
     }
 
+    /// What ticks those of `wanted` that are `open`.
+    fn ticks(&self, wanted: &[Wanted], open: &[usize]) -> Edits {
+        let open = open.iter().filter_map(|place| wanted[*place].tick.as_ref());
+        writeback::ticks(&self.document, &self.source, &self.index, open)
+    }
+
     fn apply(&mut self, edit: &TickEdit) {
         if let Some(byte) = self.bytes.get_mut(edit.offset as usize) {
             *byte = edit.new;
@@ -324,7 +353,8 @@ impl Known {
         if let Some(checkbox) =
             self.document.tasks.get_mut(edit.ix.ix()).and_then(|task| task.checkbox.as_mut())
         {
-            checkbox.mark = char::from(edit.new).to_string();
+            checkbox.mark.clear();
+            checkbox.mark.push(char::from(edit.new));
         }
     }
 }

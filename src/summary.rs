@@ -21,6 +21,7 @@ use crate::event::{
 use crate::plan::Plan;
 use crate::task::{TaskId, TaskIx};
 use phases::Phases;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
@@ -113,6 +114,8 @@ pub struct Summary {
     pub tests: Option<Tests>,
     /// Rows of done tasks in the order in which they ended.
     pub done_order: Vec<TaskIx>,
+    /// Some of them may be open again.
+    undone: bool,
     /// `seq` of the last event folded.
     pub seq: u64,
     ids: Vec<TaskId>,
@@ -144,6 +147,7 @@ impl Summary {
             last_checkpoint: None,
             tests: None,
             done_order: Vec::new(),
+            undone: false,
             seq: 0,
             ids: plan.tasks.iter().map(|task| task.id.clone()).collect(),
             rows: plan.planned.iter().map(|planned| Row::new(TaskState::first(planned.role))).collect(),
@@ -248,6 +252,14 @@ impl Summary {
     /// Rows in this state, in document order.
     pub fn in_state(&self, state: TaskState) -> impl Iterator<Item = (TaskIx, &Row)> {
         self.rows().filter(move |(_, row)| row.state == state)
+    }
+
+    /// Those of `ended`, a part of `done_order`, that are done: all, as long as none was opened again.
+    pub fn still_done<'a>(&self, ended: &'a [TaskIx]) -> Cow<'a, [TaskIx]> {
+        if !self.undone {
+            return Cow::Borrowed(ended);
+        }
+        ended.iter().copied().filter(|task| self.row(*task).state == TaskState::Done).collect()
     }
 
     pub fn executor(&self, row: &Row) -> Option<&str> {
@@ -498,6 +510,7 @@ impl Summary {
         }
         self.tally[row.state as usize] -= 1;
         self.tally[state as usize] += 1;
+        self.undone |= row.state == TaskState::Done;
         row.state = state;
     }
 
@@ -554,6 +567,7 @@ impl Summary {
         }
         self.rows.iter_mut().zip(&plan.planned).for_each(|(row, planned)| row.follow(planned.role));
         self.phases.follow(plan);
+        self.undone = true;
         self.count_again();
     }
 

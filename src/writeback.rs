@@ -8,6 +8,7 @@ use crate::source::SourceText;
 use crate::task::{Document, Task, TaskId, TaskIx};
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 
 /// A task whose box must be ticked, as it stood in the file when it was planned.
@@ -29,7 +30,8 @@ impl Tick {
 /// One byte of the file to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TickEdit {
-    pub task: TaskId,
+    /// Which of the wanted boxes it ticks.
+    pub nth: usize,
     /// In the document the edit was made for.
     pub ix: TaskIx,
     /// In the file, a byte order mark counted.
@@ -85,20 +87,25 @@ impl fmt::Display for Problem {
 pub struct Edits {
     /// By ascending offset.
     pub edits: Vec<TickEdit>,
-    /// Ticked already, by whomever, and at which line.
-    pub already: Vec<(TaskId, u32)>,
-    pub problems: Vec<(TaskId, Problem)>,
+    /// Ticked already, by whomever: which of the wanted, and at which line.
+    pub already: Vec<(usize, u32)>,
+    pub problems: Vec<(usize, Problem)>,
 }
 
 /// The edits that tick the boxes of `wanted` in `document`, which was parsed from `source`.
-pub fn ticks(document: &Document, source: &SourceText, index: &Index, wanted: &[Tick]) -> Edits {
+pub fn ticks<'a>(
+    document: &Document,
+    source: &SourceText,
+    index: &Index,
+    wanted: impl IntoIterator<Item = &'a Tick>,
+) -> Edits {
     let mut edits = Edits::default();
-    for tick in wanted {
-        let found = index.find(document, tick).and_then(|ix| edit(document, source, ix, tick));
+    for (nth, tick) in wanted.into_iter().enumerate() {
+        let found = index.find(document, tick).and_then(|ix| edit(document, source, ix, (nth, tick)));
         match found {
             Ok(Found::Open(edit)) => edits.edits.push(edit),
-            Ok(Found::Ticked { line }) => edits.already.push((tick.task.clone(), line)),
-            Err(problem) => edits.problems.push((tick.task.clone(), problem)),
+            Ok(Found::Ticked { line }) => edits.already.push((nth, line)),
+            Err(problem) => edits.problems.push((nth, problem)),
         }
     }
     edits.edits.sort_by_key(|edit| edit.offset);
@@ -110,7 +117,12 @@ enum Found {
     Ticked { line: u32 },
 }
 
-fn edit(document: &Document, source: &SourceText, ix: TaskIx, tick: &Tick) -> Result<Found, Problem> {
+fn edit(
+    document: &Document,
+    source: &SourceText,
+    ix: TaskIx,
+    (nth, tick): (usize, &Tick),
+) -> Result<Found, Problem> {
     let task = document.task(ix);
     let line = task.line;
     let Some(checkbox) = &task.checkbox else { return Err(Problem::NoBox { line }) };
@@ -124,7 +136,7 @@ fn edit(document: &Document, source: &SourceText, ix: TaskIx, tick: &Tick) -> Re
     }
     let new = if document.tick == 'X' { b'X' } else { b'x' };
     let offset = source.file_offset(checkbox.inner.start);
-    Ok(Found::Open(TickEdit { task: tick.task.clone(), ix, offset, old, new, line }))
+    Ok(Found::Open(TickEdit { nth, ix, offset, old, new, line }))
 }
 
 /// Whether a mark says that the task is done (SPEC 2.1).
@@ -135,34 +147,45 @@ fn is_ticked(mark: &str) -> bool {
 /// Finds the tasks of one document; made once per document.
 #[derive(Debug, Default)]
 pub struct Index {
-    by_id: HashMap<TaskId, Vec<TaskIx>>,
+    /// The first task of each id.
+    by_id: HashMap<TaskId, TaskIx>,
+    /// All tasks of the ids that several have; mostly there are none.
+    shared: HashMap<TaskId, Vec<TaskIx>>,
     /// Needed only where an id does not settle it.
     by_title: OnceCell<HashMap<String, Vec<TaskIx>>>,
 }
 
 impl Index {
     pub fn new(document: &Document) -> Index {
-        let mut by_id: HashMap<TaskId, Vec<TaskIx>> = HashMap::with_capacity(document.tasks.len());
+        let mut by_id: HashMap<TaskId, TaskIx> = HashMap::with_capacity(document.tasks.len());
+        let mut shared: HashMap<TaskId, Vec<TaskIx>> = HashMap::new();
         for (ix, task) in with_ix(document) {
             for id in std::iter::once(&task.id).chain(&task.aliases) {
-                by_id.entry(id.clone()).or_default().push(ix);
+                match by_id.entry(id.clone()) {
+                    Entry::Vacant(free) => {
+                        free.insert(ix);
+                    }
+                    Entry::Occupied(first) => {
+                        shared.entry(id.clone()).or_insert_with(|| vec![*first.get()]).push(ix);
+                    }
+                }
             }
         }
-        Index { by_id, by_title: OnceCell::new() }
+        Index { by_id, shared, by_title: OnceCell::new() }
     }
 
     /// The task that `tick` means in this document.
     pub fn find(&self, document: &Document, tick: &Tick) -> Result<TaskIx, Problem> {
-        match self.by_id.get(&tick.task).map_or(&[][..], Vec::as_slice) {
-            [] => self.find_by_title(document, tick),
-            [ix] => {
-                let task = document.task(*ix);
-                // An id made from place and text passes to another task when the file is edited: the text decides.
-                let is_other = task.synthetic && task.title != tick.title;
-                if is_other { self.find_by_title(document, tick) } else { Ok(*ix) }
-            }
-            several => one_of(document, several, &tick.title),
+        let Some(first) = self.by_id.get(&tick.task) else { return self.find_by_title(document, tick) };
+        if !self.shared.is_empty()
+            && let Some(several) = self.shared.get(&tick.task)
+        {
+            return one_of(document, several, &tick.title);
         }
+        let task = document.task(*first);
+        // An id made from place and text passes to another task when the file is edited: the text decides.
+        let is_other = task.synthetic && task.title != tick.title;
+        if is_other { self.find_by_title(document, tick) } else { Ok(*first) }
     }
 
     fn find_by_title(&self, document: &Document, tick: &Tick) -> Result<TaskIx, Problem> {
@@ -249,14 +272,14 @@ mod tests {
     fn a_new_id_on_the_same_text_is_the_users_edit() {
         let edits = edits("- [ ] T001 One\n", "- [ ] T007 One\n");
         let renamed = Problem::Renamed { to: TaskId::new("T007"), line: 1 };
-        assert_eq!(edits.problems, [(TaskId::new("T001"), renamed)]);
+        assert_eq!(edits.problems, [(0, renamed)]);
     }
 
     #[test]
     fn a_box_of_another_width_is_a_problem_and_a_ticked_one_is_none() {
         let edits = edits("- [ ] T001 One\n- [ ] T002 Two\n", "- [] T001 One\n- [✅] T002 Two\n");
         let empty = Problem::NotOneByte { mark: String::new(), line: 1 };
-        assert_eq!(edits.problems, [(TaskId::new("T001"), empty)]);
-        assert_eq!(edits.already, [(TaskId::new("T002"), 2)]);
+        assert_eq!(edits.problems, [(0, empty)]);
+        assert_eq!(edits.already, [(1, 2)]);
     }
 }

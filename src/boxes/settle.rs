@@ -23,19 +23,27 @@ pub(super) enum Unreadable {
     Restless,
 }
 
+/// The file at rest.
+pub(super) struct Found {
+    pub(super) file: File,
+    pub(super) contents: Contents,
+    /// It holds what was expected.
+    pub(super) is_expected: bool,
+}
+
 /// Opens and reads the file: at once if it holds `expected`, else when it has come to rest.
-pub(super) fn read(path: &Path, expected: Option<&[u8]>) -> Result<(File, Contents), Unreadable> {
+pub(super) fn read(path: &Path, expected: Option<&[u8]>) -> Result<Found, Unreadable> {
     let mut last: Option<Contents> = None;
     let (mut equal, mut missing) = (0, 0);
     for _ in 0..MAX_READS {
         match open(path) {
             Ok((file, contents)) => {
                 if expected == Some(&contents.bytes) {
-                    return Ok((file, contents));
+                    return Ok(Found { file, contents, is_expected: true });
                 }
                 equal = if is_same(last.as_ref(), &contents) { equal + 1 } else { 0 };
                 if equal >= needed(&contents.bytes, expected) {
-                    return Ok((file, contents));
+                    return Ok(Found { file, contents, is_expected: false });
                 }
                 last = Some(contents);
             }

@@ -7,7 +7,7 @@ use super::args::{Global, Run};
 use super::error::{Error, Kind};
 use super::stage::{self, Stream};
 use super::target::Target;
-use crate::config::trust::{Commands, Hash, State, Store, Trust, Unit};
+use crate::config::trust::{Commands, Hash, State, Store, Unit};
 use crate::config::{Environment, Loaded};
 use crate::plan::Plan;
 use crate::text::safe;
@@ -15,28 +15,31 @@ use crate::ui::consent::{Command, prompt, refusal};
 use crate::ui::theme::Screen;
 use std::io::{BufRead as _, IsTerminal as _};
 
-/// What may run: agreed to before, by a flag, or just now. An error otherwise, and nothing has run.
+/// All that `plan` runs was agreed to: before, by a flag, or just now. An error otherwise, and nothing has run.
 pub(super) fn agree(
     global: &Global,
     target: &Target,
     plan: &Plan,
     loaded: &Loaded,
     run: &Run,
-) -> Result<Trust, Error> {
+) -> Result<(), Error> {
+    // First of all, because it spares the hash of every task's commands.
+    if run.yes {
+        return Ok(());
+    }
     let commands = Commands::of(&plan.tasks, &loaded.executes);
-    let trust = Trust::of(&commands);
-    if commands.is_empty() || run.yes {
-        return Ok(trust);
+    if commands.is_empty() {
+        return Ok(());
     }
     if let Some(hash) = &run.trust {
-        return by_hash(hash, &commands).map(|()| trust);
+        return by_hash(hash, &commands);
     }
     let store = store()?;
     match store.state(&target.project, &target.name, &commands) {
-        State::Trusted => Ok(trust),
+        State::Trusted => Ok(()),
         state => {
             let screen = stage::screen(global, &loaded.config, Stream::Err);
-            ask(&screen, target, &commands, &state, &store).map(|()| trust)
+            ask(&screen, target, &commands, &state, &store)
         }
     }
 }

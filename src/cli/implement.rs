@@ -10,6 +10,7 @@ use super::target::Target;
 use super::{consent, report, stage};
 use crate::boxes::Boxes;
 use crate::clock::Clock;
+use crate::config::trust::Trust;
 use crate::config::{self, Config};
 use crate::driver::{self, Replanned, Request};
 use crate::event::{EventKind, RunInfo};
@@ -24,7 +25,7 @@ use crate::text::{count, safe};
 use crate::ui::{header, jsonl::JsonLines};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Runs the open tasks of the target.
 pub(super) fn implement(global: &Global, given: &Implement) -> Result<Exit, Error> {
@@ -149,9 +150,9 @@ impl<'a> Session<'a> {
             std::mem::forget((plan, file));
             return Ok(Exit::Done);
         }
-        let trust = consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
+        consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         let (store, lock) = self.hold()?;
-        let mut request = self.request(&store, &lock, plan, file, options, trust)?;
+        let mut request = self.request(&store, &lock, Arc::new(plan), file, options)?;
         request.shell.shell = shell;
         let run = request.run.clone();
         let json = self.args.format == Format::Json;
@@ -243,10 +244,9 @@ impl<'a> Session<'a> {
         &mut self,
         store: &Store,
         lock: &Lock,
-        plan: Plan,
+        plan: Arc<Plan>,
         file: stage::TaskFile,
         options: plan::Options,
-        trust: config::trust::Trust,
     ) -> Result<Request, Error> {
         let config = &self.loaded.config;
         let seed = self.clock.seed();
@@ -299,8 +299,8 @@ impl<'a> Session<'a> {
             header: header::header(&screen, &plan, &manner),
             screen,
             boxes: Boxes::new(&self.target.file).planned(file.contents, file.source, file.document),
-            replan: replan(options, trust),
-            plan: Arc::new(plan),
+            replan: replan(options, Arc::clone(&plan)),
+            plan,
             run,
             journal,
             loaded,
@@ -394,9 +394,12 @@ fn shell(config: &Config, project: &Path, token: String, run_dir: &Path) -> Shel
     shell
 }
 
-/// How an edited file is planned: with the same options, and nothing in it that nobody agreed to.
-fn replan(options: plan::Options, trust: config::trust::Trust) -> driver::Replan {
+/// How an edited file is planned: with the same options, and nothing in it that nobody agreed to. Agreed to was all of
+/// `agreed`, the plan the run began with; what that means is hashed at the first edit, for most runs see none.
+fn replan(options: plan::Options, agreed: Arc<Plan>) -> driver::Replan {
+    let trust = OnceLock::new();
     Box::new(move |edited, _cleared| {
+        let trust = trust.get_or_init(|| Trust::of_tasks(&agreed.tasks));
         let mut document = edited.document;
         let mut warnings = Vec::new();
         for task in &mut document.tasks {

@@ -9,8 +9,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// While the run goes on, files are written at most this often, and never more than a tenth of the time.
+/// While the run goes on, files are written at most this often, ...
 const RATE: Duration = Duration::from_secs(1);
+/// ... and never for more than a fiftieth of the time: so many times as long as a write took is waited for the next.
+const SHARE: u32 = 50;
 
 /// The largest derived file that is read back, in bytes.
 const LIMIT: u64 = 256 << 20;
@@ -58,7 +60,7 @@ impl StateFiles {
         let moment = if all { Moment::Rest } else { Moment::Going };
         let due = self.projections.due(plan, &self.summary, moment);
         let problems: Vec<String> = due.into_iter().filter_map(|write| self.put(write)).collect();
-        self.next = started + RATE.max(started.elapsed() * 10);
+        self.next = started + RATE.max(started.elapsed() * SHARE);
         problems.into_iter().filter(|problem| self.said.insert(problem.clone())).collect()
     }
 

@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(200);
 /// With nothing to tick, edits by others are looked for this often.
 const LOOK: Duration = Duration::from_millis(500);
+/// So many times as long as a look took is waited for the next: a look costs at most a fiftieth of the time, ...
+const SHARE: u32 = 50;
+/// ... but a tick that an editor undid is made again within a second.
+const SLOWEST: Duration = Duration::from_millis(800);
 
 pub(super) struct BoxTicker {
     boxes: Boxes,
@@ -25,6 +29,8 @@ pub(super) struct BoxTicker {
     /// Positions of tasks, for events; made anew for each plan.
     known: Option<(Arc<Plan>, HashMap<TaskId, TaskIx>)>,
     last: Instant,
+    /// What the last look took.
+    took: Duration,
     tick_unverified: bool,
 }
 
@@ -39,7 +45,15 @@ pub(super) struct Looked {
 impl BoxTicker {
     /// `done` is recorded as done by earlier sessions and may not be ticked yet.
     pub(super) fn new(boxes: Boxes, replan: Replan, done: Vec<Tick>, tick_unverified: bool) -> BoxTicker {
-        BoxTicker { boxes, replan, done, known: None, last: Instant::now(), tick_unverified }
+        BoxTicker {
+            boxes,
+            replan,
+            done,
+            known: None,
+            last: Instant::now(),
+            took: Duration::ZERO,
+            tick_unverified,
+        }
     }
 
     pub(super) fn on_event(&mut self, plan: &Plan, event: &Event) {
@@ -64,11 +78,13 @@ impl BoxTicker {
     /// Looks at the file if it is time to, or `now` in any case.
     pub(super) fn look(&mut self, plan: &Arc<Plan>, now: bool) -> Looked {
         let due = if self.done.is_empty() { LOOK } else { TICK };
-        if !now && self.last.elapsed() < due {
+        let started = Instant::now();
+        if !now && started - self.last < due.max((self.took * SHARE).min(SLOWEST)) {
             return Looked::default();
         }
-        let ticked = self.boxes.tick(&std::mem::take(&mut self.done));
+        let ticked = self.boxes.tick_all(std::mem::take(&mut self.done));
         self.last = Instant::now();
+        self.took = self.last - started;
         let mut looked = Looked { events: self.told(plan, &ticked), plan: None };
         if let Some(edited) = ticked.changed {
             self.take_up(plan, edited, &ticked.cleared, &mut looked);
@@ -86,7 +102,8 @@ impl BoxTicker {
     fn told(&mut self, plan: &Arc<Plan>, ticked: &Ticked) -> Vec<EventKind> {
         let mut events = Vec::with_capacity(ticked.ticked.len() + ticked.pending.len());
         for (task, line) in &ticked.ticked {
-            events.push(EventKind::BoxTicked { task: self.task_ref(plan, task), line: *line });
+            let task = at_line(plan, task, *line).unwrap_or_else(|| self.task_ref(plan, task));
+            events.push(EventKind::BoxTicked { task, line: *line });
         }
         for (task, problem) in &ticked.pending {
             events.push(EventKind::BoxPending { task: self.task_ref(plan, task), problem: problem.clone() });
@@ -120,6 +137,13 @@ impl BoxTicker {
             }
         }
     }
+}
+
+/// The task where the plan has it, as long as nobody moved the line.
+fn at_line(plan: &Plan, id: &TaskId, line: u32) -> Option<TaskRef> {
+    let at = plan.tasks.partition_point(|task| task.line < line);
+    let is_same = plan.tasks.get(at).is_some_and(|task| task.id == *id);
+    is_same.then(|| TaskRef { ix: TaskIx(at as u32), id: id.clone() })
 }
 
 /// Whether the box is ours to tick: not done already, and not a mark that people gave a meaning of their own. Such a

@@ -5,6 +5,7 @@
 
 use super::{AttemptOutcome, AttemptReport, Elapsed, Event, EventKind, TaskRef, Verdict};
 use crate::task::{BlockKind, TaskId};
+use crate::text::put_number;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -151,23 +152,16 @@ fn any<T: serde::Serialize>(out: &mut Vec<u8>, key: &str, value: &T) -> serde_js
     serde_json::to_writer(out, value)
 }
 
-fn number(out: &mut Vec<u8>, key: &str, mut value: u64) {
+fn number(out: &mut Vec<u8>, key: &str, value: u64) {
     put(out, key);
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
+    put_number(out, value);
 }
 
 fn string(out: &mut Vec<u8>, key: &str, text: &str) -> serde_json::Result<()> {
-    if text.bytes().any(|b| b < 0x20 || b == b'"' || b == b'\\') {
+    // Without a branch, so that it is done many bytes at a time.
+    #[expect(clippy::needless_bitwise_bool, reason = "see above")]
+    let is_plain = text.bytes().fold(true, |plain, b| plain & (b >= 0x20) & (b != b'"') & (b != b'\\'));
+    if !is_plain {
         return any(out, key, &text);
     }
     put(out, key);

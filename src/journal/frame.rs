@@ -6,6 +6,7 @@
 //! damaged one.
 
 use crate::event::Event;
+use crate::text::put_number;
 use serde::Deserialize;
 
 /// The newest version of the format that is understood; the one that is written.
@@ -66,19 +67,6 @@ pub(super) fn encode(
 /// Version 1 and the key of the frame's number.
 const HEAD: &[u8] = b"{\"v\":1,\"n\":";
 const HEX: &[u8; 16] = b"0123456789abcdef";
-
-/// Decimal digits without `fmt`, which takes longer than all the rest of a small frame.
-fn put_number(buffer: &mut Vec<u8>, mut number: u64) {
-    let start = buffer.len();
-    loop {
-        buffer.push(b'0' + (number % 10) as u8);
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    buffer[start..].reverse();
-}
 
 /// `line` is without its line end.
 pub(super) fn decode(line: &[u8]) -> Result<Frame, NotAFrame> {

@@ -130,11 +130,11 @@ pub struct Syncer {
 impl Syncer {
     /// Everything appended before this call is on disk when it returns; gives the number of frames that are.
     pub fn sync(&mut self) -> Result<u64, fs::Error> {
-        let journal = self.run_dir.join(store::JOURNAL);
-        self.shared.check().map_err(|error| fs::Error::io("sync", &journal, error))?;
+        let failed = |error| fs::Error::io("sync", &self.run_dir.join(store::JOURNAL), error);
+        self.shared.check().map_err(failed)?;
         let appended = self.shared.appended.load(Ordering::Acquire);
         if appended > self.durable() {
-            let synced = self.file.sync_data().map_err(|error| fs::Error::io("sync", &journal, error));
+            let synced = self.file.sync_data().map_err(failed);
             synced
                 .and_then(|()| self.sync_names_once())
                 .inspect_err(|_| self.shared.failed.store(true, Ordering::Release))?;

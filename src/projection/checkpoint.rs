@@ -8,9 +8,10 @@ use super::time::{duration, rfc3339};
 use super::{MAX_LISTED, RESUME, write_ids, write_list, write_task};
 use crate::event::{Event, EventKind};
 use crate::plan::Plan;
-use crate::summary::{Summary, TaskState};
+use crate::summary::Summary;
 use crate::task::{PhaseIx, TaskId, TaskIx};
 use crate::text::count;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
@@ -160,7 +161,7 @@ fn tasks(out: &mut String, plan: &Plan, summary: &Summary, done: &[TaskIx]) {
 }
 
 /// The tasks that were done at the mark and still are, in the order in which they ended.
-fn done_then(summary: &Summary, mark: &Mark) -> Vec<TaskIx> {
+fn done_then<'a>(summary: &'a Summary, mark: &Mark) -> Cow<'a, [TaskIx]> {
     let then = summary.done_order.get(..mark.done).unwrap_or(&summary.done_order);
-    then.iter().copied().filter(|task| summary.row(*task).state == TaskState::Done).collect()
+    summary.still_done(then)
 }

@@ -4,7 +4,7 @@
 //! passed over, for nothing here is the truth. Only the newest line of a task counts, so the file is compacted when
 //! it holds three times as many lines as tasks.
 
-use super::json::Object;
+use super::json::{Object, first_key, key};
 use crate::event::{Event, EventKind};
 use crate::plan::estimate::Kind;
 use crate::plan::{Estimates, Plan};
@@ -18,6 +18,8 @@ use std::time::Duration;
 const SMALL: usize = 200;
 /// Files of one task that are kept.
 const MAX_FILES: usize = 32;
+/// What a line mostly has room in.
+const LINE: usize = 256;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -61,19 +63,20 @@ pub fn write(plan: &Plan, summary: &Summary, event: &Event, out: &mut String) {
     };
     let Some(ix) = summary.locate(task) else { return };
     let row = summary.row(ix);
+    out.reserve(LINE);
     let mut line = Object::open(out);
-    line.string("file", &summary.info.file);
-    line.string("id", task.id.as_str());
-    line.string("kind", kind_word(Kind::of(super::title(plan, ix))));
-    line.string("outcome", outcome);
-    line.number("duration_ms", row.busy_ms);
-    line.number("attempt_ms", row.last_ms);
-    line.number("attempts", row.attempts.into());
+    line.string(first_key!("file"), &summary.info.file);
+    line.string(key!("id"), task.id.as_str());
+    line.word(key!("kind"), kind_word(Kind::of(super::title(plan, ix))));
+    line.word(key!("outcome"), outcome);
+    line.number(key!("duration_ms"), row.busy_ms);
+    line.number(key!("attempt_ms"), row.last_ms);
+    line.number(key!("attempts"), row.attempts.into());
     let named = plan.tasks.get(ix.ix()).map_or(&[][..], |task| &task.files);
-    line.strings("files", named.iter().take(MAX_FILES).map(|file| file.path.as_str()));
-    line.number("at", summary.wall());
-    line.string("run", &summary.info.run);
-    line.number("seq", event.seq);
+    line.strings(key!("files"), named.iter().take(MAX_FILES).map(|file| file.path.as_str()));
+    line.number(key!("at"), summary.wall());
+    line.string(key!("run"), &summary.info.run);
+    line.number(key!("seq"), event.seq);
     line.close();
     out.push('\n');
 }

@@ -1,7 +1,8 @@
 //! JSON as the projections write it: unsafe characters escaped, times in seconds, ratios rounded.
 
 use super::markdown::all;
-use super::time::push_number;
+use super::time::push_thousandths;
+use crate::text::push_number;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -73,32 +74,48 @@ fn guarded(text: String, is_unsafe: impl Fn(char) -> bool + Copy) -> String {
     out
 }
 
+/// The key of a field after the first, as it is written: `,"name":`.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+/// The key of an object's first field, with the object's beginning.
+macro_rules! first_key {
+    ($name:literal) => {
+        concat!("{\"", $name, "\":")
+    };
+}
+pub(super) use {first_key, key};
+
 /// An object on one line, written field by field: for the lines of which there is one per task, where serde's
-/// generality costs several thousand instructions each. What is absent is left out.
+/// generality costs several thousand instructions each. Keys come as [`key!`] and [`first_key!`] make them, so that
+/// one copy writes all that stands between two values. What is absent is left out.
 pub(super) struct Object<'a> {
     out: &'a mut String,
-    separator: char,
 }
 
 impl<'a> Object<'a> {
+    /// The caller writes the first field by a [`first_key!`].
     pub(super) fn open(out: &'a mut String) -> Object<'a> {
-        Object { out, separator: '{' }
+        Object { out }
     }
 
     pub(super) fn close(self) {
         self.out.push('}');
     }
 
-    fn key(&mut self, key: &str) {
-        self.out.push(std::mem::replace(&mut self.separator, ','));
-        self.out.push('"');
+    pub(super) fn string(&mut self, key: &str, value: &str) {
         self.out.push_str(key);
-        self.out.push_str("\":");
+        push_string(self.out, value);
     }
 
-    pub(super) fn string(&mut self, key: &str, value: &str) {
-        self.key(key);
-        push_string(self.out, value);
+    /// Of a value that needs no escape: a word of our own, a stamp.
+    pub(super) fn word(&mut self, key: &str, value: &str) {
+        self.out.push_str(key);
+        self.out.push('"');
+        self.out.push_str(value);
+        self.out.push('"');
     }
 
     pub(super) fn maybe(&mut self, key: &str, value: Option<&str>) {
@@ -108,7 +125,7 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn number(&mut self, key: &str, value: u64) {
-        self.key(key);
+        self.out.push_str(key);
         push_number(self.out, value);
     }
 
@@ -121,35 +138,31 @@ impl<'a> Object<'a> {
     pub(super) fn seconds(&mut self, key: &str, Seconds(ms): Seconds) {
         self.number(key, ms / 1000);
         if !ms.is_multiple_of(1000) {
-            self.out.push('.');
-            for digit in [ms / 100, ms / 10, ms] {
-                push_number(self.out, digit % 10);
-            }
+            push_thousandths(self.out, ms % 1000);
         }
     }
 
     /// Left out if there are none.
     pub(super) fn strings<'s>(&mut self, key: &str, values: impl IntoIterator<Item = &'s str>) {
-        let mut separator = '[';
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else { return };
+        self.out.push_str(key);
+        self.out.push('[');
+        push_string(self.out, first);
         for value in values {
-            if separator == '[' {
-                self.key(key);
-            }
-            self.out.push(std::mem::replace(&mut separator, ','));
+            self.out.push(',');
             push_string(self.out, value);
         }
-        if separator == ',' {
-            self.out.push(']');
-        }
+        self.out.push(']');
     }
 
     pub(super) fn flag(&mut self, key: &str) {
-        self.key(key);
+        self.out.push_str(key);
         self.out.push_str("true");
     }
 
     pub(super) fn object(&mut self, key: &str, fields: impl FnOnce(&mut Object)) {
-        self.key(key);
+        self.out.push_str(key);
         let mut inner = Object::open(self.out);
         fields(&mut inner);
         inner.close();
@@ -184,17 +197,18 @@ mod tests {
     fn objects_written_by_field_read_back() {
         let mut text = String::new();
         let mut object = Object::open(&mut text);
-        object.string("a", "x\"\\\n\u{202e}");
-        object.seconds("b", Seconds(12_034));
-        object.strings("c", ["1", "2"]);
-        object.strings("none", []);
-        object.object("d", |inner| inner.number("e", u64::MAX));
-        object.flag("f");
-        object.maybe("none", None);
+        object.string(first_key!("a"), "x\"\\\n\u{202e}");
+        object.seconds(key!("b"), Seconds(12_034));
+        object.strings(key!("c"), ["1", "2"]);
+        object.strings(key!("none"), []);
+        object.object(key!("d"), |inner| inner.number(first_key!("e"), u64::MAX));
+        object.flag(key!("f"));
+        object.maybe(key!("none"), None);
+        object.word(key!("g"), "w");
         object.close();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let known = serde_json::json!({
-            "a": "x\"\\\n\u{202e}", "b": 12.034, "c": ["1", "2"], "d": { "e": u64::MAX }, "f": true
+            "a": "x\"\\\n\u{202e}", "b": 12.034, "c": ["1", "2"], "d": { "e": u64::MAX }, "f": true, "g": "w"
         });
         assert_eq!(value, known);
     }

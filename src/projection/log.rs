@@ -4,7 +4,7 @@
 //! after a crash is caught up without a line being written twice.
 
 use super::markdown::{last_line, push_safe};
-use super::time::{Stamps, duration, percent, push_number, write_duration};
+use super::time::{Stamps, duration, percent, write_duration};
 use crate::event::{
     AttemptOutcome, AttemptReport, BlockRef, Event, EventKind, FailureClass, GateVerdict, NoteLevel,
     RunOutcome, SkipReason, Stop, TaskRef, Verdict,
@@ -12,7 +12,7 @@ use crate::event::{
 use crate::plan::Plan;
 use crate::summary::{Row, Summary};
 use crate::task::{BlockKind, TaskId, TaskIx};
-use crate::text::count;
+use crate::text::{count, push_number};
 use std::fmt::Write as _;
 
 /// Lines of a failed task's output that its block shows; the attempt's own log has them all.

@@ -99,6 +99,9 @@ fn write_beside(out: &mut String, summary: &Summary, row: &Row) {
 }
 
 fn ids_in(summary: &Summary, state: TaskState) -> Vec<TaskIx> {
+    if summary.tally(state) == 0 {
+        return Vec::new(); // nothing to look for
+    }
     summary.in_state(state).map(|(task, _)| task).collect()
 }
 

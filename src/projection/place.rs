@@ -6,7 +6,7 @@ use super::{checkpoint, context, history, log, memory, metrics, session, speckit
 use crate::event::{Event, EventKind};
 use crate::plan::Plan;
 use crate::summary::Summary;
-use crate::text::fnv1a;
+use crate::text::fingerprint;
 use std::collections::HashMap;
 
 /// Up to this many tasks, files that list them all are kept current while the run goes on; above it they are
@@ -120,7 +120,7 @@ impl Content {
         match self {
             Content::Append(_) | Content::Log { .. } | Content::History(_) => 0,
             Content::Replace(text) | Content::Section { text, .. } | Content::Progress { text, .. } => {
-                fnv1a(text.as_bytes())
+                fingerprint(text.as_bytes())
             }
         }
     }

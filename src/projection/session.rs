@@ -44,12 +44,11 @@ fn status(summary: &Summary) -> &'static str {
 
 /// What runs; else what failed; else what comes next.
 fn at_hand(summary: &Summary) -> Option<TaskIx> {
-    let first = |state| summary.in_state(state).map(|(task, _)| task).next();
     summary
         .running()
         .first()
         .copied()
-        .or_else(|| first(TaskState::Failed))
+        .or_else(|| ids_in(summary, TaskState::Failed).first().copied())
         .or_else(|| still_open(summary).first().copied())
 }
 
@@ -130,8 +129,7 @@ fn blocked(out: &mut String, plan: &Plan, summary: &Summary) {
 }
 
 fn completed(out: &mut String, plan: &Plan, summary: &Summary) {
-    let mut done: Vec<TaskIx> = summary.done_order.clone();
-    done.retain(|task| summary.row(*task).state == TaskState::Done);
+    let done = summary.still_done(&summary.done_order);
     if done.is_empty() {
         return;
     }
@@ -147,17 +145,21 @@ fn completed(out: &mut String, plan: &Plan, summary: &Summary) {
 }
 
 fn next(out: &mut String, plan: &Plan, summary: &Summary) {
-    let waits = |state| matches!(state, TaskState::Open | TaskState::Waiting | TaskState::Cancelled);
-    let open: Vec<TaskIx> =
-        summary.rows().filter(|(_, row)| waits(row.state)).map(|(task, _)| task).collect();
-    if open.is_empty() {
+    const WAITS: [TaskState; 3] = [TaskState::Open, TaskState::Waiting, TaskState::Cancelled];
+    let total: u32 = WAITS.iter().map(|state| summary.tally(*state)).sum();
+    if total == 0 {
         return;
     }
     out.push_str("\nRemaining Tasks:\n");
-    write_list(out, &open, MAX_DONE, |out, task| {
+    // Only as far as they are listed: there may be very many.
+    let open = summary.rows().filter(|(_, row)| WAITS.contains(&row.state));
+    for (task, _) in open.take(MAX_DONE) {
         write_task(out, plan, summary, task, "- [ ] ");
         out.push('\n');
-    });
+    }
+    if total as usize > MAX_DONE {
+        let _ = writeln!(out, "- … and {} more", total as usize - MAX_DONE);
+    }
 }
 
 /// What stands in the way and what to do about it.
@@ -180,12 +182,12 @@ fn ending(out: &mut String, plan: &Plan, summary: &Summary) {
 /// The failed task that keeps most others from running.
 fn blocker(plan: &Plan, summary: &Summary) -> Option<String> {
     let mut held: HashMap<TaskIx, u32> = HashMap::new();
-    for (_, row) in summary.in_state(TaskState::Blocked) {
-        if let Some(by) = row.blocked_by {
+    for task in ids_in(summary, TaskState::Blocked) {
+        if let Some(by) = summary.row(task).blocked_by {
             *held.entry(by).or_default() += 1;
         }
     }
-    let failed = summary.in_state(TaskState::Failed).map(|(task, _)| task);
+    let failed = ids_in(summary, TaskState::Failed).into_iter();
     let manual = held.keys().copied().filter(|task| summary.row(*task).state == TaskState::Manual);
     let worst =
         failed.chain(manual).max_by_key(|task| (held.get(task).copied().unwrap_or(0), u32::MAX - task.0))?;

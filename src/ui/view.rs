@@ -244,18 +244,31 @@ impl View {
     }
 
     fn settle(&mut self, task: &TaskId, ended: Ended) {
-        self.forget(task);
-        self.ended.insert(task.clone(), ended);
+        self.stand_by(task);
+        if let Some(before) = self.ended.insert(task.clone(), ended) {
+            *self.counter(before) -= 1;
+        }
         *self.counter(ended) += 1;
     }
 
     /// As if nothing had happened to the task.
     fn forget(&mut self, task: &TaskId) {
-        self.running.remove(task);
-        self.waiting.remove(task);
-        self.failing.remove(task);
+        self.stand_by(task);
         if let Some(ended) = self.ended.remove(task) {
             *self.counter(ended) -= 1;
+        }
+    }
+
+    /// It neither runs nor is about to. Looked up only where something is: the hash costs more than all the rest.
+    fn stand_by(&mut self, task: &TaskId) {
+        if !self.running.is_empty() {
+            self.running.remove(task);
+        }
+        if !self.waiting.is_empty() {
+            self.waiting.remove(task);
+        }
+        if !self.failing.is_empty() {
+            self.failing.remove(task);
         }
     }
 

@@ -197,6 +197,12 @@ impl Trust {
         Trust { units: commands.units.iter().map(|unit| unit.hash).collect() }
     }
 
+    /// In everything that these tasks would execute.
+    pub fn of_tasks(tasks: &[Task]) -> Trust {
+        let with_blocks = tasks.iter().filter(|task| !task.blocks.is_empty());
+        Trust { units: with_blocks.map(|task| hash_blocks(&task.blocks)).collect() }
+    }
+
     /// Whether everything this task would execute was agreed to; a task without blocks executes nothing.
     pub fn covers(&self, task: &Task) -> bool {
         task.blocks.is_empty() || self.units.contains(&hash_blocks(&task.blocks))
