@@ -6,10 +6,10 @@ use super::Replan;
 use crate::boxes::{Boxes, Edited, Ticked};
 use crate::event::{Event, EventKind, NoteLevel, TaskRef, Verdict};
 use crate::plan::Plan;
-use crate::task::{State, Task, TaskId, TaskIx};
+use crate::task::{Document, State, Task, TaskId, TaskIx};
 use crate::text::safe;
 use crate::writeback::Tick;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,7 +70,8 @@ impl BoxTicker {
         let ticked = self.boxes.tick(&std::mem::take(&mut self.done));
         self.last = Instant::now();
         let mut looked = Looked { events: self.told(plan, &ticked), plan: None };
-        if let Some(edited) = ticked.changed {
+        if let Some(mut edited) = ticked.changed {
+            mark_ours(&mut edited.document, ticked.ticked.iter().map(|(task, _)| task).chain(&ticked.reticked));
             self.take_up(plan, edited, &ticked.cleared, &mut looked);
         }
         looked
@@ -118,6 +119,18 @@ impl BoxTicker {
                 );
                 looked.events.push(note(NoteLevel::Warn, text));
             }
+        }
+    }
+}
+
+/// The text as others left it has boxes open that were ticked in the same look. To whoever plans it they are ticked:
+/// read as they stood, each of them would seem to have been cleared by a person, and what is done would run again.
+fn mark_ours<'a>(document: &mut Document, ticked: impl Iterator<Item = &'a TaskId>) {
+    let ticked: HashSet<&TaskId> = ticked.collect();
+    for task in document.tasks.iter_mut().filter(|task| ticked.contains(&task.id)) {
+        task.state = State::Done;
+        if let Some(checkbox) = &mut task.checkbox {
+            checkbox.mark = "x".to_owned();
         }
     }
 }

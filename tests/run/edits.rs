@@ -133,3 +133,32 @@ fn a_running_task_that_is_removed_ends_and_what_moved_is_not_mistaken_for_it() {
     assert_eq!(sandbox.read("tasks.md"), without_first.replace("- [ ]", "- [x]"));
     assert_eq!(sandbox.ids("attempt_finished"), ["T001", "T002", "T003"]);
 }
+
+#[test]
+fn what_is_done_and_not_yet_ticked_does_not_run_again_when_an_edit_is_taken_up() {
+    // T002 adds a task at once after T001 ended, long before boxes are ticked, and waits until that was noticed.
+    let joining = task("T003").replace("echo T003", "echo T001");
+    let sandbox = Sandbox::new(&format!(
+        "{}- [ ] T002 Edit\n\n  ```sh run\n  cat joining >> tasks.md\n  until grep -q plan_changed .specter/runs/*/journal.ndjson; do sleep 0.02; done\n  echo T002 >> ran\n  ```\n\n",
+        task("T001"),
+    ));
+    sandbox.write("joining", &joining);
+    let ended = sandbox.run(["implement", "--yes"]).expect(0);
+    assert_eq!(sandbox.read("ran"), "T001\nT002\nT001\n", "{}", ended.all());
+    assert_eq!(sandbox.ids("task_done"), ["T001", "T002", "T003"]);
+    assert_eq!(sandbox.ticked(), ["T001", "T002", "T003"]);
+}
+
+#[test]
+fn a_save_of_a_stale_text_that_undoes_ticks_makes_nothing_run_again() {
+    // The text was read before T001 was ticked and is saved, with a task more, after.
+    let sandbox = Sandbox::new(&format!(
+        "{}- [ ] T002 Edit\n\n  ```sh run\n  cat tasks.md joining > new\n  until grep -q 'x. T001' tasks.md; do sleep 0.02; done\n  mv new tasks.md\n  until grep -q plan_changed .specter/runs/*/journal.ndjson; do sleep 0.02; done\n  echo T002 >> ran\n  ```\n\n",
+        task("T001"),
+    ));
+    sandbox.write("joining", &task("T003").replace("echo T003", "echo T001"));
+    let ended = sandbox.run(["implement", "--yes"]).expect(0);
+    assert_eq!(sandbox.read("ran"), "T001\nT002\nT001\n", "{}", ended.all());
+    assert_eq!(sandbox.ids("task_done"), ["T001", "T002", "T003"]);
+    assert_eq!(sandbox.ticked(), ["T001", "T002", "T003"]);
+}
