@@ -84,6 +84,11 @@ impl BoxTicker {
             .map(|(task, problem)| format!("the box of {} is not ticked: {problem}", safe(task.as_str())))
     }
 
+    /// Whether that is because the file could not be read or written.
+    pub(super) fn is_behind(&self) -> bool {
+        self.boxes.is_behind()
+    }
+
     fn told(&mut self, plan: &Arc<Plan>, ticked: &Ticked) -> Vec<EventKind> {
         let mut events = Vec::with_capacity(ticked.ticked.len() + ticked.pending.len());
         for (task, line) in &ticked.ticked {
