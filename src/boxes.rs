@@ -67,8 +67,10 @@ pub struct Boxes {
     look: u64,
     /// Ticks up to this look were read back.
     confirmed: u64,
-    /// After a failed sync nothing this process reads back proves anything.
-    failed: bool,
+    /// After a failed sync nothing this process reads back proves anything: how it failed.
+    failed: Option<String>,
+    /// The last look came to no good end: the file cannot be read or written.
+    behind: bool,
 }
 
 #[derive(Debug)]
@@ -99,8 +101,8 @@ enum Trouble {
     File(#[from] fs::Error),
     #[error("the file is not text at the moment: {0}")]
     NotText(&'static str),
-    #[error("the file could not be synced before")]
-    Failed,
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl Boxes {
@@ -121,7 +123,8 @@ impl Boxes {
             stuck: BTreeMap::new(),
             look: 0,
             confirmed: 0,
-            failed: false,
+            failed: None,
+            behind: false,
         }
     }
 
@@ -155,6 +158,7 @@ impl Boxes {
                 Err(trouble) => break Err(trouble),
             }
         };
+        self.behind = result.is_err();
         if let Err(trouble) = result {
             self.all_stuck(&trouble, &mut ticked);
         }
@@ -164,6 +168,11 @@ impl Boxes {
     /// What is wanted and is not ticked, with the last reason given.
     pub fn pending(&self) -> impl Iterator<Item = (&TaskId, &str)> {
         self.stuck.iter().map(|(task, problem)| (task, problem.as_str()))
+    }
+
+    /// Whether boxes are not ticked because the file could not be read or written, not because of what it says.
+    pub fn is_behind(&self) -> bool {
+        self.behind && !self.stuck.is_empty()
     }
 
     /// The task is to run again: its box is no longer wanted.
@@ -196,8 +205,8 @@ impl Boxes {
 
     /// Reads, understands, ticks. True if the file must be looked at again.
     fn look(&mut self, ticked: &mut Ticked) -> Result<bool, Trouble> {
-        if self.failed {
-            return Err(Trouble::Failed);
+        if let Some(how) = &self.failed {
+            return Err(Trouble::Failed(how.clone()));
         }
         let expected = self.known.as_ref().map(|known| known.bytes.as_slice());
         let found = settle::read(&self.path, expected)?;
@@ -270,9 +279,9 @@ impl Boxes {
             .map_err(|error| Trouble::File(fs::Error::io("write", &self.path, error)))?;
         if !found.edits.is_empty() || !found.already.is_empty() {
             // Also for those that stood there ticked: whoever wrote them may not have synced.
-            let synced = file.sync_data();
-            self.failed = synced.is_err();
-            synced.map_err(|error| Trouble::File(fs::Error::io("sync", &self.path, error)))?;
+            let synced = file.sync_data().map_err(|error| fs::Error::io("sync", &self.path, error));
+            self.failed = synced.as_ref().err().map(ToString::to_string);
+            synced?;
         }
         let (written, rest) = found.edits.split_at(written);
         for edit in written {

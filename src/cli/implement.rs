@@ -12,8 +12,8 @@ use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::config::trust::Trust;
 use crate::config::{self, Config};
-use crate::driver::{self, Replanned, Request};
-use crate::event::{EventKind, RunInfo};
+use crate::driver::{self, Replanned, Request, Saved};
+use crate::event::{EventKind, RunInfo, RunOutcome};
 use crate::exec::ShellConfig;
 use crate::history::History;
 use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail};
@@ -162,6 +162,11 @@ impl<'a> Session<'a> {
         drop(lock);
         let run_dir = stage::shown(&store.run_dir(&run), &self.target.project);
         report::end(&screen, &ended, &self.target, &run_dir, json);
+        if ended.outcome == RunOutcome::AllDone && ended.is_behind {
+            let what = format!("`{}` does not show what was done", safe(&self.target.typed));
+            return Err(Error::message(Kind::Io, what)
+                .hint("every task is recorded as done; `specter resume` ticks the boxes and runs none of them again"));
+        }
         Ok(Exit::from(ended.outcome))
     }
 
@@ -324,7 +329,8 @@ fn lock(store: &Store, clock: &Clock) -> Result<Lock, Error> {
 /// Ticks what a killed run recorded as done, before the file is planned: a finished task never runs again.
 fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
     let Ok(file) = stage::read(target) else { return };
-    let ticks = driver::repairs(&file.document.tasks, &loaded.events, tick_unverified);
+    let saved = Saved::of(file.contents.identity.mtime_ns, loaded.written_ns, &loaded.events);
+    let ticks = driver::repairs(&file.document.tasks, &loaded.events, tick_unverified, saved);
     if !ticks.is_empty() {
         Boxes::new(&target.file).tick(&ticks);
     }

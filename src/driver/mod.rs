@@ -9,12 +9,13 @@ mod files;
 mod hub;
 mod pool;
 mod recorder;
+mod repairs;
 mod screen;
 mod ticker;
 
 use crate::boxes::{Boxes, Edited};
 use crate::clock::Clock;
-use crate::event::{Event, EventKind, RunInfo, RunOutcome, Verdict};
+use crate::event::{Event, RunInfo, RunOutcome};
 use crate::exec::{Executor, Guardian, ShellConfig, ShellExecutor, kill_leftovers};
 use crate::history::History;
 use crate::journal::{Journal, Loaded, RunId, Store};
@@ -23,21 +24,20 @@ use crate::projection::Projections;
 use crate::schedule::{Limits, Scheduler, Session};
 use crate::sink::Sink;
 use crate::summary::Summary;
-use crate::task::{Task, TaskId};
+use crate::task::TaskId;
 use crate::ui::theme;
 use crate::ui::view::View;
-use crate::writeback::Tick;
 use control::Control;
 use files::StateFiles;
 use hub::Hub;
 use pool::Pool;
 use recorder::Recorder;
+pub use repairs::{Saved, repairs};
 use screen::{Screen, ScreenSink};
-use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use ticker::{BoxTicker, may_tick};
+use ticker::BoxTicker;
 
 /// Plans the file as others left it. The second argument are tasks whose boxes a person cleared.
 pub type Replan = Box<dyn Fn(Edited, &[TaskId]) -> Result<Replanned, String> + Send>;
@@ -82,6 +82,8 @@ pub struct Ended {
     pub files: Vec<String>,
     /// Derived files that could not be written, tasks whose box is not ticked: said after the summary.
     pub problems: Vec<String>,
+    /// The task file could not be read or written: it does not show what is recorded as done.
+    pub is_behind: bool,
 }
 
 /// A session that could not be begun or recorded. The journal on disk is whole up to there.
@@ -139,7 +141,7 @@ impl Parts {
         info.run = request.run.as_str().to_owned();
         let seed = info.seed;
         let jobs = limits.jobs as usize;
-        let unticked = repairs(&plan.tasks, &earlier, request.tick_unverified);
+        let unticked = repairs(&plan.tasks, &earlier, request.tick_unverified, Saved::After);
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         drop(earlier);
         let session = Session::after(&history, info, clock.wall_ms(), seed);
@@ -195,7 +197,8 @@ impl Parts {
 fn ended(recorder: Recorder, outcome: RunOutcome, plan: Arc<Plan>) -> Ended {
     let mut problems = recorder.problems;
     problems.extend(recorder.ticker.pending());
-    Ended { outcome, plan, files: recorder.files.names(), summary: recorder.files.summary, problems }
+    let is_behind = recorder.ticker.is_behind();
+    Ended { outcome, plan, files: recorder.files.names(), summary: recorder.files.summary, problems, is_behind }
 }
 
 /// Writes every derived file of a run again, from its events alone: for one whose files were deleted after it ended.
@@ -204,30 +207,4 @@ pub fn rebuild(project: &Path, store: &Store, plan: &Plan, events: &[Event]) -> 
     let speckit = project.join(".specify").is_dir();
     let (projections, summary) = Projections::resumed(plan, events, speckit);
     StateFiles::new(project, store.dir(), projections, summary).write(plan, true)
-}
-
-/// Ticks for those tasks of `tasks` that a run recorded as done and did not come to tick.
-pub fn repairs(tasks: &[Task], events: &[Event], tick_unverified: bool) -> Vec<Tick> {
-    let lost = unticked(events, tick_unverified);
-    tasks.iter().filter(|task| may_tick(task) && lost.contains(&task.id)).map(Tick::of).collect()
-}
-
-/// Tasks that a run recorded as done, whose boxes it had not ticked when it ended, and that are to be ticked.
-fn unticked(events: &[Event], tick_unverified: bool) -> HashSet<TaskId> {
-    let mut lost = HashSet::new();
-    for event in events {
-        match &event.kind {
-            EventKind::TaskDone { task, verdict, attempts, .. }
-                if tick_unverified || *verdict == Verdict::Verified || *attempts == 0 =>
-            {
-                lost.insert(task.id.clone());
-            }
-            // Ticked; or cleared by a person since, and run again.
-            EventKind::BoxTicked { task, .. } | EventKind::AttemptStarted { task, .. } => {
-                lost.remove(&task.id);
-            }
-            _ => {}
-        }
-    }
-    lost
 }

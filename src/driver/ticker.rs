@@ -6,10 +6,10 @@ use super::Replan;
 use crate::boxes::{Boxes, Edited, Ticked};
 use crate::event::{Event, EventKind, NoteLevel, TaskRef, Verdict};
 use crate::plan::Plan;
-use crate::task::{State, Task, TaskId, TaskIx};
+use crate::task::{Document, State, Task, TaskId, TaskIx};
 use crate::text::safe;
 use crate::writeback::Tick;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -86,7 +86,8 @@ impl BoxTicker {
         self.last = Instant::now();
         self.took = self.last - started;
         let mut looked = Looked { events: self.told(plan, &ticked), plan: None };
-        if let Some(edited) = ticked.changed {
+        if let Some(mut edited) = ticked.changed {
+            mark_ours(&mut edited.document, ticked.ticked.iter().map(|(task, _)| task).chain(&ticked.reticked));
             self.take_up(plan, edited, &ticked.cleared, &mut looked);
         }
         looked
@@ -97,6 +98,11 @@ impl BoxTicker {
         self.boxes
             .pending()
             .map(|(task, problem)| format!("the box of {} is not ticked: {problem}", safe(task.as_str())))
+    }
+
+    /// Whether that is because the file could not be read or written.
+    pub(super) fn is_behind(&self) -> bool {
+        self.boxes.is_behind()
     }
 
     fn told(&mut self, plan: &Arc<Plan>, ticked: &Ticked) -> Vec<EventKind> {
@@ -144,6 +150,18 @@ fn at_line(plan: &Plan, id: &TaskId, line: u32) -> Option<TaskRef> {
     let at = plan.tasks.partition_point(|task| task.line < line);
     let is_same = plan.tasks.get(at).is_some_and(|task| task.id == *id);
     is_same.then(|| TaskRef { ix: TaskIx(at as u32), id: id.clone() })
+}
+
+/// The text as others left it has boxes open that were ticked in the same look. To whoever plans it they are ticked:
+/// read as they stood, each of them would seem to have been cleared by a person, and what is done would run again.
+fn mark_ours<'a>(document: &mut Document, ticked: impl Iterator<Item = &'a TaskId>) {
+    let ticked: HashSet<&TaskId> = ticked.collect();
+    for task in document.tasks.iter_mut().filter(|task| ticked.contains(&task.id)) {
+        task.state = State::Done;
+        if let Some(checkbox) = &mut task.checkbox {
+            checkbox.mark = "x".to_owned();
+        }
+    }
 }
 
 /// Whether the box is ours to tick: not done already, and not a mark that people gave a meaning of their own. Such a

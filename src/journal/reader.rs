@@ -19,6 +19,8 @@ pub struct Loaded {
     /// Bytes of the good frames; what lies behind is the tail.
     pub good_len: u64,
     pub tail: Tail,
+    /// When the file was last written, in nanoseconds since the epoch.
+    pub written_ns: i128,
 }
 
 /// How the file ends.
@@ -80,6 +82,7 @@ const HOLE: usize = 8;
 pub fn read(path: &Path) -> Result<Loaded, JournalError> {
     let (file, metadata) = fs::open_regular(path, false)?;
     let mut reader = Reader::new(path, file);
+    reader.loaded.written_ns = fs::Identity::of(&metadata).mtime_ns;
     // A frame with one event takes 150 bytes or more.
     reader.loaded.events.reserve((metadata.len() / 150).min(1 << 20) as usize);
     while reader.next_line()? {

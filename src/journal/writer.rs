@@ -90,7 +90,7 @@ impl Journal {
         let number = self.shared.appended.load(Ordering::Relaxed) + 1;
         let synced = self.shared.synced.load(Ordering::Relaxed);
         frame::encode(&mut self.buffer, number, synced, events)?;
-        self.file.write_all(&self.buffer).map_err(|error| self.shared.fail(error))?;
+        self.file.write_all(&self.buffer).map_err(|error| self.shared.fail(named(&self.path, error)))?;
         self.shared.appended.store(number, Ordering::Release);
         Ok(())
     }
@@ -110,6 +110,11 @@ impl Journal {
             shared: Arc::clone(&self.shared),
         })
     }
+}
+
+/// The system's kind of error, with file and operation in words.
+fn named(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), fs::Error::io("write", path, error))
 }
 
 /// Makes the way to the journal durable: run directory, `runs`, the state directory, the project. All of them each

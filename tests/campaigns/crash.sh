@@ -1,45 +1,63 @@
 #!/usr/bin/env bash
 # Crash sweep: every file-mutating system call of a run is a place to die (kill, torn write, failing call, power loss).
 # Needs the crash harness, a ptrace driver for Linux on x86-64, named by SPECTER_CRASH_HARNESS; says so without it.
-#   tests/campaigns/crash.sh [points per workload, default 150; `all` for the full sweep]
+#
+#   tests/campaigns/crash.sh          a sample in a few minutes: both workloads, every mode, two crashes more in each resume
+#   POINTS=all tests/campaigns/crash.sh     the full sweep, more than 5,000 points
+#
+# By environment variables:
+#   WORKLOADS   "w1 w3"; see crash/workloads.sh
+#   MODES       which modes, separated by commas, in place of all of them
+#   POINTS      how many points per workload and mode, or `all`; 8
+#   NESTED      how often the resume is crashed too; 2
+#   SEED        which points are drawn and where the resumes crash; 1
+#   STRICT=1    runs with `--durability=strict`, which also bounds what runs again after power loss
+#   BIN         the binary to test; built as a release if not given
+#   JOBS, SCRATCH   harness processes at once (2); where to work, best a tmpfs (/dev/shm)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-points=${1:-150}
 if [ -z "${SPECTER_CRASH_HARNESS:-}" ]; then
   echo "skipped: SPECTER_CRASH_HARNESS is not set"
   exit 0
 fi
-cargo build --release --locked --quiet
-specter=$PWD/target/release/specter
-check=$PWD/tests/campaigns/invariants.py
-scratch=$(mktemp -d)
+if [ -z "${BIN:-}" ]; then
+  cargo build --release --locked --quiet
+  BIN=$PWD/target/release/specter
+fi
+here=$PWD/tests/campaigns/crash
+scratch=$(mktemp -d "${SCRATCH:-/dev/shm}/specter-crash-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
-# Not power-hole: the harness builds its state of a file that is written in place from half NULs, box file included.
-modes=${MODES:-kill-tree,kill-main,torn:.01,torn:.5,torn:.99,power-strict,power-meta,power-zero,power-torn,power-nodir}
+# shellcheck source=crash/workloads.sh
+. "$here/workloads.sh"
 
-# W1: eight tasks, two workers, one retry.
-mkdir -p "$scratch/w1"
-echo 'retryDelays = [5, 5]' > "$scratch/w1/specter.toml"
-{
-  echo '# Tasks'; echo
-  for n in 1 2 3 4 5 6 7 8; do
-    needs=''; [ "$n" -gt 4 ] && needs=" (depends on T00$((n - 4)))"
-    # One failure on purpose, and each crash costs an attempt: so many that they never run out.
-    retries=''; [ "$n" = 3 ] && retries=' retries=9'
-    printf -- '- [ ] T00%s [P] Step %s%s\n\n  ```sh run%s\n' "$n" "$n" "$needs" "$retries"
-    case $n in
-      3) echo '  test -e "$CH_SIDE/retried" || { touch "$CH_SIDE/retried"; echo "connection refused" >&2; exit 1; }' ;;
-    esac
-    printf '  echo T00%s >> "$CH_SIDE/truth"\n  ```\n\n' "$n"
-  done
-} > "$scratch/w1/tasks.md"
+kills=kill-tree,kill-main,torn:.01,torn:.5,torn:.99
+power=power-strict,power-meta,power-zero,power-torn,power-hole,power-nodir
+errors=
+for kind in errno errno-sticky; do
+  for code in ENOSPC EIO EROFS EDQUOT EMFILE; do errors+=,$kind:$code; done
+done
+modes=${MODES:-$kills,$power,short:.3$errors}
 
 sample=()
-[ "$points" = all ] || sample=(--points "sample:$points")
-export CHECK_RETRIES=1
-python3 "$SPECTER_CRASH_HARNESS" --template "$scratch/w1" \
-  --run "env HOME=$scratch $specter implement tasks.md --parallel=graph -j2 --yes" \
-  --resume "env HOME=$scratch $specter resume --yes" \
-  --check "python3 $check resumed $scratch/w1/tasks.md" \
-  --check-crashed "python3 $check crashed $scratch/w1/tasks.md" \
-  --modes "$modes" --orphan-fail --nested 1 --proc --jobs 2 "${sample[@]}" --out "$scratch/out"
+[ "${POINTS:=8}" = all ] || sample=(--points "sample:$POINTS")
+export CHECK_STRICT=${STRICT:-0} CH_EDITOR=$here/editor.py PYTHONDONTWRITEBYTECODE=1
+durability=
+[ "$CHECK_STRICT" = 1 ] && durability=--durability=strict
+failed=0
+for workload in ${WORKLOADS:-w1 w3}; do
+  "$workload" "$scratch/$workload"
+  export CHECK_RETRIES=0
+  [ "$workload" = w1 ] && CHECK_RETRIES=1
+  echo "== $workload${durability:+, $durability}, nested ${NESTED:=2}, seed ${SEED:=1}"
+  nice -n 5 python3 "$here/harness.py" --template "$scratch/$workload" \
+    --run "env HOME=$scratch $BIN implement tasks.md --parallel=graph -j2 --yes $durability" \
+    --resume "env HOME=$scratch $BIN resume --yes" \
+    --check "python3 $here/invariants.py resumed $workload $scratch/$workload/tasks.md" \
+    --check-crashed "python3 $here/invariants.py crashed $workload $scratch/$workload/tasks.md" \
+    --modes "$modes" --orphan-fail --nested "$NESTED" --proc --seed "$SEED" --timeout 60 \
+    --jobs "${JOBS:-2}" "${sample[@]}" --out "$scratch/out-$workload" || failed=1
+  if [ "$failed" = 1 ] && [ -n "${KEEP:-}" ]; then
+    cp -a "$scratch/out-$workload" "$KEEP/"
+  fi
+done
+exit "$failed"

@@ -1,6 +1,7 @@
 //! People edit the task file while a run goes on (SPEC 2.6): their edits survive and are taken up.
 
 use super::sandbox::{Sandbox, finish, until};
+use std::time::Duration;
 
 /// `T001` waits until the file `go` exists; what comes after is up to the edit.
 fn waiting(rest: &str) -> Sandbox {
@@ -100,7 +101,8 @@ fn a_file_deleted_while_running_costs_only_its_ticks_until_it_is_back() {
     let text = sandbox.read("tasks.md");
     std::fs::remove_file(sandbox.root().join("tasks.md")).unwrap();
     sandbox.write("go", "");
-    let ended = finish(child);
+    // Everything is done, and yet the state is not complete: no success.
+    let ended = finish(child).expect(74);
     assert!(ended.all().contains("tasks.md"), "{}", ended.all());
     assert_eq!(sandbox.ids("task_done"), ["T001", "T002"]);
     // The record is the truth: back again, the boxes are ticked and nothing runs twice.
@@ -132,4 +134,75 @@ fn a_running_task_that_is_removed_ends_and_what_moved_is_not_mistaken_for_it() {
     assert_eq!(sandbox.read("ran"), "T001\nT002\nT003\n");
     assert_eq!(sandbox.read("tasks.md"), without_first.replace("- [ ]", "- [x]"));
     assert_eq!(sandbox.ids("attempt_finished"), ["T001", "T002", "T003"]);
+}
+
+#[test]
+fn what_is_done_and_not_yet_ticked_does_not_run_again_when_an_edit_is_taken_up() {
+    // T002 adds a task at once after T001 ended, long before boxes are ticked, and waits until that was noticed.
+    let joining = task("T003").replace("echo T003", "echo T001");
+    let sandbox = Sandbox::new(&format!(
+        "{}- [ ] T002 Edit\n\n  ```sh run\n  cat joining >> tasks.md\n  until grep -q plan_changed .specter/runs/*/journal.ndjson; do sleep 0.02; done\n  echo T002 >> ran\n  ```\n\n",
+        task("T001"),
+    ));
+    sandbox.write("joining", &joining);
+    let ended = sandbox.run(["implement", "--yes"]).expect(0);
+    assert_eq!(sandbox.read("ran"), "T001\nT002\nT001\n", "{}", ended.all());
+    assert_eq!(sandbox.ids("task_done"), ["T001", "T002", "T003"]);
+    assert_eq!(sandbox.ticked(), ["T001", "T002", "T003"]);
+}
+
+#[test]
+fn a_save_of_a_stale_text_that_undoes_ticks_makes_nothing_run_again() {
+    // The text was read before T001 was ticked and is saved, with a task more, after.
+    let sandbox = Sandbox::new(&format!(
+        "{}- [ ] T002 Edit\n\n  ```sh run\n  cat tasks.md joining > new\n  until grep -q '^- .x. T001' tasks.md; do sleep 0.02; done\n  mv new tasks.md\n  until grep -q plan_changed .specter/runs/*/journal.ndjson; do sleep 0.02; done\n  echo T002 >> ran\n  ```\n\n",
+        task("T001"),
+    ));
+    sandbox.write("joining", &task("T003").replace("echo T003", "echo T001"));
+    let ended = sandbox.run(["implement", "--yes"]).expect(0);
+    assert_eq!(sandbox.read("ran"), "T001\nT002\nT001\n", "{}", ended.all());
+    assert_eq!(sandbox.ids("task_done"), ["T001", "T002", "T003"]);
+    assert_eq!(sandbox.ticked(), ["T001", "T002", "T003"]);
+}
+
+/// A run is killed after T001 and T002 were ticked, one look apart, and while T003 runs. Then `edit` makes the text
+/// that is found by the resume, saved `later` than the run's last record. Returns what ran, oldest first.
+fn killed_and_edited(later: Duration, edit: impl FnOnce(&str) -> String) -> String {
+    let slow = "- [ ] T002 Step\n\n  ```sh run\n  until grep -q '^- .x. T001' tasks.md; do sleep 0.02; done\n  echo T002 >> ran\n  ```\n";
+    let last = "- [ ] T003 Wait\n\n  ```sh run\n  until test -e go; do sleep 0.02; done\n  echo T003 >> ran\n  ```\n";
+    let sandbox = Sandbox::new(&format!("{}{slow}{last}", task("T001")));
+    let mut child = sandbox.command(["implement", "--yes"]).spawn().unwrap();
+    until("two boxes to be ticked", || sandbox.ids("box_ticked") == ["T001", "T002"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    sandbox.write("tasks.md", &edit(&sandbox.read("tasks.md")));
+    sandbox.write("go", "");
+    let file = std::fs::File::options().write(true).open(sandbox.root().join("tasks.md")).unwrap();
+    file.set_modified(sandbox.journal_written() + later).unwrap();
+    sandbox.run(["resume", "--yes"]).expect(0);
+    assert_eq!(sandbox.ticked(), ["T001", "T002", "T003"]);
+    sandbox.read("ran")
+}
+
+const AT_ONCE: Duration = Duration::ZERO;
+const MUCH_LATER: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_stale_text_saved_just_before_a_crash_makes_nothing_run_again() {
+    let without_the_last = |text: &str| text.replace("[x] T002", "[ ] T002");
+    assert_eq!(killed_and_edited(AT_ONCE, without_the_last), "T001\nT002\nT003\n");
+    let without_any = |text: &str| text.replace("[x]", "[ ]");
+    assert_eq!(killed_and_edited(AT_ONCE, without_any), "T001\nT002\nT003\n");
+}
+
+#[test]
+fn a_box_cleared_just_before_a_crash_runs_again_if_a_later_one_stands() {
+    let without_the_first = |text: &str| text.replace("[x] T001", "[ ] T001");
+    assert_eq!(killed_and_edited(AT_ONCE, without_the_first), "T001\nT002\nT001\nT003\n");
+}
+
+#[test]
+fn any_box_cleared_after_a_crash_runs_again() {
+    let without_the_last = |text: &str| text.replace("[x] T002", "[ ] T002");
+    assert_eq!(killed_and_edited(MUCH_LATER, without_the_last), "T001\nT002\nT002\nT003\n");
 }

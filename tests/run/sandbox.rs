@@ -88,6 +88,11 @@ impl Sandbox {
         Some(newest.join("journal.ndjson")).filter(|path| path.exists())
     }
 
+    /// When the newest run's journal was last written.
+    pub(crate) fn journal_written(&self) -> std::time::SystemTime {
+        self.journal().unwrap().metadata().unwrap().modified().unwrap()
+    }
+
     /// Ids of the events of one kind, in order.
     pub(crate) fn ids(&self, kind: &str) -> Vec<String> {
         let of_kind = self.events().into_iter().filter(|event| event["kind"] == kind);
