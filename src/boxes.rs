@@ -157,6 +157,12 @@ impl Boxes {
         self.stuck.iter().map(|(task, problem)| (task, problem.as_str()))
     }
 
+    /// Whether the task's box was ticked here and nobody cleared it since: where the file says otherwise, an editor's
+    /// save undid the tick.
+    pub fn is_ticked(&self, task: &TaskId) -> bool {
+        self.wanted.get(task).is_some_and(|wanted| wanted.ticked.is_some())
+    }
+
     /// The task is to run again: its box is no longer wanted.
     pub fn forget(&mut self, task: &TaskId) {
         if self.wanted.remove(task).is_none() {

@@ -388,7 +388,7 @@ fn shell(config: &Config, project: &Path, token: String, run_dir: &Path) -> Shel
 
 /// How an edited file is planned: with the same options, and nothing in it that nobody agreed to.
 fn replan(options: plan::Options, trust: config::trust::Trust) -> driver::Replan {
-    Box::new(move |edited, _cleared| {
+    Box::new(move |edited| {
         let mut document = edited.document;
         let mut warnings = Vec::new();
         for task in &mut document.tasks {

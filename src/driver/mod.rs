@@ -40,8 +40,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use ticker::{BoxTicker, may_tick};
 
-/// Plans the file as others left it. The second argument are tasks whose boxes a person cleared.
-pub type Replan = Box<dyn Fn(Edited, &[TaskId]) -> Result<Replanned, String> + Send>;
+/// Plans the file as others left it.
+pub type Replan = Box<dyn Fn(Edited) -> Result<Replanned, String> + Send>;
 
 /// The file as it reads now.
 pub struct Replanned {

@@ -104,10 +104,15 @@ impl BoxTicker {
     }
 
     /// Others edited the file: plans it as it reads now, unless that cannot be done; then the run goes on as planned.
-    fn take_up(&self, plan: &Arc<Plan>, edited: Edited, cleared: &[TaskId], looked: &mut Looked) {
+    fn take_up(&self, plan: &Arc<Plan>, mut edited: Edited, cleared: &[TaskId], looked: &mut Looked) {
         let note = |level, text| EventKind::Note { level, text };
-        match (self.replan)(edited, cleared) {
-            Ok(new) if same_work(plan, &new.plan) => {}
+        // The text is older than our ticks: a box open in it was not cleared, and its task must not run again.
+        for task in edited.document.tasks.iter_mut().filter(|task| self.boxes.is_ticked(&task.id)) {
+            task.state = State::Done;
+        }
+        let is_ours = |task: &Task| self.boxes.is_ticked(&task.id);
+        match (self.replan)(edited) {
+            Ok(new) if cleared.is_empty() && same_work(plan, &new.plan, is_ours) => {}
             Ok(new) => {
                 looked.events.extend(new.warnings.into_iter().map(|text| note(NoteLevel::Warn, text)));
                 looked.plan = Some(Arc::new(new.plan));
@@ -128,13 +133,12 @@ pub(super) fn may_tick(task: &Task) -> bool {
     !matches!(task.state, State::Done | State::Unclear)
 }
 
-/// Whether two plans of a file differ in nothing that decides what runs: an edit of prose changes no plan.
-fn same_work(old: &Plan, new: &Plan) -> bool {
+/// Whether two plans of a file differ in nothing that decides what runs: an edit of prose changes no plan, nor does the
+/// tick of a box that `is_ours`.
+fn same_work(old: &Plan, new: &Plan, is_ours: impl Fn(&Task) -> bool) -> bool {
     old.tasks.len() == new.tasks.len()
         && old.graph.edges() == new.graph.edges()
-        && old
-            .tasks
-            .iter()
-            .zip(&new.tasks)
-            .all(|(a, b)| a.id == b.id && a.title == b.title && a.state == b.state && a.blocks == b.blocks)
+        && old.tasks.iter().zip(&new.tasks).all(|(a, b)| {
+            a.id == b.id && a.title == b.title && (a.state == b.state || is_ours(b)) && a.blocks == b.blocks
+        })
 }
