@@ -14,7 +14,7 @@ pub use poll::{
 };
 pub use process::{
     Ended, How, PidFd, adopt_orphans, group_exists, kill, kill_group, mark_descendants, mark_of, own_session,
-    reap, stop_myself, try_wait, wait,
+    reap, suspend_myself, try_wait, wait,
 };
 pub use shared::LivePids;
 pub use spawn::{Launcher, Strings};

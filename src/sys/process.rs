@@ -85,9 +85,19 @@ pub fn kill(pid: Pid, signal: i32) -> io::Result<()> {
     check(unsafe { libc::kill(pid, signal) }).map(drop)
 }
 
-/// Stops this process until somebody continues it.
-pub fn stop_myself() -> io::Result<()> {
-    kill(std::process::id() as Pid, libc::SIGSTOP)
+/// Does what SIGTSTP does to a program that does not handle it: stops this process until somebody continues it, or
+/// nothing where nobody could (no shell with job control is around it). Then the handler is in place again.
+pub fn suspend_myself() -> io::Result<()> {
+    // SAFETY: a zeroed action is the default one; both structs live through the calls. `raise` returns when the
+    // process goes on.
+    unsafe {
+        let mut handler = MaybeUninit::<libc::sigaction>::zeroed();
+        let default = MaybeUninit::<libc::sigaction>::zeroed();
+        check(libc::sigaction(libc::SIGTSTP, default.as_ptr(), handler.as_mut_ptr()))?;
+        let raised = check(libc::raise(libc::SIGTSTP));
+        check(libc::sigaction(libc::SIGTSTP, handler.as_ptr(), std::ptr::null_mut()))?;
+        raised.map(drop)
+    }
 }
 
 /// Sends `signal` to the process group `group`.
