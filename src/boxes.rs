@@ -175,6 +175,12 @@ impl Boxes {
         self.behind && !self.stuck.is_empty()
     }
 
+    /// Whether the task's box was ticked here and nobody cleared it since: where the file says otherwise, an editor's
+    /// save undid the tick.
+    pub fn is_ticked(&self, task: &TaskId) -> bool {
+        self.by_id.get(task).is_some_and(|place| self.wanted[*place].ticked.is_some())
+    }
+
     /// The task is to run again: its box is no longer wanted.
     pub fn forget(&mut self, task: &TaskId) {
         if let Some(place) = self.drop_wanted(task) {

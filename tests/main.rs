@@ -10,9 +10,10 @@
 
 mod architecture;
 mod cli;
-mod exec;
-mod keep;
+pub(crate) mod exec;
+pub(crate) mod keep;
+mod process;
 mod projection;
-mod run;
+pub(crate) mod run;
 mod schedule;
 mod ui;

@@ -404,7 +404,7 @@ fn shell(config: &Config, project: &Path, token: String, run_dir: &Path) -> Shel
 /// `agreed`, the plan the run began with; what that means is hashed at the first edit, for most runs see none.
 fn replan(options: plan::Options, agreed: Arc<Plan>) -> driver::Replan {
     let trust = OnceLock::new();
-    Box::new(move |edited, _cleared| {
+    Box::new(move |edited| {
         let trust = trust.get_or_init(|| Trust::of_tasks(&agreed.tasks));
         let mut document = edited.document;
         let mut warnings = Vec::new();

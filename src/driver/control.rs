@@ -7,7 +7,6 @@ use super::pool::Pool;
 use super::screen::Screen;
 use crate::clock::Clock;
 use crate::event::{Elapsed, Stop};
-use crate::exec::StopHandle;
 use crate::schedule::Input;
 use crate::sys;
 use std::io;
@@ -111,11 +110,11 @@ impl Control {
 
     /// Ctrl-Z: the tasks stop too, and their time-outs with them; `fg` continues all.
     fn suspend(&self) {
-        self.hub.each_running(StopHandle::pause);
+        self.hub.pause();
         self.screen.hide();
-        if let Err(error) = sys::stop_myself() {
+        if let Err(error) = sys::suspend_myself() {
             self.screen.warn_once("suspend", &format!("cannot be suspended: {error}"));
         }
-        self.hub.each_running(StopHandle::resume);
+        self.hub.resume();
     }
 }

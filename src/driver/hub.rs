@@ -68,6 +68,8 @@ struct Core {
     /// The closing event is kept back until boxes and state files are written.
     closing: Option<(RunOutcome, Event)>,
     broken: Option<io::Error>,
+    /// What starts now starts paused.
+    is_paused: bool,
 }
 
 /// What the recorder is to do next.
@@ -99,6 +101,7 @@ impl Hub {
             next_wakeup: None,
             closing: None,
             broken: None,
+            is_paused: false,
         };
         Hub {
             clock,
@@ -260,9 +263,18 @@ impl Hub {
         self.wake(&mut core, ready);
     }
 
-    /// Stops or continues every running attempt (SIGTSTP, SIGCONT).
-    pub(super) fn each_running(&self, act: impl Fn(&StopHandle)) {
-        self.lock().running.iter().for_each(|running| act(&running.stop));
+    /// Stops every running attempt where it is, and those that start until [`Hub::resume`] (SIGTSTP).
+    pub(super) fn pause(&self) {
+        let mut core = self.lock();
+        core.is_paused = true;
+        core.running.iter().for_each(|running| running.stop.pause());
+    }
+
+    /// Lets them go on (SIGCONT).
+    pub(super) fn resume(&self) {
+        let mut core = self.lock();
+        core.is_paused = false;
+        core.running.iter().for_each(|running| running.stop.resume());
     }
 
     fn step(&self, core: &mut Core, input: Input) {
@@ -339,6 +351,9 @@ impl Core {
             Action::Start { task, attempt, .. } => {
                 let plan = Arc::clone(&self.plan);
                 let stop = Arc::new(StopHandle::new());
+                if self.is_paused {
+                    stop.pause();
+                }
                 let running = Running { task, plan, position: task, attempt, stop };
                 self.running.push(running.clone());
                 self.queue.push_back(running);

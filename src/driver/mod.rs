@@ -24,7 +24,7 @@ use crate::projection::Projections;
 use crate::schedule::{Limits, Scheduler, Session};
 use crate::sink::Sink;
 use crate::summary::Summary;
-use crate::task::TaskId;
+use crate::text::safe;
 use crate::ui::theme;
 use crate::ui::view::View;
 use control::Control;
@@ -39,8 +39,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use ticker::BoxTicker;
 
-/// Plans the file as others left it. The second argument are tasks whose boxes a person cleared.
-pub type Replan = Box<dyn Fn(Edited, &[TaskId]) -> Result<Replanned, String> + Send>;
+/// Plans the file as others left it.
+pub type Replan = Box<dyn Fn(Edited) -> Result<Replanned, String> + Send>;
 
 /// The file as it reads now.
 pub struct Replanned {
@@ -172,7 +172,7 @@ impl Parts {
         let recording = std::thread::Builder::new().name("recorder".to_owned());
         let recording = recording.spawn(move || recorder.run()).map_err(DriverError::Start)?;
         let observer = Arc::clone(&screen) as Arc<_>;
-        let pool = Pool::new(Arc::clone(&hub), executor, observer, jobs);
+        let pool = Pool::new(Arc::clone(&hub), Arc::clone(&executor), observer, jobs);
         let control = Control { hub: Arc::clone(&hub), pool, screen: Arc::clone(&screen), clock };
         let controlled = control.run();
         // Every attempt has ended, and with it all it started.
@@ -180,6 +180,7 @@ impl Parts {
         if let Err(error) = controlled {
             hub.fail(io::Error::new(error.kind(), error.to_string()));
         }
+        let left = executor.clear_orphans();
         let recorder = recording.join();
         // The terminal is given back whatever happened; what cannot be shown any more is not worth an error.
         let _ = screen.finish();
@@ -187,15 +188,17 @@ impl Parts {
             return Err(DriverError::Record(error));
         }
         match (recorder, hub.outcome()) {
-            (Ok(recorder), Some(outcome)) => Ok(ended(recorder, outcome, hub.plan())),
+            (Ok(recorder), Some(outcome)) => Ok(ended(recorder, outcome, hub.plan(), &left)),
             // The panic hook has said where; the journal is whole up to there.
             _ => panic!("the recorder stopped before the run was over"),
         }
     }
 }
 
-fn ended(recorder: Recorder, outcome: RunOutcome, plan: Arc<Plan>) -> Ended {
+fn ended(recorder: Recorder, outcome: RunOutcome, plan: Arc<Plan>, left: &[String]) -> Ended {
     let mut problems = recorder.problems;
+    problems
+        .extend(left.iter().map(|process| format!("left behind by a task, and ended: {}", safe(process))));
     problems.extend(recorder.ticker.pending());
     let is_behind = recorder.ticker.is_behind();
     Ended { outcome, plan, files: recorder.files.names(), summary: recorder.files.summary, problems, is_behind }

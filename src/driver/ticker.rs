@@ -6,10 +6,10 @@ use super::Replan;
 use crate::boxes::{Boxes, Edited, Ticked};
 use crate::event::{Event, EventKind, NoteLevel, TaskRef, Verdict};
 use crate::plan::Plan;
-use crate::task::{Document, State, Task, TaskId, TaskIx};
+use crate::task::{State, Task, TaskId, TaskIx};
 use crate::text::safe;
 use crate::writeback::Tick;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -86,8 +86,7 @@ impl BoxTicker {
         self.last = Instant::now();
         self.took = self.last - started;
         let mut looked = Looked { events: self.told(plan, &ticked), plan: None };
-        if let Some(mut edited) = ticked.changed {
-            mark_ours(&mut edited.document, ticked.ticked.iter().map(|(task, _)| task).chain(&ticked.reticked));
+        if let Some(edited) = ticked.changed {
             self.take_up(plan, edited, &ticked.cleared, &mut looked);
         }
         looked
@@ -127,10 +126,15 @@ impl BoxTicker {
     }
 
     /// Others edited the file: plans it as it reads now, unless that cannot be done; then the run goes on as planned.
-    fn take_up(&self, plan: &Arc<Plan>, edited: Edited, cleared: &[TaskId], looked: &mut Looked) {
+    fn take_up(&self, plan: &Arc<Plan>, mut edited: Edited, cleared: &[TaskId], looked: &mut Looked) {
         let note = |level, text| EventKind::Note { level, text };
-        match (self.replan)(edited, cleared) {
-            Ok(new) if same_work(plan, &new.plan) => {}
+        // The text is older than our ticks: a box open in it was not cleared, and its task must not run again.
+        for task in edited.document.tasks.iter_mut().filter(|task| self.boxes.is_ticked(&task.id)) {
+            task.state = State::Done;
+        }
+        let is_ours = |task: &Task| self.boxes.is_ticked(&task.id);
+        match (self.replan)(edited) {
+            Ok(new) if cleared.is_empty() && same_work(plan, &new.plan, is_ours) => {}
             Ok(new) => {
                 looked.events.extend(new.warnings.into_iter().map(|text| note(NoteLevel::Warn, text)));
                 looked.plan = Some(Arc::new(new.plan));
@@ -152,31 +156,18 @@ fn at_line(plan: &Plan, id: &TaskId, line: u32) -> Option<TaskRef> {
     is_same.then(|| TaskRef { ix: TaskIx(at as u32), id: id.clone() })
 }
 
-/// The text as others left it has boxes open that were ticked in the same look. To whoever plans it they are ticked:
-/// read as they stood, each of them would seem to have been cleared by a person, and what is done would run again.
-fn mark_ours<'a>(document: &mut Document, ticked: impl Iterator<Item = &'a TaskId>) {
-    let ticked: HashSet<&TaskId> = ticked.collect();
-    for task in document.tasks.iter_mut().filter(|task| ticked.contains(&task.id)) {
-        task.state = State::Done;
-        if let Some(checkbox) = &mut task.checkbox {
-            checkbox.mark = "x".to_owned();
-        }
-    }
-}
-
 /// Whether the box is ours to tick: not done already, and not a mark that people gave a meaning of their own. Such a
 /// mark on a group stays when all in it is done.
 pub(super) fn may_tick(task: &Task) -> bool {
     !matches!(task.state, State::Done | State::Unclear)
 }
 
-/// Whether two plans of a file differ in nothing that decides what runs: an edit of prose changes no plan.
-fn same_work(old: &Plan, new: &Plan) -> bool {
+/// Whether two plans of a file differ in nothing that decides what runs: an edit of prose changes no plan, nor does the
+/// tick of a box that `is_ours`.
+fn same_work(old: &Plan, new: &Plan, is_ours: impl Fn(&Task) -> bool) -> bool {
     old.tasks.len() == new.tasks.len()
         && old.graph.edges() == new.graph.edges()
-        && old
-            .tasks
-            .iter()
-            .zip(&new.tasks)
-            .all(|(a, b)| a.id == b.id && a.title == b.title && a.state == b.state && a.blocks == b.blocks)
+        && old.tasks.iter().zip(&new.tasks).all(|(a, b)| {
+            a.id == b.id && a.title == b.title && (a.state == b.state || is_ours(b)) && a.blocks == b.blocks
+        })
 }

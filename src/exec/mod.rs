@@ -77,6 +77,14 @@ impl Executor {
         }
     }
 
+    /// For the end of a run, when no attempt runs any more: ends what could not be traced to one, and says what it was.
+    pub fn clear_orphans(&self) -> Vec<String> {
+        match self {
+            Executor::Shell(shell) => shell.clear_orphans(),
+            Executor::Scripted(_) => Vec::new(),
+        }
+    }
+
     /// Runs the attempt on the calling thread until nothing of it lives any more.
     pub fn run(
         &self,

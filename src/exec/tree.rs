@@ -296,6 +296,9 @@ impl Trees {
 
     /// Ends every orphan there is, whoever started it: for the end of a run, when no attempt is left.
     pub(super) fn clear_orphans(&self) -> Vec<String> {
+        if self.has_no_orphans() {
+            return Vec::new();
+        }
         self.bury();
         let find = || {
             let orphans = self.orphans();

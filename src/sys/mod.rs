@@ -15,8 +15,8 @@ pub use poll::{
     Interest, Ready, Wake, close_all_on_exec, grow_pipe, is_closed, pipe, poll, read, read_at, terminal_size,
 };
 pub use process::{
-    Ended, How, PidFd, adopt_orphans, group_exists, kill, kill_group, own_session, reap, stop_myself,
-    try_wait, wait,
+    Ended, How, PidFd, adopt_orphans, group_exists, kill, kill_group, mark_descendants, mark_of, own_session,
+    reap, suspend_myself, try_wait, wait,
 };
 pub use shared::LivePids;
 pub use spawn::{Launcher, Strings};

@@ -79,7 +79,10 @@ fn sleepers(number: &str) -> Vec<i32> {
 #[test]
 fn kill_9_leaves_nothing() {
     let mut worst = Duration::ZERO;
-    for (name, style) in STYLES {
+    // Besides the others: in a session of its own, orphaned, and without the environment it was given.
+    let hidden =
+        ("hidden", "(env -i setsid sh -c 'sleep N & sleep N' >/dev/null 2>&1 &); echo up > up; sleep N");
+    for (name, style) in STYLES.into_iter().chain([hidden]) {
         let number = number();
         let mut played = Played::new(&code(style, &number));
         until(|| played.file("up").is_some());

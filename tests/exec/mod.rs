@@ -5,7 +5,7 @@ mod blocks;
 mod bounds;
 mod guard;
 mod measure;
-mod orphans;
+pub(crate) mod orphans;
 mod stopping;
 
 use specter::event::{AttemptReport, Stop};

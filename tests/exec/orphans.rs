@@ -4,7 +4,7 @@ use super::*;
 use specter::event::AttemptOutcome;
 
 /// Starts children in some style; `N` is a number that no other process sleeps for.
-pub(super) const STYLES: [(&str, &str); 8] = [
+pub(crate) const STYLES: [(&str, &str); 8] = [
     ("direct", "exec sleep N"),
     ("grandchild", "sh -c 'sleep N; true'"),
     ("background", "sleep N & echo up > up; sleep N"),
@@ -18,11 +18,11 @@ pub(super) const STYLES: [(&str, &str); 8] = [
     ("storm", "i=0; while [ $i -lt 200 ]; do (sleep N &) ; i=$((i+1)); done; echo up > up; sleep N"),
 ];
 
-pub(super) fn number() -> String {
+pub(crate) fn number() -> String {
     fastrand::u32(100_000_000..999_999_999).to_string()
 }
 
-pub(super) fn code(style: &str, number: &str) -> String {
+pub(crate) fn code(style: &str, number: &str) -> String {
     // The first two have no moment of their own to say that they run.
     let code = style.replace('N', number);
     if code.contains("> up") { code } else { format!("echo up > up\n{code}") }

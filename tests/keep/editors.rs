@@ -13,13 +13,13 @@ use std::time::Duration;
 
 const TASKS: usize = 200;
 
-fn rename(path: &Path, text: &str) {
+pub(crate) fn rename(path: &Path, text: &str) {
     let temporary = path.with_extension("tmp");
     std::fs::write(&temporary, text).unwrap();
     std::fs::rename(temporary, path).unwrap();
 }
 
-fn in_place(path: &Path, text: &str) {
+pub(crate) fn in_place(path: &Path, text: &str) {
     let mut file = File::create(path).unwrap();
     // In pieces, as buffered writers do.
     for piece in text.as_bytes().chunks(4096) {
@@ -27,7 +27,7 @@ fn in_place(path: &Path, text: &str) {
     }
 }
 
-fn backup_and_create(path: &Path, text: &str) {
+pub(crate) fn backup_and_create(path: &Path, text: &str) {
     std::fs::rename(path, path.with_extension("md~")).unwrap();
     in_place(path, text);
 }

@@ -5,7 +5,7 @@
 
 mod boxes;
 mod child;
-mod editors;
+pub(crate) mod editors;
 mod events;
 mod files;
 mod journal;

@@ -72,6 +72,51 @@ fn a_box_that_a_person_clears_makes_the_task_run_again() {
 }
 
 #[test]
+fn a_box_that_a_person_clears_while_others_run_makes_the_task_run_again() {
+    let ids = ["T001", "T002", "T003", "T004"];
+    let task = |id| {
+        let code = format!("until test -e go-{id}; do sleep 0.01; done; echo {id} >> ran");
+        format!("- [ ] {id} [P] Step\n\n  ```sh run\n  {code}\n  ```\n")
+    };
+    let sandbox = Sandbox::new(&ids.map(task).concat());
+    let child = sandbox.command(["implement", "--parallel", "-j4", "--yes"]).spawn().unwrap();
+    // One after the other: a box is known to be cleared, and not undone by an old copy, by later ticks that stand.
+    for id in &ids[..3] {
+        sandbox.write(&format!("go-{id}"), "");
+        until("it to be ticked", || sandbox.ids("box_ticked").contains(&(*id).to_owned()));
+    }
+    sandbox.write("tasks.md", &sandbox.read("tasks.md").replace("- [x] T001", "- [ ] T001"));
+    until("it to run again", || sandbox.ids("attempt_started").len() == 5);
+    sandbox.write("go-T004", "");
+    finish(child).expect(0);
+    assert_eq!(sandbox.ticked(), ids);
+    for (id, times) in ids.into_iter().zip([2, 1, 1, 1]) {
+        assert_eq!(sandbox.read("ran").matches(id).count(), times, "{id}");
+    }
+}
+
+#[test]
+fn a_save_of_an_old_copy_makes_no_finished_task_run_again() {
+    let sandbox = waiting("");
+    let text = sandbox.read("tasks.md").replace("T001 Wait", "T001 [P] Wait");
+    let text = text + &format!("{}{}", task("T002"), task("T003")).replace("Step", "[P] Step");
+    sandbox.write("tasks.md", &text);
+    let child = sandbox.command(["implement", "--parallel", "-j2", "--yes"]).spawn().unwrap();
+    until("the others to be ticked", || sandbox.ids("box_ticked").len() == 2);
+    // An editor that had the file open since before; and it adds a task.
+    let again = task("T002").replace("T002 Step", "T004 [P] Step");
+    sandbox.write("tasks.md", &format!("{text}{again}"));
+    until("the new one to be done", || sandbox.ids("task_done").len() == 3);
+    sandbox.write("go", "");
+    finish(child).expect(0);
+    assert_eq!(sandbox.ticked(), ["T001", "T002", "T003", "T004"]);
+    assert_eq!(sandbox.read("ran").matches("T003").count(), 1);
+    // T004 does what T002 did.
+    assert_eq!(sandbox.read("ran").matches("T002").count(), 2);
+    assert_eq!(sandbox.ids("attempt_started").len(), 4);
+}
+
+#[test]
 fn prose_edits_survive_byte_for_byte() {
     let sandbox = waiting(&task("T002"));
     let child = sandbox.command(["implement", "--yes"]).spawn().unwrap();
