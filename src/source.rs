@@ -142,6 +142,7 @@ impl SourceText {
     }
 
     /// The bytes of a 1-based line, without its line end. Empty past the end.
+    #[inline]
     pub fn line_span(&self, line: u32) -> Span {
         let starts = &self.inner.line_starts;
         let Some(start) = (line as usize).checked_sub(1).and_then(|n| starts.get(n)) else {
@@ -154,6 +155,7 @@ impl SourceText {
         Span::new(*start as usize, *start as usize + trimmed.len())
     }
 
+    #[inline]
     pub fn line_text(&self, line: u32) -> &str {
         self.slice(self.line_span(line))
     }

@@ -127,7 +127,14 @@ fn contents(path: &Path) -> Result<fs::Contents, Error> {
     fs::read(path, MAX_BYTES as u64).map_err(|error| unreadable(&error))
 }
 
+/// Files from this size on are worth asking for memory ahead, and how much a byte of them comes to when planned.
+const LARGE: usize = 1 << 20;
+const PLANNED: usize = 11;
+
 fn parsed(name: &str, contents: fs::Contents, bytes: Vec<u8>) -> Result<TaskFile, Error> {
+    if bytes.len() >= LARGE {
+        crate::sys::expect_memory(bytes.len() * PLANNED);
+    }
     let source = SourceText::from_bytes(name, bytes).map_err(|error| not_text(name, &error))?;
     let (document, diagnostics) = crate::parse::parse(&source);
     Ok(TaskFile { contents, source, document, diagnostics })

@@ -187,7 +187,7 @@ fn one_by_one(mut draft: Draft, document: &Document, order: &Order, roles: &[Rol
 
 impl Made {
     fn into_plan(self, document: Document, options: &Options) -> Plan {
-        let durations = estimate::durations(&document.tasks, &options.estimates);
+        let durations = estimate::durations(&document.tasks, &self.roles, &options.estimates);
         let is_run = |task: TaskIx| self.roles[task.ix()] == Role::Run;
         let weight = |task: TaskIx| if is_run(task) { durations[task.ix()] } else { Duration::ZERO };
         let remaining = remaining(&self.graph, weight);

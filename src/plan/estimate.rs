@@ -2,7 +2,7 @@
 //!
 //! Knows words of titles; reads no clock and no history file.
 
-use super::Estimates;
+use super::{Estimates, Role};
 use crate::task::Task;
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ impl Kind {
         // The first of the list that any word tells; most words tell nothing.
         let told = if title.is_ascii() {
             // The same words, told apart faster.
-            title.as_bytes().split(|b| !b.is_ascii_alphanumeric()).filter_map(told_by).min()
+            ascii_kind(title.as_bytes())
         } else {
             words(title).map(str::as_bytes).filter_map(told_by).min()
         };
@@ -92,15 +92,35 @@ impl Kind {
     }
 }
 
+/// Of all words that begin like one that tells something, the first of the list that one tells.
+fn ascii_kind(title: &[u8]) -> Option<Kind> {
+    let mut told = None;
+    let mut within = false;
+    for (at, byte) in title.iter().enumerate() {
+        let begins = !within && FIRST[*byte as usize];
+        within = byte.is_ascii_alphanumeric();
+        if begins {
+            let len = title[at..].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+            told = told.into_iter().chain(told_by(&title[at..at + len])).min();
+        }
+    }
+    told
+}
+
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// Expected durations, one per task.
-pub(super) fn durations(tasks: &[Task], estimates: &Estimates) -> Vec<Duration> {
+/// Expected durations, one per task; none for what is done.
+pub(super) fn durations(tasks: &[Task], roles: &[Role], estimates: &Estimates) -> Vec<Duration> {
     let usual = median(estimates);
     let guess = |task: &Task| usual.unwrap_or_else(|| Kind::of(&task.title).built_in());
-    tasks.iter().map(|task| estimates.by_task.get(&task.id).copied().unwrap_or_else(|| guess(task))).collect()
+    let known = |task: &Task| estimates.by_task.get(&task.id).copied();
+    let expected = |(task, role): (&Task, &Role)| match role {
+        Role::Done => Duration::ZERO,
+        _ => known(task).unwrap_or_else(|| guess(task)),
+    };
+    tasks.iter().zip(roles).map(expected).collect()
 }
 
 fn median(estimates: &Estimates) -> Option<Duration> {

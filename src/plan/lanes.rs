@@ -189,7 +189,7 @@ impl Seen {
 struct Lanes {
     list: Vec<Lane>,
     stories: HashMap<String, LaneIx>,
-    stretches: HashMap<u32, LaneIx>,
+    stretches: foldhash::HashMap<u32, LaneIx>,
 }
 
 impl Lanes {

@@ -18,3 +18,21 @@ pub fn keep_memory() {
         }
     }
 }
+
+/// Makes room for `bytes` more, in pages as large as the system has them: a list of a hundred thousand tasks lies on
+/// thirty thousand small ones, and each costs a trap when it is first touched.
+pub fn expect_memory(bytes: usize) {
+    const PAGE: usize = 2 << 20;
+    let mut room = Vec::<u8>::new();
+    // No room is no reason to stop: what is really needed will say so.
+    if room.try_reserve_exact(bytes).is_err() {
+        return;
+    }
+    let start = room.as_mut_ptr().addr().next_multiple_of(PAGE) - room.as_mut_ptr().addr();
+    let len = bytes.saturating_sub(start) / PAGE * PAGE;
+    if len > 0 {
+        // SAFETY: the range lies in memory that `room` owns; the advice changes nothing that it holds.
+        unsafe { libc::madvise(room.as_mut_ptr().add(start).cast(), len, libc::MADV_HUGEPAGE) };
+    }
+    // Dropped, it stays with the allocator (see `keep_memory`) for what comes next.
+}

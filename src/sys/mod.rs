@@ -10,7 +10,7 @@ mod shared;
 mod spawn;
 
 pub use guard::{GuardHandle, fork_guard};
-pub use memory::keep_memory;
+pub use memory::{expect_memory, keep_memory};
 pub use poll::{
     Interest, Ready, Wake, close_all_on_exec, grow_pipe, is_closed, pipe, poll, read, read_at, terminal_size,
 };

@@ -37,17 +37,14 @@ pub(in super::super) fn read(line: &str, from: usize, base: usize, numbers: bool
 /// Where brackets open and colons stand, `（` among them. Bytes are enough: none of the signs is part of another
 /// character.
 fn signs(text: &str) -> impl Iterator<Item = usize> + '_ {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let rest = &text.as_bytes()[at..];
-            let next = rest.iter().position(|b| matches!(b, b'(' | b'[' | b':' | 0xef))?;
-            let found = at + next;
-            at = found + 1;
-            if rest[next] != 0xef || text[found..].starts_with('（') {
-                return Some(found);
-            }
-        }
+    // `（` begins with a byte that few texts hold; without it one search finds all.
+    let wide = if text.is_ascii() { None } else { Some(text.match_indices('（').map(|(at, _)| at)) };
+    let mut wide = wide.into_iter().flatten().peekable();
+    let mut plain = memchr::memchr3_iter(b'(', b'[', b':', text.as_bytes()).peekable();
+    std::iter::from_fn(move || match (plain.peek(), wide.peek()) {
+        (Some(at), Some(other)) if other < at => wide.next(),
+        (Some(_), _) => plain.next(),
+        (None, _) => wide.next(),
     })
 }
 
