@@ -1,9 +1,10 @@
 """Workloads of `benches/compare`: one task graph each, written as tasks.md, build.ninja and Makefile.
 
-Knows shapes and formats; runs nothing. Everything is made from a number of tasks, so two machines get the same files.
+Knows shapes and formats; runs nothing. Everything is made from numbers, so two machines get the same files.
 """
 
 import os
+import random
 from dataclasses import dataclass, field
 
 
@@ -12,12 +13,13 @@ class Task:
     needs: list = field(default_factory=list)
     command: str = "true"
     markers: str = "[P] "
+    # Seconds that its command sleeps.
+    lasts: float = 0.0
 
 
 @dataclass
 class Workload:
     name: str
-    what: str
     tasks: list
     # Position of the first task of each phase, and its heading; none for a plain list.
     phases: dict = field(default_factory=dict)
@@ -32,12 +34,11 @@ class Workload:
 
 
 def flat(name, count, command="true", **more):
-    return Workload(name, f"{count:,} x `{command}`", [Task(command=command) for _ in range(count)], **more)
+    return Workload(name, [Task(command=command) for _ in range(count)], **more)
 
 
 def chain(name, count):
-    tasks = [Task(needs=[n - 1] if n else []) for n in range(count)]
-    return Workload(name, f"a chain of {count:,}", tasks)
+    return Workload(name, [Task(needs=[n - 1] if n else []) for n in range(count)])
 
 
 def layered(name, layers, width, **more):
@@ -47,10 +48,10 @@ def layered(name, layers, width, **more):
         layer, column = divmod(n, width)
         above = (layer - 1) * width
         tasks.append(Task(sorted({above + column, above + (column + 1) % width}) if layer else []))
-    return Workload(name, f"{layers:,} layers of {width:,}", tasks, **more)
+    return Workload(name, tasks, **more)
 
 
-def spec_kit(name):
+def spec_kit(name, sleeps=False):
     """Setup, Foundational, six user stories side by side, Polish: 120 tasks, with the order Spec Kit gives them."""
     groups = [("Setup (Shared Infrastructure)", 6, ""), ("Foundational (Blocking Prerequisites)", 14, "")]
     groups += [(f"User Story {s} - Part {s} (Priority: P{min(s, 3)})", 15, f"[US{s}] ") for s in range(1, 7)]
@@ -77,22 +78,54 @@ def spec_kit(name):
             stories = stories + leaves
         else:
             barrier, stories = leaves, []
-    return Workload(name, "a Spec Kit feature of 120 tasks", tasks, phases, mode="stories", natural=True)
+    workload = Workload(name, tasks, phases, mode="stories", natural=True)
+    return sleeping(workload, 7, 0.1, 0.7, 0.6) if sleeps else workload
 
 
-def all_workloads():
-    return [
-        flat("flat1k", 1_000),
-        flat("flat10k", 10_000),
-        flat("flat1kx", 1_000, "/bin/true x"),
-        chain("chain1k", 1_000),
-        layered("layered10k", 100, 100),
-        spec_kit("spec120"),
-        layered("plan10k", 100, 100, act="plan"),
-        layered("plan100k", 1_000, 100, act="plan"),
-        layered("again10k", 100, 100, act="again", stamps=True),
-        flat("one", 1),
-    ]
+def bag(name, jobs=4):
+    """Short tasks first in the file, and behind them a chain as long as all of them take on `jobs` - 1 workers:
+    whoever goes through the file in order begins the chain too late."""
+    links, each = 20, 0.150
+    draw, tasks, work = random.Random(11), [], 0.0
+    while work < links * each * (jobs - 1) * 0.98:
+        task = Task(lasts=drawn(draw, 0.074, 0.8, 0.5))
+        work += task.lasts
+        tasks.append(task)
+    for link in range(links):
+        tasks.append(Task([len(tasks) - 1] if link else [], lasts=each))
+    return named_sleeps(Workload(name, tasks))
+
+
+def fork_join(name, layers=12, width=18):
+    """Layers in which each task needs two random ones of the layer before; two columns are long and form spines."""
+    draw, tasks = random.Random(5), []
+    for layer in range(layers):
+        above = range((layer - 1) * width, layer * width) if layer else []
+        for column in range(width):
+            needs = set(draw.sample(above, 2)) if layer else set()
+            heavy = column >= width - 2
+            if heavy and layer:
+                needs.add(above[column])
+            tasks.append(Task(sorted(needs), lasts=0.22 if heavy else drawn(draw, 0.05, 0.6, 0.3)))
+    return named_sleeps(Workload(name, tasks))
+
+
+def drawn(draw, median, spread, longest):
+    """A duration as tasks have them: many short, few long."""
+    return round(min(longest, max(0.02, median * draw.lognormvariate(0, spread))), 3)
+
+
+def sleeping(workload, seed, median, spread, longest):
+    draw = random.Random(seed)
+    for task in workload.tasks:
+        task.lasts = drawn(draw, median, spread, longest)
+    return named_sleeps(workload)
+
+
+def named_sleeps(workload):
+    for task in workload.tasks:
+        task.command = f"sleep {task.lasts:.3f}"
+    return workload
 
 
 def write(workload, directory):
