@@ -71,6 +71,8 @@ pub struct Request {
     pub sinks: Vec<Box<dyn Sink>>,
     /// Whether work that nothing checked ticks its box.
     pub tick_unverified: bool,
+    /// Nothing starts before the record of its start is on disk.
+    pub strict: bool,
 }
 
 /// How a session ended.
@@ -147,7 +149,7 @@ impl Parts {
         let session = Session::after(&history, info, clock.wall_ms(), seed);
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
-        let hub = Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, history.last_seq);
+        let hub = Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, history.last_seq, request.strict);
         let hub = Arc::new(hub);
         let out = Box::new(io::stderr());
         let screen = Arc::new(Screen::new(request.screen, &plan, view, &request.header, out));
