@@ -71,7 +71,10 @@ impl BoxTicker {
         self.last = Instant::now();
         let mut looked = Looked { events: self.told(plan, &ticked), plan: None };
         if let Some(mut edited) = ticked.changed {
-            mark_ours(&mut edited.document, ticked.ticked.iter().map(|(task, _)| task).chain(&ticked.reticked));
+            mark_ours(
+                &mut edited.document,
+                ticked.ticked.iter().map(|(task, _)| task).chain(&ticked.reticked),
+            );
             self.take_up(plan, edited, &ticked.cleared, &mut looked);
         }
         looked
