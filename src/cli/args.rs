@@ -237,6 +237,9 @@ pub struct Run {
     /// Which results tick a box: `unverified`: also work that nothing checked
     #[arg(long, value_name = "WHICH")]
     pub tick: Option<Tick>,
+    /// `strict`: no task starts before its start is on disk, so that after power loss only what was running runs again
+    #[arg(long, value_name = "HOW")]
+    pub durability: Option<Durability>,
     /// No effect yet, as no test gates exist; verify blocks always run
     #[arg(long)]
     pub skip_tests: bool,
@@ -399,6 +402,12 @@ pub enum Tick {
     Unverified,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    Group,
+    Strict,
+}
+
 /// The word a value was typed as.
 fn word(value: impl ValueEnum) -> Value {
     value.to_possible_value().map_or(Value::Null, |value| Value::from(value.get_name()))
@@ -454,6 +463,7 @@ impl Implement {
             run.continue_on_error.then(|| "continue-on-error".into()),
         );
         list.maybe("tick", "--tick", run.tick.map(word));
+        list.maybe("durability", "--durability", run.durability.map(word));
         list.maybe("max-time", "--max-time", run.max_time.as_deref().map(Value::from));
         list.maybe("force-shell", "--force-shell", run.force_shell.then_some(Value::Bool(true)));
         list.maybe("max-dispatches", "--max-dispatches", run.max_dispatches.map(Value::from));
@@ -564,12 +574,13 @@ mod tests {
             "--max-dispatches=9",
             "--prose-deps=ignore",
             "--profile=fast",
+            "--durability=strict",
         ];
         let first = implement(&args);
         let again = Implement::from_options(&first.to_options()).expect("parses");
         assert_eq!(again.overrides(), first.overrides());
         assert_eq!(again.select.selection(), first.select.selection());
-        assert_eq!(first.overrides().len(), 11);
+        assert_eq!(first.overrides().len(), 12);
     }
 
     #[test]

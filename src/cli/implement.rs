@@ -311,6 +311,7 @@ impl<'a> Session<'a> {
             loaded,
             sinks,
             tick_unverified: config.tick == config::Tick::Unverified,
+            strict: config.durability == config::Durability::Strict,
         })
     }
 }

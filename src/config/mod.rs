@@ -41,6 +41,16 @@ pub enum Tick {
     Unverified,
 }
 
+/// What waits for the disk. In both, nothing is shown or ticked before its record is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// No task does: after power loss what ended within the last group of records may run again.
+    #[default]
+    Group,
+    /// Each start does: after power loss only what the workers had in hand runs again.
+    Strict,
+}
+
 /// How much is proven (SPEC 8.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
@@ -85,6 +95,7 @@ pub struct Config {
     /// As asked for; [`Config::tdd`] is what counts.
     pub test_first: bool,
     pub tick: Tick,
+    pub durability: Durability,
     pub profile: Profile,
     /// From the user's own layers only.
     pub state_dir: Option<PathBuf>,
@@ -115,6 +126,7 @@ impl Default for Config {
             treat: Vec::new(),
             test_first: false,
             tick: Tick::default(),
+            durability: Durability::default(),
             profile: Profile::default(),
             state_dir: None,
             color: Color::default(),

@@ -1,6 +1,6 @@
 //! The table of settings: name, meaning, where it may be set, how it is read and shown.
 
-use super::{Color, Config, Jobs, Profile, Tick};
+use super::{Color, Config, Durability, Jobs, Profile, Tick};
 use crate::plan::{Mode, ProseDeps, Treat};
 use crate::policy::FailurePolicy;
 use crate::text::nearest;
@@ -53,6 +53,7 @@ const FAILURES: [FailurePolicy; 3] =
     [FailurePolicy::KeepGoing, FailurePolicy::FailFast, FailurePolicy::ContinueOnError];
 const PROSE: [ProseDeps; 3] = [ProseDeps::Ignore, ProseDeps::After, ProseDeps::Needs];
 const TICKS: [Tick; 2] = [Tick::Verified, Tick::Unverified];
+const DURABILITIES: [Durability; 2] = [Durability::Group, Durability::Strict];
 const PROFILES: [Profile; 3] = [Profile::Fast, Profile::Standard, Profile::Enterprise];
 const COLORS: [Color; 3] = [Color::Auto, Color::Always, Color::Never];
 
@@ -155,6 +156,16 @@ pub static SETTINGS: &[Setting] = &[
             words: &["verified", "unverified"],
             get: |c| place(&TICKS, &c.tick),
             set: |c, n| c.tick = TICKS[n],
+        },
+    ),
+    setting(
+        "durability",
+        "what waits for the disk: `group`: no task; `strict`: each start, so that after power loss only what was \
+         running runs again",
+        Access::Words {
+            words: &["group", "strict"],
+            get: |c| place(&DURABILITIES, &c.durability),
+            set: |c, n| c.durability = DURABILITIES[n],
         },
     ),
     setting("strict", "warnings are errors", Access::Flag(|c| &mut c.strict)),

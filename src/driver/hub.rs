@@ -26,10 +26,14 @@ pub(super) struct Job {
     pub(super) is_last: bool,
     pub(super) plan: Arc<Plan>,
     pub(super) stop: Arc<StopHandle>,
+    /// The frame of the journal that records its start.
+    frame: u64,
 }
 
 pub(super) struct Hub {
     clock: Clock,
+    /// Strict durability: nothing starts before the record of its start is on disk.
+    strict: bool,
     core: Mutex<Core>,
     /// There is work, or none will come.
     work: Condvar,
@@ -37,6 +41,8 @@ pub(super) struct Hub {
     recorder: Condvar,
     /// The run is over.
     over: Condvar,
+    /// More of the record is on disk, or none will be.
+    synced: Condvar,
     /// The next wake-up moved, or the run is over.
     pub(super) control: Notify,
 }
@@ -50,6 +56,7 @@ struct Running {
     position: TaskIx,
     attempt: u32,
     stop: Arc<StopHandle>,
+    frame: u64,
 }
 
 struct Core {
@@ -62,6 +69,8 @@ struct Core {
     running: Vec<Running>,
     idle_workers: u32,
     recorder_waits: bool,
+    /// Frames known to be on disk; kept in strict durability only.
+    durable: u64,
     /// In the journal, not yet known to be on disk.
     unsynced: Vec<Event>,
     next_wakeup: Option<Duration>,
@@ -87,6 +96,7 @@ impl Hub {
         journal: Journal,
         clock: Clock,
         last_seq: u64,
+        strict: bool,
     ) -> Hub {
         let core = Core {
             scheduler,
@@ -97,6 +107,7 @@ impl Hub {
             running: Vec::new(),
             idle_workers: 0,
             recorder_waits: false,
+            durable: 0,
             unsynced: Vec::new(),
             next_wakeup: None,
             closing: None,
@@ -105,10 +116,12 @@ impl Hub {
         };
         Hub {
             clock,
+            strict,
             core: Mutex::new(core),
             work: Condvar::new(),
             recorder: Condvar::new(),
             over: Condvar::new(),
+            synced: Condvar::new(),
             control: Notify::new(),
         }
     }
@@ -199,8 +212,31 @@ impl Hub {
         if core.broken.is_some() { Vec::new() } else { std::mem::take(&mut core.unsynced) }
     }
 
-    /// Waits so long, or until the run is over: what comes meanwhile is recorded as one group.
+    /// In strict durability, waits until the start of `job` is on disk, and with it all it follows from. False if it
+    /// never will be.
+    pub(super) fn may_start(&self, job: &Job) -> bool {
+        if !self.strict {
+            return true;
+        }
+        let core = self.lock();
+        let waiting = self.synced.wait_while(core, |core| core.durable < job.frame && core.broken.is_none());
+        waiting.unwrap_or_else(PoisonError::into_inner).broken.is_none()
+    }
+
+    /// So many frames are on disk.
+    pub(super) fn synced(&self, frames: u64) {
+        if self.strict {
+            self.lock().durable = frames;
+            self.synced.notify_all();
+        }
+    }
+
+    /// Waits so long, or until the run is over: what comes meanwhile is recorded as one group. In strict durability
+    /// tasks wait for the record, so it does not wait.
     pub(super) fn rest(&self, at_most: Duration) {
+        if self.strict {
+            return;
+        }
         let core = self.lock();
         let resting = self.over.wait_timeout_while(core, at_most, |core| !core.is_over());
         drop(resting.unwrap_or_else(PoisonError::into_inner));
@@ -288,6 +324,9 @@ impl Hub {
     /// Wakes exactly who has something to do. `ready` is how many queued jobs others should take.
     fn wake(&self, core: &mut Core, ready: usize) {
         let over = core.is_over();
+        if core.broken.is_some() {
+            self.synced.notify_all();
+        }
         if over {
             self.work.notify_all();
             self.over.notify_all();
@@ -313,10 +352,10 @@ impl Core {
     }
 
     fn take_job(&mut self) -> Option<Job> {
-        let Running { task, plan, attempt, stop, .. } = self.queue.pop_front()?;
+        let Running { task, plan, attempt, stop, frame, .. } = self.queue.pop_front()?;
         let position = self.running.iter().find(|running| Arc::ptr_eq(&running.stop, &stop))?.position;
         let is_last = self.scheduler.is_last_attempt(position);
-        Some(Job { task, attempt, is_last, plan, stop })
+        Some(Job { task, attempt, is_last, plan, stop, frame })
     }
 
     fn apply(&mut self, decision: Decision) {
@@ -354,7 +393,8 @@ impl Core {
                 if self.is_paused {
                     stop.pause();
                 }
-                let running = Running { task, plan, position: task, attempt, stop };
+                let frame = self.journal.appended();
+                let running = Running { task, plan, position: task, attempt, stop, frame };
                 self.running.push(running.clone());
                 self.queue.push_back(running);
             }

@@ -71,6 +71,8 @@ pub struct Request {
     pub sinks: Vec<Box<dyn Sink>>,
     /// Whether work that nothing checked ticks its box.
     pub tick_unverified: bool,
+    /// Nothing starts before the record of its start is on disk.
+    pub strict: bool,
 }
 
 /// How a session ended.
@@ -147,7 +149,8 @@ impl Parts {
         let session = Session::after(&history, info, clock.wall_ms(), seed);
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
-        let hub = Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, history.last_seq);
+        let hub =
+            Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, history.last_seq, request.strict);
         let hub = Arc::new(hub);
         let out = Box::new(io::stderr());
         let screen = Arc::new(Screen::new(request.screen, &plan, view, &request.header, out));
@@ -201,7 +204,14 @@ fn ended(recorder: Recorder, outcome: RunOutcome, plan: Arc<Plan>, left: &[Strin
         .extend(left.iter().map(|process| format!("left behind by a task, and ended: {}", safe(process))));
     problems.extend(recorder.ticker.pending());
     let is_behind = recorder.ticker.is_behind();
-    Ended { outcome, plan, files: recorder.files.names(), summary: recorder.files.summary, problems, is_behind }
+    Ended {
+        outcome,
+        plan,
+        files: recorder.files.names(),
+        summary: recorder.files.summary,
+        problems,
+        is_behind,
+    }
 }
 
 /// Writes every derived file of a run again, from its events alone: for one whose files were deleted after it ended.

@@ -61,9 +61,14 @@ impl Pool {
 fn work(hub: &Hub, executor: &Executor, observer: &dyn OutputObserver) {
     let mut next = hub.next_job();
     while let Some(job) = next {
-        let report = run(executor, &job, observer);
+        let report = if hub.may_start(&job) { run(executor, &job, observer) } else { cancelled() };
         next = hub.finished(&job.stop, report).or_else(|| hub.next_job());
     }
+}
+
+/// The record broke before the start was on disk.
+fn cancelled() -> AttemptReport {
+    AttemptReport { outcome: AttemptOutcome::Cancelled, ..AttemptReport::default() }
 }
 
 /// A panic in an executor is our bug: the task fails with it, the run goes on, the panic hook has said where.

@@ -1,7 +1,7 @@
 //! The recorder: makes events durable in groups, then lets them be seen, ticks boxes, writes state files.
 //!
 //! One thread. Order is the promise: fdatasync first, everything visible after it. The hub appends in order, so a
-//! group is never durable without what came before it; no task waits for the disk.
+//! group is never durable without what came before it; no task waits for the disk, but in strict durability.
 
 use super::files::StateFiles;
 use super::hub::{Batch, Hub};
@@ -58,8 +58,9 @@ impl Recorder {
         if batch.events.is_empty() {
             return !self.hub.is_broken();
         }
-        if let Err(error) = self.syncer.sync() {
-            self.hub.fail(io_error(error));
+        match self.syncer.sync() {
+            Ok(frames) => self.hub.synced(frames),
+            Err(error) => self.hub.fail(io_error(error)),
         }
         if self.hub.is_broken() {
             // What is not durable is not shown; the attempts still running must end first.

@@ -1,6 +1,6 @@
 //! People edit the task file while a run goes on (SPEC 2.6): their edits survive and are taken up.
 
-use super::sandbox::{Sandbox, finish, until};
+use super::sandbox::{Sandbox, finish, processes_in, until};
 use std::time::Duration;
 
 /// `T001` waits until the file `go` exists; what comes after is up to the edit.
@@ -220,6 +220,7 @@ fn killed_and_edited(later: Duration, edit: impl FnOnce(&str) -> String) -> Stri
     until("two boxes to be ticked", || sandbox.ids("box_ticked") == ["T001", "T002"]);
     child.kill().unwrap();
     child.wait().unwrap();
+    until("the killed run's processes to be gone", || processes_in(&sandbox.root()).is_empty());
     sandbox.write("tasks.md", &edit(&sandbox.read("tasks.md")));
     sandbox.write("go", "");
     let file = std::fs::File::options().write(true).open(sandbox.root().join("tasks.md")).unwrap();

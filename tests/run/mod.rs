@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod corpus;
+mod durability;
 mod edits;
 mod examples;
 mod kill;

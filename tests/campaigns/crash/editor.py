@@ -30,7 +30,7 @@ def insert_above(text):
 
 def retitle(text):
     """Another length, so that every later offset changes."""
-    return text.replace(b"T007 Step 7 ", b"T007 A step with another name, as a person wrote it ")
+    return text.replace(b"T007 [P] Step 7 ", b"T007 [P] A step with another name, as a person wrote it ")
 
 
 def join_and_tick(text):
@@ -46,6 +46,7 @@ def states(original):
     texts = [original]
     for edit in EDITS:
         texts.append(edit(texts[-1]))
+    assert len(set(texts)) == len(texts), "an edit changes nothing"
     return texts
 
 
