@@ -56,7 +56,8 @@ impl<'a> Session<'a> {
         let loaded = stage::configuration(global, &target, &given.overrides())?;
         let clock = Clock::start();
         let store = stage::find_store(global, &loaded.config, &target)?;
-        let held = store.map(|store| lock(&store, &clock).map(|lock| (store, lock))).transpose()?;
+        let held =
+            store.map(|store| lock(&store, &clock, &loaded.config).map(|lock| (store, lock))).transpose()?;
         let mut session = Session { global, target, args: given.clone(), loaded, clock, held, resumed: None };
         session.look_back()?;
         Ok(session)
@@ -240,7 +241,7 @@ impl<'a> Session<'a> {
         let store = stage::open_store(self.global, &self.loaded.config, &self.target)?;
         let lock = match self.held.take() {
             Some((_, lock)) => lock,
-            None => lock(&store, &self.clock)?,
+            None => lock(&store, &self.clock, &self.loaded.config)?,
         };
         Ok((store, lock))
     }
@@ -316,15 +317,17 @@ impl<'a> Session<'a> {
     }
 }
 
-fn lock(store: &Store, clock: &Clock) -> Result<Lock, Error> {
+fn lock(store: &Store, clock: &Clock, config: &Config) -> Result<Lock, Error> {
     let command =
         std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
-    store.lock(&command, clock.wall_ms()).map_err(|error| match error {
+    let lock = store.lock(&command, clock.wall_ms()).map_err(|error| match error {
         error @ LockError::Held { .. } => {
             Error::new(Kind::Locked, error).hint("wait for it, or end it; its lock goes with it")
         }
         error => Error::new(Kind::Io, error),
-    })
+    })?;
+    lock.caveat().into_iter().for_each(|caveat| stage::note(config, caveat));
+    Ok(lock)
 }
 
 /// Ticks what a killed run recorded as done, before the file is planned: a finished task never runs again.

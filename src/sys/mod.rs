@@ -12,7 +12,8 @@ mod spawn;
 pub use guard::{GuardHandle, fork_guard};
 pub use memory::{expect_memory, keep_memory};
 pub use poll::{
-    Interest, Ready, Wake, close_all_on_exec, grow_pipe, is_closed, pipe, poll, read, read_at, terminal_size,
+    Interest, NFS, Ready, Wake, close_all_on_exec, file_system, grow_pipe, is_closed, pipe, poll, read,
+    read_at, terminal_size, try_lock_record,
 };
 pub use process::{
     Ended, How, PidFd, adopt_orphans, group_exists, kill, kill_group, mark_descendants, mark_of, own_session,

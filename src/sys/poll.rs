@@ -48,6 +48,36 @@ pub fn read_at(file: &File, into: &mut [u8]) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, into, 0)
 }
 
+/// The type of NFS, as [`file_system`] gives it.
+pub const NFS: i64 = libc::NFS_SUPER_MAGIC;
+
+/// The type of the file system that holds `file`.
+pub fn file_system(file: &File) -> io::Result<i64> {
+    let mut found = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: filled in on success, and a zeroed struct is valid in any case.
+    unsafe {
+        check(libc::fstatfs(file.as_raw_fd(), found.as_mut_ptr()))?;
+        Ok(found.assume_init().f_type)
+    }
+}
+
+/// Locks all of `file` for its open description alone; false if another one has it.
+pub fn try_lock_record(file: &File) -> io::Result<bool> {
+    let whole = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    // SAFETY: the struct lives through the call.
+    match check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const whole) }) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// What one descriptor of a [`poll`] is ready for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ready {

@@ -48,7 +48,7 @@ impl Sandbox {
 
     /// `specter ARGS` in the project, in a clean environment.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_specter"));
+        let mut command = Command::new(specter());
         command
             .args(args)
             .current_dir(self.root())
@@ -106,6 +106,11 @@ impl Sandbox {
     pub(crate) fn metrics(&self) -> Value {
         serde_json::from_str(&self.read(".specter/implementation-metrics.json")).expect("metrics are JSON")
     }
+}
+
+/// The program under test: for campaigns, another build of it may be named.
+fn specter() -> std::ffi::OsString {
+    std::env::var_os("SPECTER_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_specter").into())
 }
 
 /// Ids of the ticked boxes of a plain task file.
