@@ -5,6 +5,7 @@ mod corpus;
 mod edits;
 mod examples;
 mod kill;
+mod landlock;
 pub(crate) mod sandbox;
 mod scale;
 mod scenarios;
