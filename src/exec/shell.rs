@@ -12,11 +12,13 @@ use super::tree::{TOKEN_NAME, Trees};
 use super::{Attempt, OutputObserver};
 use crate::classify::{self, Classified, Facts, Rules};
 use crate::event::{AttemptOutcome, AttemptReport, BlockRef, FailureClass};
-use crate::sys::{self, How, Launcher, LivePids, Pid, Strings};
+use crate::fs::PRIVATE_DIR;
+use crate::sys::{self, Dir, How, Launcher, LivePids, Pid, Strings};
 use crate::task::{Block, BlockKind};
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -85,7 +87,7 @@ impl ShellConfig {
 pub struct ShellExecutor {
     project: PathBuf,
     run: String,
-    run_dir: PathBuf,
+    run_dir: Dir,
     environment: Environment,
     commands: Commands,
     launcher: Launcher,
@@ -109,6 +111,7 @@ impl ShellExecutor {
         let vars = inherited(vars, config.sandbox.is_some());
         let environment = Environment::new(&vars, &env_pass, &project, &run);
         let shell = path_string(&shell)?;
+        std::fs::DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(&run_dir)?;
         let commands = Commands::new(&environment, shell, force_shell, run_dir.join("scripts"));
         let is_here = std::env::current_dir().is_ok_and(|here| here == project);
         let dir = if is_here { None } else { Some(path_string(&project)?) };
@@ -123,7 +126,7 @@ impl ShellExecutor {
             masker,
             project,
             run,
-            run_dir,
+            run_dir: Dir::open(&run_dir)?,
             environment,
             commands,
             launcher,

@@ -2,6 +2,7 @@
 //! memory, the guardian's fork, restricting threads. Linux. Knows nothing of tasks; what it offers is safe to call.
 #![expect(unsafe_code, reason = "system calls that std does not offer; every block says why it is sound")]
 
+mod beneath;
 mod guard;
 mod landlock;
 mod poll;
@@ -9,6 +10,7 @@ mod process;
 mod shared;
 mod spawn;
 
+pub use beneath::Dir;
 pub use guard::{GuardHandle, fork_guard};
 pub use landlock::{Held, restrict_thread};
 pub use poll::{
