@@ -36,6 +36,17 @@ impl Error {
         Error::Io { operation, path: path.to_owned(), source }
     }
 
+    /// The same trouble, told of the path that people know.
+    #[must_use]
+    pub fn about(self, path: &Path) -> Error {
+        let path = path.to_owned();
+        match self {
+            Error::Io { operation, source, .. } => Error::Io { operation, path, source },
+            Error::NotAFile { what, .. } => Error::NotAFile { path, what },
+            Error::TooLarge { bytes, limit, .. } => Error::TooLarge { path, bytes, limit },
+        }
+    }
+
     /// The system's reason, where the system gave one.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
@@ -123,6 +134,17 @@ pub fn read(path: &Path, limit: u64) -> Result<Contents, Error> {
     Ok(Contents { bytes, identity: Identity::of(&metadata) })
 }
 
+/// As [`read`]; a link in the file's place is refused.
+pub fn read_no_link(path: &Path, limit: u64) -> Result<Contents, Error> {
+    let meta = std::fs::symlink_metadata(path).map_err(at("inspect", path))?;
+    let contents = read(path, limit)?;
+    // Of the file that was opened, so that a link put there meanwhile is noticed too.
+    match Identity::of(&meta).is_same_file(&contents.identity) {
+        true => Ok(contents),
+        false => Err(Error::NotAFile { path: path.to_owned(), what: "a link" }),
+    }
+}
+
 /// Reads what is left of an open file whose size was `expected`.
 pub fn read_rest(file: &mut File, path: &Path, expected: u64, limit: u64) -> Result<Vec<u8>, Error> {
     let too_large = |bytes| Error::TooLarge { path: path.to_owned(), bytes, limit };
@@ -162,6 +184,11 @@ pub fn atomic_replace(path: &Path, bytes: &[u8], access: Access) -> Result<(), E
 pub fn replace_relaxed(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
     let target = resolve(path)?;
     Temporary::write(&target, bytes, access)?.rename(&target)
+}
+
+/// As [`replace_relaxed`]; a link in the file's place is replaced itself.
+pub fn replace_name(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
+    Temporary::write(path, bytes, access)?.rename(path)
 }
 
 /// Adds `bytes` at the end; creates the file, private, if there is none. Not synced.

@@ -42,6 +42,7 @@ const LOCALISED: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["ui/diagnostics.rs"]),
     ("tokio::", &["driver/"]),
     ("anyhow", &["cli/"]),
+    ("landlock::", &["sys/"]),
 ];
 
 struct Source {

@@ -231,6 +231,9 @@ pub struct Run {
     /// Start plain commands by the shell too, instead of directly
     #[arg(long)]
     pub force_shell: bool,
+    /// `off`; `write`: tasks can change files only in the project; `require`: and nothing is run where that cannot be held to
+    #[arg(long, value_name = "LEVEL")]
+    pub sandbox: Option<String>,
     /// `enterprise` implies --tdd; otherwise no effect yet: each profile runs the tasks' own verify blocks
     #[arg(long, value_name = "NAME")]
     pub profile: Option<Profile>,
@@ -466,6 +469,7 @@ impl Implement {
         list.maybe("durability", "--durability", run.durability.map(word));
         list.maybe("max-time", "--max-time", run.max_time.as_deref().map(Value::from));
         list.maybe("force-shell", "--force-shell", run.force_shell.then_some(Value::Bool(true)));
+        list.maybe("sandbox", "--sandbox", run.sandbox.as_deref().map(Value::from));
         list.maybe("max-dispatches", "--max-dispatches", run.max_dispatches.map(Value::from));
         list.0
     }

@@ -7,14 +7,14 @@ use super::args::{Format, Global, Implement};
 use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::target::Target;
-use super::{consent, report, stage};
+use super::{consent, report, sandbox, stage};
 use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::config::trust::Trust;
 use crate::config::{self, Config};
 use crate::driver::{self, Replanned, Request, Saved};
 use crate::event::{EventKind, RunInfo, RunOutcome};
-use crate::exec::ShellConfig;
+use crate::exec::{SandboxConfig, ShellConfig};
 use crate::history::History;
 use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail};
 use crate::plan::{self, Mode, Plan, Role};
@@ -49,6 +49,7 @@ struct Session<'a> {
     held: Option<(Store, Lock)>,
     /// The run to go on with.
     resumed: Option<(RunId, Loaded)>,
+    sandbox: Option<SandboxConfig>,
 }
 
 impl<'a> Session<'a> {
@@ -58,7 +59,8 @@ impl<'a> Session<'a> {
         let store = stage::find_store(global, &loaded.config, &target)?;
         let held =
             store.map(|store| lock(&store, &clock, &loaded.config).map(|lock| (store, lock))).transpose()?;
-        let mut session = Session { global, target, args: given.clone(), loaded, clock, held, resumed: None };
+        let args = given.clone();
+        let mut session = Session { global, target, args, loaded, clock, held, resumed: None, sandbox: None };
         session.look_back()?;
         Ok(session)
     }
@@ -117,7 +119,10 @@ impl<'a> Session<'a> {
         self.args.format = format;
         (self.args.run.yes, self.args.run.trust) = (run_flags.yes, run_flags.trust);
         self.args.run.resume = true;
+        let sandbox = self.loaded.config.sandbox;
         self.loaded = stage::configuration(self.global, &self.target, &self.args.overrides())?;
+        // A journal lies in the repository: what it remembers can make the sandbox stricter, never looser.
+        self.loaded.config.sandbox = self.loaded.config.sandbox.max(sandbox);
         self.resumed = Some((run, loaded));
         Ok(())
     }
@@ -151,10 +156,11 @@ impl<'a> Session<'a> {
             std::mem::forget((plan, file));
             return Ok(Exit::Done);
         }
+        self.sandbox = sandbox::settle(&self.loaded.config, &self.target.project)?;
         consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         let (store, lock) = self.hold()?;
         let mut request = self.request(&store, &lock, Arc::new(plan), file, options)?;
-        request.shell.shell = shell;
+        (request.shell.shell, request.shell.sandbox) = (shell, self.sandbox);
         let run = request.run.clone();
         let json = self.args.format == Format::Json;
         let ended = driver::run(request).map_err(|error| {
@@ -275,7 +281,7 @@ impl<'a> Session<'a> {
             mode: plan::export::mode_name(config.mode).to_owned(),
             jobs,
             selection: self.args.select.to_options(),
-            executors: vec!["shell".to_owned()],
+            executors: vec![if self.sandbox.is_some() { "shell in a sandbox" } else { "shell" }.to_owned()],
             session,
         };
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();

@@ -11,6 +11,7 @@ mod look;
 mod out;
 mod plan;
 mod report;
+mod sandbox;
 mod stage;
 mod target;
 

@@ -211,10 +211,21 @@ impl Loader {
         if place.layer == Layer::Project && setting.user_only {
             return self.find(place.source, user_only(setting, entry));
         }
+        let before = setting.strictness.map(|of| (of, self.loaded.config.clone()));
         if let Err(message) = setting.set(&mut self.loaded.config, &value) {
             let what = format!("the value of `{}` cannot be used", entry.path);
             return self
                 .find(place.source, Diagnostic::error(Code::BadValue, what).at(entry.value_span, message));
+        }
+        if let Some((strictness, before)) = before.filter(|_| place.layer == Layer::Project)
+            && strictness(&self.loaded.config) < strictness(&before)
+        {
+            self.loaded.config = before;
+            return self.note(
+                place,
+                entry,
+                "has no effect: a project can only be stricter than your own choice",
+            );
         }
         if place.layer == Layer::Project && setting.executes {
             self.loaded.executes.retain(|(known, _)| known != key);

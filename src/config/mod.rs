@@ -60,6 +60,17 @@ pub enum Profile {
     Enterprise,
 }
 
+/// What keeps tasks from changing files outside the project. Later is stricter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sandbox {
+    #[default]
+    Off,
+    /// Where the system can; without one where it cannot.
+    Write,
+    /// As `Write`, and where the system cannot hold to all of it nothing is run.
+    Require,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
     #[default]
@@ -85,6 +96,9 @@ pub struct Config {
     pub force_shell: bool,
     /// Variables handed to tasks although they look like secrets. From the user's own layers only.
     pub env_pass: Vec<String>,
+    pub sandbox: Sandbox,
+    /// Where tasks may change files besides the project. From the user's own layers only.
+    pub sandbox_write: Vec<String>,
     pub try_alternatives: bool,
     /// Words in a failure's output that make it worth another try, and those that make it final.
     pub retryable: Vec<String>,
@@ -118,6 +132,8 @@ impl Default for Config {
             shell: "sh".to_owned(),
             force_shell: false,
             env_pass: Vec::new(),
+            sandbox: Sandbox::default(),
+            sandbox_write: Vec::new(),
             try_alternatives: true,
             retryable: Vec::new(),
             non_retryable: Vec::new(),

@@ -1,6 +1,6 @@
 //! The table of settings: name, meaning, where it may be set, how it is read and shown.
 
-use super::{Color, Config, Durability, Jobs, Profile, Tick};
+use super::{Color, Config, Durability, Jobs, Profile, Sandbox, Tick};
 use crate::plan::{Mode, ProseDeps, Treat};
 use crate::policy::FailurePolicy;
 use crate::text::nearest;
@@ -17,6 +17,8 @@ pub struct Setting {
     pub user_only: bool,
     /// A project's value decides what is executed, so it is part of what is agreed to.
     pub executes: bool,
+    /// How strict a value is, where a project may only be stricter than what the user configured.
+    pub(super) strictness: Option<fn(&Config) -> usize>,
     pub(super) access: Access,
 }
 
@@ -45,7 +47,7 @@ pub(super) enum Access {
 }
 
 const fn setting(key: &'static str, doc: &'static str, access: Access) -> Setting {
-    Setting { key, doc, user_only: false, executes: false, access }
+    Setting { key, doc, user_only: false, executes: false, strictness: None, access }
 }
 
 const MODES: [Mode; 4] = [Mode::Sequential, Mode::Parallel, Mode::Stories, Mode::Graph];
@@ -55,6 +57,8 @@ const PROSE: [ProseDeps; 3] = [ProseDeps::Ignore, ProseDeps::After, ProseDeps::N
 const TICKS: [Tick; 2] = [Tick::Verified, Tick::Unverified];
 const DURABILITIES: [Durability; 2] = [Durability::Group, Durability::Strict];
 const PROFILES: [Profile; 3] = [Profile::Fast, Profile::Standard, Profile::Enterprise];
+const SANDBOXES: [Sandbox; 3] = [Sandbox::Off, Sandbox::Write, Sandbox::Require];
+const SANDBOX_WORDS: [&str; 3] = ["off", "write", "require"];
 const COLORS: [Color; 3] = [Color::Auto, Color::Always, Color::Never];
 
 fn place<T: PartialEq>(all: &[T], value: &T) -> usize {
@@ -199,6 +203,22 @@ pub static SETTINGS: &[Setting] = &[
             "env.pass",
             "variables that tasks get although they look like secrets",
             Access::Texts(|c| &mut c.env_pass),
+        )
+    },
+    Setting {
+        strictness: Some(|c| place(&SANDBOXES, &c.sandbox)),
+        ..setting(
+            "sandbox",
+            "`write`: tasks change files only in the project; `require`: or nothing is run",
+            Access::Own { get: show_sandbox, set: set_sandbox, schema: || json!({ "enum": SANDBOX_WORDS }) },
+        )
+    },
+    Setting {
+        user_only: true,
+        ..setting(
+            "sandbox-write",
+            "where tasks in the sandbox may change files besides the project",
+            Access::Texts(|c| &mut c.sandbox_write),
         )
     },
     Setting {
@@ -416,6 +436,18 @@ fn show_state_dir(config: &Config) -> Value {
 
 fn set_state_dir(config: &mut Config, value: &Value) -> Result<(), String> {
     config.state_dir = Some(read_text(value)?.into());
+    Ok(())
+}
+
+fn show_sandbox(config: &Config) -> Value {
+    SANDBOX_WORDS[place(&SANDBOXES, &config.sandbox)].into()
+}
+
+fn set_sandbox(config: &mut Config, value: &Value) -> Result<(), String> {
+    if value.as_str() == Some("full") {
+        return Err("`full` does not exist yet; `write` and `require` do".to_owned());
+    }
+    config.sandbox = SANDBOXES[read_word(value, &SANDBOX_WORDS)?];
     Ok(())
 }
 

@@ -5,7 +5,9 @@ use crate::fs::{self, Access};
 use crate::plan::Plan;
 use crate::projection::{Content, Moment, Place, Projections, Write};
 use crate::summary::Summary;
+use crate::sys::Dir;
 use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,15 +19,36 @@ const SHARE: u32 = 50;
 /// The largest derived file that is read back, in bytes.
 const LIMIT: u64 = 256 << 20;
 
+/// Where they go is held open and entered without following links: tasks can change what lies there, and must not
+/// choose what specter overwrites.
 pub(super) struct StateFiles {
-    project: PathBuf,
+    project: Root,
     /// Where `.specter/…` files go: the state directory, wherever it is.
-    state_dir: PathBuf,
+    state_dir: Root,
     projections: Projections,
     pub(super) summary: Summary,
     next: Instant,
     written: HashSet<String>,
     said: HashSet<String>,
+}
+
+struct Root {
+    path: PathBuf,
+    /// Why it could not be opened, if so: told of each file that is not written.
+    dir: io::Result<Dir>,
+}
+
+impl Root {
+    fn new(path: &Path) -> Root {
+        Root { path: path.to_owned(), dir: Dir::open(path) }
+    }
+
+    fn below(&self, relative: &Path, mode: u32) -> io::Result<Dir> {
+        match &self.dir {
+            Ok(dir) => dir.below(relative, mode),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        }
+    }
 }
 
 impl StateFiles {
@@ -36,8 +59,8 @@ impl StateFiles {
         summary: Summary,
     ) -> StateFiles {
         StateFiles {
-            project: project.to_owned(),
-            state_dir: state_dir.to_owned(),
+            project: Root::new(project),
+            state_dir: Root::new(state_dir),
             projections,
             summary,
             next: Instant::now() + RATE,
@@ -72,8 +95,12 @@ impl StateFiles {
     }
 
     fn put(&mut self, write: Write) -> Option<String> {
-        let path = self.path(write.place);
-        match put(&path, &write.content, access(write.place)) {
+        let name = write.place.path();
+        let (root, name) = match name.strip_prefix(".specter/") {
+            Some(name) => (&self.state_dir, Path::new(name)),
+            None => (&self.project, Path::new(&name)),
+        };
+        match put(root, name, &write.content, access(write.place)) {
             Ok(()) => {
                 if !matches!(write.place, Place::Checkpoint(_)) {
                     self.written.insert(write.place.path());
@@ -83,36 +110,36 @@ impl StateFiles {
             Err(error) => Some(format!("a derived file is behind: {error}")),
         }
     }
-
-    fn path(&self, place: Place) -> PathBuf {
-        let path = place.path();
-        match path.strip_prefix(".specter/") {
-            Some(name) => self.state_dir.join(name),
-            None => self.project.join(path),
-        }
-    }
 }
 
-/// What lies in the private state directory stays private; the rest is meant to be read and committed.
+/// What is meant to be committed, or read by others' tools, is as the umask says; everything else is private.
 fn access(place: Place) -> Access {
-    if place.path().starts_with(".specter/") { Access::Private } else { Access::Shared }
+    let path = place.path();
+    let is_private = path.starts_with(".specter/") || path.starts_with(".specter-state/");
+    if is_private { Access::Private } else { Access::Shared }
 }
 
-fn put(path: &Path, content: &Content, access: Access) -> Result<(), fs::Error> {
-    if access == Access::Shared {
-        std::fs::create_dir_all(fs::parent(path))
-            .map_err(|error| fs::Error::io("create", fs::parent(path), error))?;
-    }
+fn put(root: &Root, name: &Path, content: &Content, access: Access) -> Result<(), fs::Error> {
+    let path = root.path.join(name);
+    let mode = if access == Access::Private { fs::PRIVATE_DIR } else { 0o777 };
+    let dir = root
+        .below(fs::parent(name).strip_prefix(".").unwrap_or(fs::parent(name)), mode)
+        .map_err(|error| fs::Error::io("enter", fs::parent(&path), error))?;
+    let here = dir.path().join(name.file_name().unwrap_or_default());
+    put_here(&here, content, access).map_err(|error| error.about(&path))
+}
+
+fn put_here(here: &Path, content: &Content, access: Access) -> Result<(), fs::Error> {
     match content {
-        Content::Append(text) => fs::append(path, text.as_bytes()),
-        Content::Replace(text) => fs::replace_relaxed(path, text.as_bytes(), access),
+        Content::Append(text) => fs::append(here, text.as_bytes()),
+        Content::Replace(text) => fs::replace_name(here, text.as_bytes(), access),
         other => {
-            let existing = match fs::read(path, LIMIT) {
+            let existing = match fs::read_no_link(here, LIMIT) {
                 Ok(contents) => Some(String::from_utf8_lossy(&contents.bytes).into_owned()),
                 Err(error) if error.is_not_found() => None,
                 Err(error) => return Err(error),
             };
-            fs::replace_relaxed(path, other.onto(existing.as_deref()).as_bytes(), access)
+            fs::replace_name(here, other.onto(existing.as_deref()).as_bytes(), access)
         }
     }
 }

@@ -4,8 +4,8 @@
 use super::log::AttemptLog;
 use super::mask::{MaskStream, Masker};
 use super::{Attempt, OutputObserver};
+use crate::sys::Dir;
 use crate::text;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Kept in memory, for rules that look at the output of a failure.
@@ -20,9 +20,9 @@ pub(super) struct Capture<'a> {
     masker: &'a Masker,
     observer: &'a dyn OutputObserver,
     attempt: &'a Attempt<'a>,
-    run_dir: &'a Path,
+    run_dir: &'a Dir,
     /// From the first output on.
-    log: Option<AttemptLog>,
+    log: Option<AttemptLog<'a>>,
     stream: MaskStream,
     tail: Vec<u8>,
     /// Bytes the attempt printed, as it printed them.
@@ -35,7 +35,7 @@ impl<'a> Capture<'a> {
         masker: &'a Masker,
         observer: &'a dyn OutputObserver,
         attempt: &'a Attempt<'a>,
-        run_dir: &'a Path,
+        run_dir: &'a Dir,
     ) -> Capture<'a> {
         let stream = MaskStream::default();
         Capture {
@@ -55,7 +55,7 @@ impl<'a> Capture<'a> {
         self.bytes += piece.len() as u64;
         let name = (self.log.is_none()).then(|| self.log_name());
         let Capture { log, tail, stream, masker, run_dir, .. } = self;
-        let log = log.get_or_insert_with(|| AttemptLog::new(run_dir.join(name.unwrap_or_default())));
+        let log = log.get_or_insert_with(|| AttemptLog::new(run_dir, name.unwrap_or_default().into()));
         stream.push(masker, piece, &mut |text| keep(log, tail, text));
         if self.observer.is_watching() {
             self.show();
@@ -109,7 +109,7 @@ impl<'a> Capture<'a> {
     }
 }
 
-fn keep(log: &mut AttemptLog, tail: &mut Vec<u8>, text: &[u8]) {
+fn keep(log: &mut AttemptLog<'_>, tail: &mut Vec<u8>, text: &[u8]) {
     log.write(text);
     // Shortened only when twice as long, so that many small pieces are not moved each time.
     if tail.len() + text.len() > 2 * TAIL {
@@ -159,7 +159,8 @@ mod tests {
         let masker = Masker::new([]);
         let task = super::super::shell::tests::task(&[]);
         let attempt = Attempt { ix: TaskIx(0), task: &task, number: 1, last: true };
-        let mut capture = Capture::new(&masker, &super::super::NoObserver, &attempt, dir.path());
+        let run = Dir::open(dir.path()).unwrap();
+        let mut capture = Capture::new(&masker, &super::super::NoObserver, &attempt, &run);
         for _ in 0..200 {
             capture.push(&[b'x'; 5000]);
         }

@@ -6,6 +6,7 @@
 
 use super::capture::Capture;
 use super::command::Command;
+use super::sandbox::Sandbox;
 use super::stop::{Armed, StopHandle};
 use super::tree::{Owner, Trees};
 use crate::event::Stop;
@@ -32,6 +33,8 @@ const MUCH: u64 = 1 << 20;
 /// What a process is run with.
 pub(super) struct Setting<'a> {
     pub(super) launcher: &'a Launcher,
+    /// Starts it instead of the launcher, if there is one.
+    pub(super) sandbox: Option<&'a Sandbox>,
     pub(super) trees: &'a Trees,
     pub(super) stop: &'a StopHandle,
     pub(super) armed: &'a Armed<'a>,
@@ -61,14 +64,13 @@ pub(super) struct End {
 pub(super) fn run(command: &Command, setting: &Setting<'_>, capture: &mut Capture<'_>) -> io::Result<End> {
     let started = Instant::now();
     let (out, into) = sys::pipe()?;
-    let launcher = setting.launcher;
-    let pid = launcher.start(
-        &command.program,
-        &command.arguments,
-        setting.environment,
-        setting.dir,
-        into.as_fd(),
-    )?;
+    let Setting { environment, dir, .. } = *setting;
+    let pid = match setting.sandbox {
+        None => {
+            setting.launcher.start(&command.program, &command.arguments, environment, dir, into.as_fd())?
+        }
+        Some(sandbox) => sandbox.start(command, environment, dir, into.as_fd())?,
+    };
     setting.trees.live().add(pid);
     setting.stop.enter(pid);
     drop(into);

@@ -1,15 +1,19 @@
 //! The log of one attempt: private, made with the first byte, bounded: the first and the last 8 MB, and between
 //! them how much was dropped. A disk that does not take it costs the log, never the task.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use crate::fs::PRIVATE_DIR;
+use crate::sys::Dir;
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 const HEAD: u64 = 8 << 20;
 const TAIL: u64 = 8 << 20;
 
-pub(super) struct AttemptLog {
+pub(super) struct AttemptLog<'a> {
+    dir: &'a Dir,
+    /// In `dir`.
     path: PathBuf,
     file: Option<File>,
     /// All bytes given so far, kept or not.
@@ -20,18 +24,18 @@ pub(super) struct AttemptLog {
     tail: u64,
 }
 
-impl AttemptLog {
-    pub(super) fn new(path: PathBuf) -> AttemptLog {
-        AttemptLog::bounded(path, HEAD, TAIL)
+impl<'a> AttemptLog<'a> {
+    pub(super) fn new(dir: &'a Dir, path: PathBuf) -> AttemptLog<'a> {
+        AttemptLog::bounded(dir, path, HEAD, TAIL)
     }
 
-    fn bounded(path: PathBuf, head: u64, tail: u64) -> AttemptLog {
-        AttemptLog { path, file: None, given: 0, lost: 0, head, tail }
+    fn bounded(dir: &'a Dir, path: PathBuf, head: u64, tail: u64) -> AttemptLog<'a> {
+        AttemptLog { dir, path, file: None, given: 0, lost: 0, head, tail }
     }
 
     pub(super) fn write(&mut self, mut bytes: &[u8]) {
         if self.given == 0 && !bytes.is_empty() {
-            match create(&self.path) {
+            match create(self.dir, &self.path) {
                 Ok(file) => self.file = Some(file),
                 Err(_) => self.file = None,
             }
@@ -81,11 +85,10 @@ impl AttemptLog {
     }
 }
 
-fn create(path: &PathBuf) -> io::Result<File> {
-    if let Some(dir) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    }
-    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)
+/// Tasks may have put links in the way: none is followed.
+fn create(dir: &Dir, path: &Path) -> io::Result<File> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    dir.below(path.parent().unwrap_or(Path::new("")), PRIVATE_DIR)?.create(name)
 }
 
 #[cfg(test)]
@@ -95,8 +98,9 @@ mod tests {
 
     fn logged(pieces: &[&[u8]]) -> String {
         let dir = tempfile::tempdir().unwrap();
+        let run = Dir::open(dir.path()).unwrap();
         let path = dir.path().join("tasks/T1/attempt-1.log");
-        let mut log = AttemptLog::bounded(path.clone(), 8, 4);
+        let mut log = AttemptLog::bounded(&run, "tasks/T1/attempt-1.log".into(), 8, 4);
         for piece in pieces {
             log.write(piece);
         }
@@ -120,8 +124,9 @@ mod tests {
     #[test]
     fn nothing_is_created_without_output_and_only_the_owner_may_read() {
         let dir = tempfile::tempdir().unwrap();
+        let run = Dir::open(dir.path()).unwrap();
         let path = dir.path().join("a/b.log");
-        let mut log = AttemptLog::new(path.clone());
+        let mut log = AttemptLog::new(&run, "a/b.log".into());
         log.write(b"");
         assert!(!path.exists());
         log.write(b"x");
@@ -131,10 +136,22 @@ mod tests {
     }
 
     #[test]
+    fn a_link_in_the_way_leads_nowhere() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let run = Dir::open(dir.path()).unwrap();
+        std::os::unix::fs::symlink(outside.path(), dir.path().join("a")).unwrap();
+        let mut log = AttemptLog::new(&run, "a/b.log".into());
+        log.write(b"12345");
+        assert_eq!(log.finish(), 5);
+        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn a_refusing_disk_is_counted() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a"), "a file").unwrap();
-        let mut log = AttemptLog::new(dir.path().join("a/b.log"));
+        let run = Dir::open(dir.path()).unwrap();
+        let mut log = AttemptLog::new(&run, "a/b.log".into());
         log.write(b"12345");
         assert_eq!(log.finish(), 5);
     }

@@ -6,16 +6,19 @@ use super::command::{Command, Commands};
 use super::environment::Environment;
 use super::guardian::Guardian;
 use super::mask::Masker;
+use super::sandbox::{Sandbox, SandboxConfig, TEMPORARY_NAMES};
 use super::stop::{Armed, StopHandle};
 use super::tree::{TOKEN_NAME, Trees};
 use super::{Attempt, OutputObserver};
 use crate::classify::{self, Classified, Facts, Rules};
 use crate::event::{AttemptOutcome, AttemptReport, BlockRef, FailureClass};
-use crate::sys::{self, How, Launcher, LivePids, Pid, Strings};
+use crate::fs::PRIVATE_DIR;
+use crate::sys::{self, Dir, How, Launcher, LivePids, Pid, Strings};
 use crate::task::{Block, BlockKind};
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,6 +52,8 @@ pub struct ShellConfig {
     pub guard: Option<(Pid, LivePids)>,
     /// Without a guardian: where running sessions are noted. Executors of one process share one table.
     pub live: Option<LivePids>,
+    /// Keep tasks from changing files elsewhere.
+    pub sandbox: Option<SandboxConfig>,
 }
 
 impl ShellConfig {
@@ -68,6 +73,7 @@ impl ShellConfig {
             try_alternatives: false,
             guard: None,
             live: None,
+            sandbox: None,
         }
     }
 
@@ -81,10 +87,11 @@ impl ShellConfig {
 pub struct ShellExecutor {
     project: PathBuf,
     run: String,
-    run_dir: PathBuf,
+    run_dir: Dir,
     environment: Environment,
     commands: Commands,
     launcher: Launcher,
+    sandbox: Option<Sandbox>,
     trees: Trees,
     masker: Arc<Masker>,
     rules: Rules,
@@ -100,24 +107,30 @@ impl ShellExecutor {
         sys::adopt_orphans()?;
         sys::close_all_on_exec();
         let ShellConfig { project, run, run_dir, vars, env_pass, shell, force_shell, .. } = config;
+        let masker = Arc::new(Masker::of_environment(&vars));
+        let vars = inherited(vars, config.sandbox.is_some());
         let environment = Environment::new(&vars, &env_pass, &project, &run);
         let shell = path_string(&shell)?;
+        std::fs::DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(&run_dir)?;
         let commands = Commands::new(&environment, shell, force_shell, run_dir.join("scripts"));
         let is_here = std::env::current_dir().is_ok_and(|here| here == project);
-        let launcher = Launcher::new(if is_here { None } else { Some(path_string(&project)?) })?;
+        let dir = if is_here { None } else { Some(path_string(&project)?) };
+        let sandbox = config.sandbox.map(|sandbox| Sandbox::new(&sandbox, dir.clone())).transpose()?;
+        let launcher = Launcher::new(dir)?;
         let (guard, live) = match (config.guard, config.live) {
             (Some((pid, live)), _) => (Some(pid), live),
             (None, Some(live)) => (None, live),
             (None, None) => (None, LivePids::new()?),
         };
         Ok(ShellExecutor {
-            masker: Arc::new(Masker::of_environment(&vars)),
+            masker,
             project,
             run,
-            run_dir,
+            run_dir: Dir::open(&run_dir)?,
             environment,
             commands,
             launcher,
+            sandbox,
             trees: Trees::new(live, guard),
             rules: config.rules,
             grace: config.grace,
@@ -175,6 +188,18 @@ impl ShellExecutor {
         own.push(&[TOKEN_NAME.as_bytes(), b"=", &token]);
         own.push(&[b"SPECTER_TASK_ID=", id]);
         own.push(&[b"SPECTER_TASK_TITLE=", attempt.task.title.as_bytes()]);
+        // Dropped, and its directory with it, when nothing of the attempt lives any more.
+        let place = match self.sandbox.as_ref().map(Sandbox::place).transpose() {
+            Ok(place) => place,
+            Err(error) => {
+                let why = format!("no private directory for temporary files could be made: {error}");
+                return self.not_started(None, &why);
+            }
+        };
+        if let Some(place) = &place {
+            let dir = place.path().as_os_str().as_bytes();
+            TEMPORARY_NAMES.iter().for_each(|name| own.push(&[name.as_bytes(), b"=", dir]));
+        }
         let capture = Capture::new(&self.masker, observer, attempt, &self.run_dir);
         let mut running = Running {
             shell: self,
@@ -199,6 +224,12 @@ impl ShellExecutor {
         apply(&mut report, classified);
         report
     }
+}
+
+/// In the sandbox, temporary files go to each attempt's own place instead of where specter was told to put them.
+fn inherited(mut vars: Vec<(OsString, OsString)>, is_sandboxed: bool) -> Vec<(OsString, OsString)> {
+    vars.retain(|(name, _)| !is_sandboxed || TEMPORARY_NAMES.iter().all(|known| name != known));
+    vars
 }
 
 fn path_string(path: &Path) -> io::Result<CString> {
@@ -355,6 +386,7 @@ impl Running<'_> {
         };
         let setting = Setting {
             launcher: &self.shell.launcher,
+            sandbox: self.shell.sandbox.as_ref(),
             trees: &self.shell.trees,
             stop: self.stop,
             armed: self.armed,

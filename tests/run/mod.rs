@@ -6,6 +6,7 @@ mod durability;
 mod edits;
 mod examples;
 mod kill;
+mod landlock;
 pub(crate) mod sandbox;
 mod scale;
 mod scenarios;

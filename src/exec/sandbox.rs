@@ -1,0 +1,143 @@
+//! The sandbox of tasks (`--sandbox`): a thread of its own that gave up changing files outside the project, and starts
+//! every task of the run, because what it gave up its children lack too.
+//!
+//! Workers cannot restrict themselves: they write logs that tasks must not touch. A program that restricts itself and
+//! then runs the task would cost a second start for each, and hide from specter why a task cannot be started.
+//! Allowed besides the project: a private directory for temporary files, what the user lists, and the devices below.
+
+use super::command::Command;
+use super::scratch::{Place, Scratch};
+use crate::sys::{self, Held, Launcher, Pid, Strings};
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+
+/// Devices that programs write to and that keep nothing, terminals for programs that make their own, and shared memory
+/// (semaphores of several languages' standard libraries are made there).
+const DEVICES: [&str; 8] = [
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
+    "/dev/urandom",
+    "/dev/ptmx",
+    "/dev/pts",
+    "/dev/shm",
+];
+/// What tells programs where temporary files go.
+pub(super) const TEMPORARY_NAMES: [&str; 3] = ["TMPDIR", "TMP", "TEMP"];
+
+/// Where tasks may change files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxConfig {
+    /// The project and what the user lists; canonical, existing.
+    pub writable: Vec<PathBuf>,
+}
+
+impl SandboxConfig {
+    fn allowed(&self) -> Vec<PathBuf> {
+        self.writable.iter().cloned().chain(DEVICES.map(PathBuf::from)).collect()
+    }
+
+    /// Whether this system holds to it, found out by trying on a thread that ends.
+    pub fn try_out(&self) -> io::Result<Held> {
+        let allowed = self.allowed();
+        let probe = std::thread::Builder::new().spawn(move || sys::restrict_thread(&allowed))?;
+        probe.join().map_err(|_| io::Error::other("the thread that tried it broke"))?
+    }
+}
+
+/// Starts what runs in the sandbox.
+pub(super) struct Sandbox {
+    /// `None` only while it is dropped.
+    requests: Option<Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+    scratch: Scratch,
+}
+
+struct Request {
+    program: Arc<CStr>,
+    arguments: Strings,
+    environment: [Strings; 2],
+    dir: Option<CString>,
+    out: OwnedFd,
+    answer: SyncSender<io::Result<Pid>>,
+}
+
+impl Sandbox {
+    /// `dir` is where tasks start, as in [`Launcher::new`].
+    pub(super) fn new(config: &SandboxConfig, dir: Option<CString>) -> io::Result<Sandbox> {
+        let scratch = Scratch::new()?;
+        let launcher = Launcher::new(dir)?;
+        let mut allowed = config.allowed();
+        allowed.push(scratch.dir().to_owned());
+        let (requests, received) = channel();
+        let (ready, is_ready) = sync_channel(1);
+        let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
+            let restricted = sys::restrict_thread(&allowed).map(drop);
+            let is_restricted = restricted.is_ok();
+            if ready.send(restricted).is_ok() && is_restricted {
+                serve(&launcher, &received);
+            }
+        })?;
+        is_ready.recv().map_err(|_| gone())??;
+        Ok(Sandbox { requests: Some(requests), thread: Some(thread), scratch })
+    }
+
+    /// A place for one attempt's temporary files.
+    pub(super) fn place(&self) -> io::Result<Place> {
+        self.scratch.attempt()
+    }
+
+    /// As [`Launcher::start`].
+    pub(super) fn start(
+        &self,
+        command: &Command,
+        environment: [&Strings; 2],
+        dir: Option<&CStr>,
+        out: BorrowedFd<'_>,
+    ) -> io::Result<Pid> {
+        let (answer, answered) = sync_channel(1);
+        let request = Request {
+            program: Arc::clone(&command.program),
+            arguments: command.arguments.clone(),
+            environment: environment.map(Strings::clone),
+            dir: dir.map(CStr::to_owned),
+            out: out.try_clone_to_owned()?,
+            answer,
+        };
+        let requests = self.requests.as_ref().ok_or_else(gone)?;
+        requests.send(request).map_err(|_| gone())?;
+        answered.recv().map_err(|_| gone())?
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // Without a sender the thread ends.
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the sandbox's thread is gone")
+}
+
+/// Starts what comes, one after the other, until nobody can ask any more.
+fn serve(launcher: &Launcher, received: &Receiver<Request>) {
+    for Request { program, arguments, environment, dir, out, answer } in received {
+        let [base, own] = &environment;
+        let started = launcher.start(&program, &arguments, [base, own], dir.as_deref(), out.as_fd());
+        // Closed before the answer: the end of output must not wait for us.
+        drop(out);
+        // Whoever asked waits for the answer.
+        let _heard = answer.send(started);
+    }
+}
