@@ -8,8 +8,9 @@ use super::state::{Board, Edit, Stage, TaskOutcome, TaskSlot};
 use super::{Overlap, Ready, Scheduler};
 use crate::history::{History, Settled, TaskHistory};
 use crate::plan::{LeftOut, Plan, Role};
-use crate::task::{BlockKind, State, Task, TaskIx};
+use crate::task::{BlockKind, State, Task, TaskId, TaskIx};
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A node of the graph, while the run goes on.
@@ -32,6 +33,28 @@ pub(super) fn from_history(plan: &Plan, history: &History) -> Vec<TaskSlot> {
             known_slot(plan.task(task), plan.planned(task).role, &known)
         })
         .collect()
+}
+
+/// What `history` knows of tasks that are not in the file just now: an editor may have saved half of it.
+pub(super) fn missing(plan: &Plan, history: &History) -> HashMap<TaskId, TaskSlot> {
+    let mut known: HashMap<TaskId, TaskSlot> =
+        history.tasks().map(|(id, task)| (id.clone(), missing_slot(task))).collect();
+    for task in &plan.tasks {
+        known.remove(&task.id);
+    }
+    known
+}
+
+fn missing_slot(known: &TaskHistory) -> TaskSlot {
+    let mut slot = TaskSlot::new(Role::Run);
+    (slot.removed, slot.ticked, slot.attempts) = (true, known.ticked, known.attempts);
+    slot.told = matches!(known.settled, Some(Settled::Skipped | Settled::Done));
+    slot.failed_before = known.settled == Some(Settled::Failed);
+    if !slot.failed_before {
+        (slot.spent, slot.limited, slot.no_change) = (known.spent(), known.limited, known.no_change);
+    }
+    let stage = if known.is_done() { Stage::Settled(TaskOutcome::Done) } else { Stage::Waiting };
+    slot.staged(stage)
 }
 
 /// A task nothing is known of.

@@ -170,7 +170,7 @@ impl Scheduler {
             overlap: Overlap::new(&plan),
             slots: Slots::default(),
             removed: Vec::new(),
-            dropped: HashMap::new(),
+            dropped: layout::missing(&plan, history),
             held: Vec::new(),
             work: Vec::new(),
             halt: None,

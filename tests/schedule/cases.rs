@@ -575,3 +575,25 @@ fn the_history_knows_how_each_task_was_settled() {
     assert!(history.is_unfinished());
     assert_eq!(history.task(&TaskId::new("T1")).spent(), 0, "who resumes asks for it anew");
 }
+
+/// The file as it is after `edit`, taken up while the run goes on.
+fn edited(run: &mut Run, edit: impl FnOnce(&mut File)) {
+    edit(&mut run.file);
+    let decision = run.scheduler.replan(run.now, Arc::new(run.file.plan()));
+    run.scheduler.check();
+    run.journal.extend(decision.events);
+}
+
+#[test]
+fn what_an_earlier_session_did_is_known_of_a_task_that_comes_back_to_the_file() {
+    let mut run = Run::new(chain(), limits(2));
+    run.succeed("T1");
+    run.fail("T4", FailureClass::Transient);
+    let gone: Vec<_> = ["T1", "T4"].map(|id| run.file.line(id).unwrap().clone()).into();
+    run.file.lines.retain(|line| line.id != "T1" && line.id != "T4");
+    let mut run = run.resume();
+    assert_eq!(run.running(), ["T2"]);
+    edited(&mut run, |file| file.lines.extend(gone));
+    assert_eq!(run.state("T1"), TaskState::Finished(TaskOutcome::Done), "it is on record as done");
+    assert_eq!(run.state("T4"), TaskState::Running { attempt: 2 }, "no log is overwritten");
+}

@@ -38,13 +38,15 @@ pub(crate) struct File {
     pub(crate) lines: Vec<Line>,
     pub(crate) gates: Vec<Gate>,
     next: u32,
+    /// Lines that were taken out, and may come back: an editor saves half a file and then the whole.
+    gone: Vec<Line>,
 }
 
 const LANES: u32 = 5;
 
 impl File {
     pub(crate) fn new(mode: Mode) -> File {
-        File { mode, lines: Vec::new(), gates: Vec::new(), next: 0 }
+        File { mode, lines: Vec::new(), gates: Vec::new(), next: 0, gone: Vec::new() }
     }
 
     /// A plain task at the end, for tests that write their file by hand.
@@ -71,8 +73,10 @@ impl File {
     pub(crate) fn random(rng: &mut Rng) -> File {
         let mode = [Mode::Sequential, Mode::Parallel, Mode::Stories, Mode::Stories, Mode::Graph, Mode::Graph]
             [rng.usize(..6)];
-        let mut file = File { mode, lines: Vec::new(), gates: Vec::new(), next: 0 };
-        for _ in 0..rng.usize(1..16) {
+        let mut file = File::new(mode);
+        // A few are large: most faults need few tasks, and the oracle's time grows with the square.
+        let most = if rng.u16(..500) == 0 { 120 } else { 16 };
+        for _ in 0..rng.usize(1..most) {
             file.add(rng);
         }
         for _ in 0..rng.usize(..3) {
@@ -139,6 +143,18 @@ impl File {
         }
     }
 
+    /// What was taken out and may come back.
+    pub(crate) fn gone(&self) -> &[Line] {
+        &self.gone
+    }
+
+    /// What was taken out comes back as it last stood in a file that others saw.
+    pub(crate) fn keep_roles(&mut self, before: &File) {
+        for line in &mut self.gone {
+            line.role = before.line(&line.id).map_or(line.role, |line| line.role);
+        }
+    }
+
     pub(crate) fn line(&self, id: &str) -> Option<&Line> {
         self.lines.iter().find(|line| line.id == id)
     }
@@ -150,11 +166,21 @@ impl File {
     /// A person at work on the file: boxes, tasks that come and go, one more dependency.
     pub(crate) fn edit(&mut self, rng: &mut Rng) {
         let at = rng.usize(..self.lines.len());
-        match rng.u8(..8) {
+        match rng.u8(..11) {
             0 | 1 => self.add(rng),
             2 if self.lines.len() > 1 && !self.lines[at].id.starts_with('G') => {
-                self.lines.remove(at);
+                let line = self.lines.remove(at);
+                self.gone.push(line);
             }
+            8 if !self.gone.is_empty() => {
+                let line = self.gone.swap_remove(rng.usize(..self.gone.len()));
+                self.lines.insert(at, line);
+            }
+            9 => {
+                let other = rng.usize(..self.lines.len());
+                self.lines.swap(at, other);
+            }
+            10 => self.lines[at].parallel = !self.lines[at].parallel,
             3 => {
                 let need = rng.choice(&self.lines).map(|line| line.id.clone());
                 self.lines[at].needs.extend(need);

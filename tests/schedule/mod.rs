@@ -1,9 +1,14 @@
 //! The schedule in a simulated world: thousands of random task files, scripts, interrupts, edits and crashes.
 //!
-//! `SPECTER_SEEDS=100000 cargo test --release schedule::` plays more of them; `SPECTER_SEED=7` plays one again.
+//! `SPECTER_SEEDS=1000000 cargo test --profile quick --test it schedule:: -- --nocapture` plays that many of each kind
+//! and prints a digest of all their events: the same in every process. `SPECTER_SEED=7` plays one again, aloud.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken test world is a failed test")]
-#![expect(clippy::print_stderr, reason = "a failing seed is named, and played again aloud")]
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a failing seed is named, and played again aloud"
+)]
 
 mod cases;
 mod fixture;
@@ -20,11 +25,45 @@ fn play(weather: Weather, also: impl Fn(u64, &Ended)) {
         Some(seed) => seed..seed + 1,
         None => 0..number("SPECTER_SEEDS").unwrap_or(1_000),
     };
+    let mut digest = Digest::default();
     for seed in seeds {
-        let run = || also(seed, &World::new(seed, weather).run());
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
-            eprintln!("seed {seed} with {weather:?}: play it again with SPECTER_SEED={seed}");
-            std::panic::resume_unwind(panic);
+        let run = || {
+            let ended = World::new(seed, weather).run();
+            also(seed, &ended);
+            ended
+        };
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(ended) => digest.take(&ended),
+            Err(panic) => {
+                eprintln!("seed {seed} with {weather:?}: play it again with SPECTER_SEED={seed}");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+    let Digest { worlds, sessions, events, hash, .. } = digest;
+    println!("{worlds} worlds, {sessions} sessions, {events} events, digest {hash:016x}: {weather:?}");
+}
+
+/// All events of all worlds: two processes that play the same seeds must print the same.
+#[derive(Default)]
+struct Digest {
+    worlds: u64,
+    sessions: u64,
+    events: u64,
+    hash: u64,
+    line: Vec<u8>,
+}
+
+impl Digest {
+    fn take(&mut self, ended: &Ended) {
+        self.worlds += 1;
+        self.sessions += u64::from(ended.sessions);
+        for event in &ended.journal {
+            self.events += 1;
+            self.line.clear();
+            self.line.extend_from_slice(&self.hash.to_le_bytes());
+            event.write_json(&mut self.line).unwrap();
+            self.hash = specter::text::fnv1a(&self.line);
         }
     }
 }
@@ -60,6 +99,11 @@ fn people_edit_the_file_meanwhile() {
 }
 
 #[test]
+fn clocks_that_jump_change_nothing_but_the_time() {
+    play(Weather { clock: true, budgets: true, crashes: true, ..Weather::default() }, |_, _| {});
+}
+
+#[test]
 fn all_of_it_at_once() {
     let weather = Weather {
         interrupts: true,
@@ -67,6 +111,7 @@ fn all_of_it_at_once() {
         jobs: true,
         edits: true,
         budgets: true,
+        clock: true,
         one_session: false,
     };
     play(weather, |_, _| {});

@@ -26,6 +26,8 @@ pub(crate) struct Weather {
     pub(crate) jobs: bool,
     pub(crate) edits: bool,
     pub(crate) budgets: bool,
+    /// The machine sleeps for hours, and a report comes with a time before the last one's.
+    pub(crate) clock: bool,
     /// Only one session, however it ends.
     pub(crate) one_session: bool,
 }
@@ -57,6 +59,8 @@ pub(crate) struct World {
     /// Where in the journal this session begins.
     session_from: usize,
     now: Elapsed,
+    /// The latest time the scheduler was told.
+    told_time: Elapsed,
     before: Elapsed,
     jobs: u32,
     running: BTreeMap<u32, Running>,
@@ -120,6 +124,7 @@ impl World {
             rounds: 0,
             session_from: 0,
             now: Elapsed::ZERO,
+            told_time: Elapsed::ZERO,
             before: Elapsed::ZERO,
             running: BTreeMap::new(),
             seen: Seen { continue_on_error, ..Seen::default() },
@@ -169,8 +174,9 @@ impl World {
         let mut frames = 0;
         let mut input = Some(Input::Begin);
         loop {
+            let time = self.time();
             let decision = match input.take() {
-                Some(input) => scheduler.step(self.now, input),
+                Some(input) => scheduler.step(time, input),
                 None => self.edit(&mut scheduler),
             };
             if frames == crash_after {
@@ -194,12 +200,25 @@ impl World {
         }
     }
 
+    /// What the scheduler is told of the time; `now` is what it must make of it.
+    fn time(&mut self) -> Elapsed {
+        let jumps = self.weather.clock && self.rng.u8(..8) == 0;
+        if jumps && self.rng.bool() {
+            self.now += Duration::from_millis(self.rng.u64(..10 * 3_600_000));
+        } else if jumps {
+            self.now = self.told_time;
+            return self.now.saturating_sub(Duration::from_millis(self.rng.u64(..3_600_000)));
+        }
+        self.told_time = self.now;
+        self.now
+    }
+
     fn begin(&mut self) -> Scheduler {
         let history = self.history();
         assert_eq!(history.last_seq, self.journal.len() as u64, "events are numbered without a gap");
         assert_eq!(history.dispatches, self.dispatches, "dispatches on record");
         assert_eq!(history.elapsed(), self.before, "time on record");
-        self.now = Elapsed::ZERO;
+        (self.now, self.told_time) = (Elapsed::ZERO, Elapsed::ZERO);
         self.session_from = self.journal.len();
         self.limits.jobs = self.jobs.max(1);
         self.jobs = self.limits.jobs;
@@ -350,8 +369,10 @@ impl World {
             (_, class) => {
                 self.granted.remove(id);
                 let spent = self.spent.add(id);
-                let no_change = class == Some(FailureClass::NoChange)
-                    && self.no_change.add(id) >= self.limits.budgets.max_no_change;
+                if class == Some(FailureClass::NoChange) {
+                    self.no_change.add(id);
+                }
+                let no_change = self.no_change.get(id) >= self.limits.budgets.max_no_change;
                 let Some(task) = asked else { return };
                 if class == Some(FailureClass::Permanent) || spent >= self.max_attempts(task) || no_change {
                     self.seen.failed.insert(id.to_owned());
@@ -561,7 +582,11 @@ impl World {
         for _ in 0..self.rng.usize(1..3) {
             self.file.edit(&mut self.rng);
         }
-        for line in &before.lines {
+        self.file.keep_roles(&before);
+        for line in before.gone().iter().filter(|line| self.file.line(&line.id).is_some()) {
+            self.granted.insert(line.id.clone()); // back again, and tried once whatever it spent
+        }
+        for line in before.lines.iter().chain(before.gone()) {
             let now = self.file.line(&line.id).map(|line| line.role);
             match (line.role, now) {
                 (Role::Done, Some(Role::Run | Role::LeftOut(_))) => self.box_cleared(&line.id),
