@@ -215,7 +215,9 @@ mod tests {
         let source = SourceText::new("t", text);
         let blocks = blocks::read(&source);
         let mut findings = Vec::new();
-        let block = block(&source, &blocks.fences[0], &mut findings);
+        let fence = &blocks.fences[0];
+        let info = info(&source, fence);
+        let block = kind(info.0).map(|kind| block(&source, fence, info, kind, &mut findings));
         (block, findings)
     }
 

@@ -175,7 +175,7 @@ const SUSPICIOUS: [bool; 256] = {
 const BLOCK: usize = 32;
 
 fn is_plain(block: &[u8]) -> bool {
-    block.iter().fold(true, |plain, byte| plain & (matches!(byte, 0x20..0x7f) | (*byte == b'\n')))
+    block.iter().fold(true, |plain, byte| plain & matches!(byte, 0x20..0x7f | b'\n'))
 }
 
 /// Invisible, direction-changing and control characters anywhere in the file.

@@ -22,20 +22,26 @@ pub enum Kind {
 /// The shortest and the longest of the words below.
 const LENGTHS: std::ops::RangeInclusive<usize> = 3..=13;
 
-/// The letters that any of the words begins with, to pass by most words at once.
-const FIRST: [bool; 256] = {
-    let mut table = [false; 256];
-    let letters = b"tTeEmMdDrRcCsS";
-    let mut at = 0;
-    while at < letters.len() {
-        table[letters[at] as usize] = true;
-        at += 1;
+/// Of each byte whether it is part of a word, and whether any of the words below begins with it.
+const IN_WORD: u8 = 1;
+const BEGINS: u8 = 2;
+const CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        if (byte as u8).is_ascii_alphanumeric() {
+            table[byte] = IN_WORD;
+        }
+        if matches!((byte as u8).to_ascii_lowercase(), b't' | b'e' | b'm' | b'd' | b'r' | b'c' | b's') {
+            table[byte] = BEGINS;
+        }
+        byte += 1;
     }
     table
 };
 
 fn told_by(word: &[u8]) -> Option<Kind> {
-    if !LENGTHS.contains(&word.len()) || !FIRST[word[0] as usize] {
+    if !LENGTHS.contains(&word.len()) || CLASS[word[0] as usize] != BEGINS {
         return None;
     }
     let mut lower = [0; *LENGTHS.end()];
@@ -92,17 +98,16 @@ impl Kind {
     }
 }
 
-/// Of all words that begin like one that tells something, the first of the list that one tells.
+/// The first of the list that any word tells.
 fn ascii_kind(title: &[u8]) -> Option<Kind> {
-    let mut told = None;
-    let mut within = false;
-    for (at, byte) in title.iter().enumerate() {
-        let begins = !within && FIRST[*byte as usize];
-        within = byte.is_ascii_alphanumeric();
-        if begins {
-            let len = title[at..].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
-            told = told.into_iter().chain(told_by(&title[at..at + len])).min();
+    let mut told: Option<Kind> = None;
+    let mut rest = title;
+    while let Some(start) = rest.iter().position(|b| CLASS[*b as usize] != 0) {
+        let len = rest[start..].iter().take_while(|b| CLASS[**b as usize] != 0).count();
+        if let Some(kind) = told_by(&rest[start..start + len]) {
+            told = Some(told.map_or(kind, |before| before.min(kind)));
         }
+        rest = &rest[start + len..];
     }
     told
 }
