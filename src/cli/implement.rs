@@ -154,7 +154,10 @@ impl<'a> Session<'a> {
         drop(lock);
         let run_dir = stage::shown(&store.run_dir(&run), &self.target.project);
         report::end(&screen, &ended, &self.target, &run_dir, json);
-        Ok(Exit::from(ended.outcome))
+        let exit = Exit::from(ended.outcome);
+        // The process ends here: its memory need not be given back piece by piece.
+        std::mem::forget(ended);
+        Ok(exit)
     }
 
     fn store(&self) -> Option<&Store> {

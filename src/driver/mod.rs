@@ -191,9 +191,12 @@ impl Parts {
 }
 
 fn ended(recorder: Recorder, outcome: RunOutcome, plan: Arc<Plan>) -> Ended {
-    let mut problems = recorder.problems;
-    problems.extend(recorder.ticker.pending());
-    Ended { outcome, plan, files: recorder.files.names(), summary: recorder.files.summary, problems }
+    let Recorder { mut problems, ticker, files, .. } = recorder;
+    problems.extend(ticker.pending());
+    let ended = Ended { outcome, plan, files: files.names(), summary: files.summary, problems };
+    // The process ends soon: what it knew of each box need not be given back piece by piece.
+    std::mem::forget(ticker);
+    ended
 }
 
 /// Writes every derived file of a run again, from its events alone: for one whose files were deleted after it ended.
