@@ -58,8 +58,10 @@ impl StateFiles {
             return Vec::new();
         }
         let moment = if all { Moment::Rest } else { Moment::Going };
-        let due = self.projections.due(plan, &self.summary, moment);
-        let problems: Vec<String> = due.into_iter().filter_map(|write| self.put(write)).collect();
+        let mut problems = Vec::new();
+        let Self { projections, summary, project, state_dir, written, .. } = self;
+        let mut places = Places { project, state_dir, written };
+        projections.each_due(plan, summary, moment, &mut |write| problems.extend(places.put(write)));
         self.next = started + RATE.max(started.elapsed() * SHARE);
         problems.into_iter().filter(|problem| self.said.insert(problem.clone())).collect()
     }
@@ -70,7 +72,16 @@ impl StateFiles {
         names.sort();
         names
     }
+}
 
+/// Where files go, and which did.
+struct Places<'a> {
+    project: &'a Path,
+    state_dir: &'a Path,
+    written: &'a mut HashSet<String>,
+}
+
+impl Places<'_> {
     fn put(&mut self, write: Write) -> Option<String> {
         let path = self.path(write.place);
         match put(&path, &write.content, access(write.place)) {

@@ -64,7 +64,9 @@ impl Screen {
     pub(super) fn tick(&self, now: Elapsed, hub: &Hub) {
         // Not before it is shown, either: plain lines say it with their heartbeat only.
         let is_due = |inner: &Inner| now >= inner.next_forecast && now >= inner.console.next_tick();
-        let left = is_due(&self.lock()).then(|| (Instant::now(), hub.time_left()));
+        // Simulated outside the lock, which those who have something to show wait for.
+        let due = is_due(&self.lock());
+        let left = due.then(|| (Instant::now(), hub.time_left()));
         let mut inner = self.lock();
         if let Some((started, left)) = left {
             inner.next_forecast = now + FORECAST.max(started.elapsed() * SHARE);
