@@ -174,7 +174,10 @@ impl<'a> Session<'a> {
             return Err(Error::message(Kind::Io, what)
                 .hint("every task is recorded as done; `specter resume` ticks the boxes and runs none of them again"));
         }
-        Ok(Exit::from(ended.outcome))
+        let exit = Exit::from(ended.outcome);
+        // The process ends here: its memory need not be given back piece by piece.
+        std::mem::forget(ended);
+        Ok(exit)
     }
 
     fn store(&self) -> Option<&Store> {

@@ -81,8 +81,10 @@ impl StateFiles {
             return Vec::new();
         }
         let moment = if all { Moment::Rest } else { Moment::Going };
-        let due = self.projections.due(plan, &self.summary, moment);
-        let problems: Vec<String> = due.into_iter().filter_map(|write| self.put(write)).collect();
+        let mut problems = Vec::new();
+        let Self { projections, summary, project, state_dir, written, .. } = self;
+        let mut places = Places { project, state_dir, written };
+        projections.each_due(plan, summary, moment, &mut |write| problems.extend(places.put(write)));
         self.next = started + RATE.max(started.elapsed() * SHARE);
         problems.into_iter().filter(|problem| self.said.insert(problem.clone())).collect()
     }
@@ -93,7 +95,16 @@ impl StateFiles {
         names.sort();
         names
     }
+}
 
+/// Where files go, and which did.
+struct Places<'a> {
+    project: &'a Path,
+    state_dir: &'a Path,
+    written: &'a mut HashSet<String>,
+}
+
+impl Places<'_> {
     fn put(&mut self, write: Write) -> Option<String> {
         let name = write.place.path();
         let (root, name) = match name.strip_prefix(".specter/") {

@@ -199,19 +199,15 @@ impl Parts {
 }
 
 fn ended(recorder: Recorder, outcome: RunOutcome, plan: Arc<Plan>, left: &[String]) -> Ended {
-    let mut problems = recorder.problems;
+    let Recorder { mut problems, ticker, files, .. } = recorder;
     problems
         .extend(left.iter().map(|process| format!("left behind by a task, and ended: {}", safe(process))));
-    problems.extend(recorder.ticker.pending());
-    let is_behind = recorder.ticker.is_behind();
-    Ended {
-        outcome,
-        plan,
-        files: recorder.files.names(),
-        summary: recorder.files.summary,
-        problems,
-        is_behind,
-    }
+    problems.extend(ticker.pending());
+    let is_behind = ticker.is_behind();
+    let ended = Ended { outcome, plan, files: files.names(), summary: files.summary, problems, is_behind };
+    // The process ends soon: what it knew of each box need not be given back piece by piece.
+    std::mem::forget(ticker);
+    ended
 }
 
 /// Writes every derived file of a run again, from its events alone: for one whose files were deleted after it ended.

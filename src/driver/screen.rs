@@ -14,10 +14,12 @@ use crate::ui::theme;
 use crate::ui::view::View;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Time left is simulated anew at most this often.
+/// Time left is simulated anew at most this often, ...
 const FORECAST: Duration = Duration::from_secs(1);
+/// ... and for at most a hundredth of the time: the simulation goes through every task that is left.
+const SHARE: u32 = 100;
 
 pub(super) struct Screen {
     settings: theme::Screen,
@@ -60,10 +62,14 @@ impl Screen {
 
     /// A frame, a heartbeat: whatever is due. A screen that is gone stops nothing here; its sink reports it.
     pub(super) fn tick(&self, now: Elapsed, hub: &Hub) {
-        let left = (now >= self.lock().next_forecast).then(|| hub.time_left());
+        // Not before it is shown, either: plain lines say it with their heartbeat only.
+        let is_due = |inner: &Inner| now >= inner.next_forecast && now >= inner.console.next_tick();
+        // Simulated outside the lock, which those who have something to show wait for.
+        let due = is_due(&self.lock());
+        let left = due.then(|| (Instant::now(), hub.time_left()));
         let mut inner = self.lock();
-        if let Some(left) = left {
-            inner.next_forecast = now + FORECAST;
+        if let Some((started, left)) = left {
+            inner.next_forecast = now + FORECAST.max(started.elapsed() * SHARE);
             inner.console.set_time_left(left);
         }
         if self.settings.interactive

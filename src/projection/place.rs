@@ -190,21 +190,30 @@ impl Projections {
 
     /// What is to be written now. A file whose content has not changed since it was last returned is not among it.
     pub fn due(&mut self, plan: &Plan, summary: &Summary, moment: Moment) -> Vec<Write> {
+        let mut due = Vec::new();
+        self.each_due(plan, summary, moment, &mut |write| due.push(write));
+        due
+    }
+
+    /// As [`Projections::due`], one file after the other: no two texts that list every task are held at once.
+    pub fn each_due(&mut self, plan: &Plan, summary: &Summary, moment: Moment, to: &mut dyn FnMut(Write)) {
         if !std::mem::take(&mut self.changed) && moment == Moment::Going {
-            return Vec::new();
+            return;
         }
-        let mut due = self.appends(summary);
-        due.extend(self.checkpoints(plan, summary));
+        self.appends(summary).into_iter().for_each(&mut *to);
+        self.checkpoints(plan, summary).into_iter().for_each(&mut *to);
         let all = moment == Moment::Rest || plan.tasks.len() <= SMALL;
         for place in Place::ALL {
             let first_context = place == Place::Context && !self.written.contains_key(&place);
             let wanted =
                 (all || place.is_bounded() || first_context) && (self.speckit || !place.is_speckit());
-            if wanted && let Some(content) = self.render(place, plan, summary) {
-                self.push_changed(&mut due, place, content);
+            if wanted
+                && let Some(content) = self.render(place, plan, summary)
+                && self.is_new(place, &content)
+            {
+                to(Write { place, content });
             }
         }
-        due
     }
 
     /// One file as a whole; None for those that are appended to and those that have nothing to say.
@@ -262,10 +271,8 @@ impl Projections {
         marks.iter().map(write).collect()
     }
 
-    fn push_changed(&mut self, due: &mut Vec<Write>, place: Place, content: Content) {
+    fn is_new(&mut self, place: Place, content: &Content) -> bool {
         let fingerprint = content.fingerprint();
-        if self.written.insert(place, fingerprint) != Some(fingerprint) {
-            due.push(Write { place, content });
-        }
+        self.written.insert(place, fingerprint) != Some(fingerprint)
     }
 }

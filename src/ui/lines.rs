@@ -2,7 +2,7 @@
 //!
 //! Titles, ids and output are made safe here; lines fit the screen's width as far as there is anything to cut.
 
-use super::text::{duration, elide, output_line, plural, some_of, width, wrap};
+use super::text::{duration, elide, elided, output_line, plural, some_of, width, wrap};
 use super::theme::{Label, Screen, Sign};
 use super::view::{View, title};
 use crate::event::{
@@ -11,7 +11,7 @@ use crate::event::{
 };
 use crate::plan::{LeftOut, Plan, Role};
 use crate::task::TaskId;
-use crate::text::safe;
+use crate::text::{push_number, safe};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -124,25 +124,35 @@ impl Line<'_> {
     /// the count.
     fn ended(&self, task: &TaskRef, sign: Sign, words: &str) -> String {
         let Screen { width: columns, .. } = *self.screen;
-        let cut = |text: &str, room: usize| elide(text, room, self.screen.sign(Sign::Ellipsis));
-        let mut counter = format!("[{}/{}] ", self.view.settled(), self.view.selected);
+        let ellipsis = self.screen.sign(Sign::Ellipsis);
+        let mut counter = String::with_capacity(24);
+        for (before, number) in [("[", self.view.settled()), ("/", self.view.selected)] {
+            counter.push_str(before);
+            push_number(&mut counter, number.into());
+        }
+        counter.push_str("] ");
         if width(&counter) > columns / 3 {
             counter.clear();
         }
         let sign_width = width(self.screen.sign(sign));
-        let id = cut(task.id.as_str(), ID_WIDTH.min(columns.saturating_sub(sign_width + 1)));
+        let id = elided(task.id.as_str(), ID_WIDTH.min(columns.saturating_sub(sign_width + 1)), ellipsis);
         let fixed = width(&counter) + width(&id) + 1 + sign_width;
-        let words = cut(words, columns.saturating_sub(fixed + 1).min((columns / 2).max(12)));
+        let words = elided(words, columns.saturating_sub(fixed + 1).min((columns / 2).max(12)), ellipsis);
         let used = fixed + if words.is_empty() { 0 } else { width(&words) + 1 };
-        let title = cut(title(self.plan, task), columns.saturating_sub(used + 1));
+        let title = elided(title(self.plan, task), columns.saturating_sub(used + 1), ellipsis);
 
-        let mut line =
-            format!("{}{}", self.screen.paint(Label::Dim, counter), self.screen.paint(Label::Id, id));
-        for part in [title, self.screen.mark(sign).to_string(), words] {
-            if !part.is_empty() {
-                line.push(' ');
-                line.push_str(&part);
-            }
+        let mut line = String::with_capacity(fixed + title.len() + words.len() + 64);
+        self.screen.paint(Label::Dim, counter.as_str()).push_to(&mut line);
+        self.screen.paint(Label::Id, &*id).push_to(&mut line);
+        if !title.is_empty() {
+            line.push(' ');
+            line.push_str(&title);
+        }
+        line.push(' ');
+        self.screen.mark(sign).push_to(&mut line);
+        if !words.is_empty() {
+            line.push(' ');
+            line.push_str(&words);
         }
         line
     }

@@ -5,6 +5,7 @@
 
 use crate::text::Untrusted;
 use anstream::adapter::strip_str;
+use std::borrow::Cow;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -87,6 +88,19 @@ fn fitting_end(text: &str, limit: usize) -> &str {
 
 /// `text` made safe and cut at its end to `limit` columns, `ellipsis` included.
 pub fn elide(text: &str, limit: usize, ellipsis: &str) -> String {
+    elided(text, limit, ellipsis).into_owned()
+}
+
+/// As [`elide`]; text that is plain and fits, as ids and titles mostly are, is not copied.
+pub fn elided<'a>(text: &'a str, limit: usize, ellipsis: &str) -> Cow<'a, str> {
+    let is_plain = || text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+    if text.len() <= limit && is_plain() {
+        return text.into();
+    }
+    cut(text, limit, ellipsis).into()
+}
+
+fn cut(text: &str, limit: usize, ellipsis: &str) -> String {
     if limit == 0 {
         // Also for text without a width of its own: the caller would make room for it with a space.
         return String::new();

@@ -3,7 +3,7 @@
 //! No other file names a colour or a special character. Knows nothing of tasks or events.
 
 use anstyle::{AnsiColor, Style};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// What a piece of text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,6 +211,17 @@ fn speaks_utf8(env: &dyn Fn(&str) -> Option<String>) -> bool {
 pub struct Painted<T> {
     style: Style,
     text: T,
+}
+
+impl Painted<&str> {
+    /// What `to_string` says; without colour, as most logs are, without the formatting machinery.
+    pub fn push_to(&self, out: &mut String) {
+        if self.style.is_plain() {
+            out.push_str(self.text);
+        } else {
+            let _ = write!(out, "{self}");
+        }
+    }
 }
 
 impl<T: fmt::Display> fmt::Display for Painted<T> {
