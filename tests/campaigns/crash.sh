@@ -54,7 +54,7 @@ for workload in ${WORKLOADS:-w1 w3}; do
     --resume "env HOME=$scratch $BIN resume --yes" \
     --check "python3 $here/invariants.py resumed $workload $scratch/$workload/tasks.md" \
     --check-crashed "python3 $here/invariants.py crashed $workload $scratch/$workload/tasks.md" \
-    --modes "$modes" --orphan-fail --nested "$NESTED" --proc --seed "$SEED" --timeout 60 \
+    --modes "$modes" --orphan-fail --grace 2 --nested "$NESTED" --proc --seed "$SEED" --timeout 60 \
     --jobs "${JOBS:-2}" "${sample[@]}" --out "$scratch/out-$workload" || failed=1
   if [ "$failed" = 1 ] && [ -n "${KEEP:-}" ]; then
     cp -a "$scratch/out-$workload" "$KEEP/"
