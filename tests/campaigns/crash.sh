@@ -63,7 +63,7 @@ for seed in ${SEEDS:-$seeds}; do
       --resume "env HOME=$scratch $BIN resume --yes" \
       --check "python3 $here/invariants.py resumed $workload $scratch/$workload/tasks.md" \
       --check-crashed "python3 $here/invariants.py crashed $workload $scratch/$workload/tasks.md" \
-      --modes "$modes" --orphan-fail --grace 2 --nested "$NESTED" --proc --seed "$seed" --timeout 60 \
+      --modes "$modes" --orphan-fail --grace 2 --nested "$NESTED" --proc --seed "$seed" --timeout 180 \
       --jobs "${JOBS:-2}" "${sample[@]}" --out "$out" || failed=1
     if [ -n "${KEEP:-}" ]; then
       cp -a "$out" "$KEEP/"
