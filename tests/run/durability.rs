@@ -10,15 +10,22 @@ fn chain(tasks: usize) -> String {
     (1..=tasks).map(task).collect()
 }
 
-/// Number, how many were on disk when it was written, and the kinds and tasks of its events, of each frame.
-fn frames(sandbox: &Sandbox) -> Vec<(u64, u64, Vec<(String, String)>)> {
+struct Frame {
+    number: u64,
+    /// How many frames were on disk when it was written.
+    on_disk: u64,
+    /// Kind and task.
+    events: Vec<(String, String)>,
+}
+
+fn frames(sandbox: &Sandbox) -> Vec<Frame> {
     let text = std::fs::read_to_string(sandbox.journal().unwrap()).unwrap();
     let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let frame = |line: &str| {
         let frame: serde_json::Value = serde_json::from_str(line).unwrap();
         let events = frame["e"].as_array().unwrap().iter();
         let events = events.map(|event| (word(&event["kind"]), word(&event["task"]))).collect();
-        (frame["n"].as_u64().unwrap(), frame["s"].as_u64().unwrap(), events)
+        Frame { number: frame["n"].as_u64().unwrap(), on_disk: frame["s"].as_u64().unwrap(), events }
     };
     text.lines().map(frame).collect()
 }
@@ -29,7 +36,7 @@ fn in_strict_durability_nothing_starts_before_its_start_is_on_disk() {
     sandbox.run(["implement", "--yes", "--parallel=graph", "-j3", "--durability=strict"]).expect(0);
     let mut started = HashMap::new();
     let mut checked = 0;
-    for (number, on_disk, events) in frames(&sandbox) {
+    for Frame { number, on_disk, events } in frames(&sandbox) {
         for (kind, task) in events {
             if kind == "attempt_finished" {
                 assert!(
