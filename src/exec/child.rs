@@ -62,15 +62,10 @@ pub(super) fn run(command: &Command, setting: &Setting<'_>, capture: &mut Captur
     let started = Instant::now();
     let (out, into) = sys::pipe()?;
     let launcher = setting.launcher;
-    let pid = launcher.start(
-        &command.program,
-        &command.arguments,
-        setting.environment,
-        setting.dir,
-        into.as_fd(),
-    )?;
+    let pid = setting.stop.enter(|| {
+        launcher.start(&command.program, &command.arguments, setting.environment, setting.dir, into.as_fd())
+    })?;
     setting.trees.live().add(pid);
-    setting.stop.enter(pid);
     drop(into);
     let owner = Owner { leader: pid, token: setting.token };
     let mut child = Child {
