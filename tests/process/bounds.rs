@@ -108,7 +108,7 @@ fn campaign_a_run_that_waits_uses_no_processor_time() {
         until("the task to run", || sandbox.exists("up"));
         let before = cpu(child.id());
         std::thread::sleep(Duration::from_secs(seconds));
-        let share = (cpu(child.id()) - before).as_secs_f64() / seconds as f64;
+        let share = cpu(child.id()).saturating_sub(before).as_secs_f64() / seconds as f64;
         println!("{what}: {:.2} % of a processor while waiting", share * 100.0);
         sandbox.write("go", "");
         assert_eq!(wait(&mut child, NEVER).expect("it ends").code(), Some(0));
