@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct RetryPolicy {
     /// All attempts of a task together, the first one included; at least 1.
     pub max_attempts: u32,
+    /// Somebody said so, and it is not the default.
+    pub is_given: bool,
     /// Wait before the second attempt.
     pub base: Duration,
     /// What each further wait is multiplied by; 1 for a linear strategy's constant wait.
@@ -24,6 +26,7 @@ impl Default for RetryPolicy {
     fn default() -> RetryPolicy {
         RetryPolicy {
             max_attempts: 3,
+            is_given: false,
             base: Duration::from_secs(1),
             factor: 2.0,
             cap: Duration::from_secs(10),

@@ -408,6 +408,7 @@ fn shell(config: &Config, project: &Path, token: String, run_dir: &Path) -> Shel
     shell.grace = config.grace;
     shell.timeout = config.timeout;
     shell.try_alternatives = config.try_alternatives;
+    shell.retries_are_given = config.retry.is_given;
     shell.rules.retryable.clone_from(&config.retryable);
     shell.rules.non_retryable.clone_from(&config.non_retryable);
     shell

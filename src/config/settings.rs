@@ -415,6 +415,7 @@ fn jobs_schema() -> Value {
 
 fn set_retries(config: &mut Config, value: &Value) -> Result<(), String> {
     config.retry.max_attempts = read_count(value)?.saturating_add(1);
+    config.retry.is_given = true;
     Ok(())
 }
 

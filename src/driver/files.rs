@@ -99,8 +99,8 @@ impl StateFiles {
 
 /// Where files go, and which did.
 struct Places<'a> {
-    project: &'a Path,
-    state_dir: &'a Path,
+    project: &'a Root,
+    state_dir: &'a Root,
     written: &'a mut HashSet<String>,
 }
 
@@ -108,8 +108,8 @@ impl Places<'_> {
     fn put(&mut self, write: Write) -> Option<String> {
         let name = write.place.path();
         let (root, name) = match name.strip_prefix(".specter/") {
-            Some(name) => (&self.state_dir, Path::new(name)),
-            None => (&self.project, Path::new(&name)),
+            Some(name) => (self.state_dir, Path::new(name)),
+            None => (self.project, Path::new(&name)),
         };
         match put(root, name, &write.content, access(write.place)) {
             Ok(()) => {

@@ -64,15 +64,12 @@ pub(super) struct End {
 pub(super) fn run(command: &Command, setting: &Setting<'_>, capture: &mut Capture<'_>) -> io::Result<End> {
     let started = Instant::now();
     let (out, into) = sys::pipe()?;
-    let Setting { environment, dir, .. } = *setting;
-    let pid = match setting.sandbox {
-        None => {
-            setting.launcher.start(&command.program, &command.arguments, environment, dir, into.as_fd())?
-        }
-        Some(sandbox) => sandbox.start(command, environment, dir, into.as_fd())?,
-    };
+    let Setting { environment, dir, launcher, .. } = *setting;
+    let pid = setting.stop.enter(|| match setting.sandbox {
+        None => launcher.start(&command.program, &command.arguments, environment, dir, into.as_fd()),
+        Some(sandbox) => sandbox.start(command, environment, dir, into.as_fd()),
+    })?;
     setting.trees.live().add(pid);
-    setting.stop.enter(pid);
     drop(into);
     let owner = Owner { leader: pid, token: setting.token };
     let mut child = Child {

@@ -11,6 +11,7 @@ mod environment;
 mod guardian;
 mod log;
 mod mask;
+mod repeat;
 mod sandbox;
 mod scratch;
 mod scripted;

@@ -6,6 +6,7 @@ use super::command::{Command, Commands};
 use super::environment::Environment;
 use super::guardian::Guardian;
 use super::mask::Masker;
+use super::repeat::LastFailures;
 use super::sandbox::{Sandbox, SandboxConfig, TEMPORARY_NAMES};
 use super::stop::{Armed, StopHandle};
 use super::tree::{TOKEN_NAME, Trees};
@@ -48,6 +49,8 @@ pub struct ShellConfig {
     pub rules: Rules,
     /// Try `npm ci` for a failed `npm install`, and the like.
     pub try_alternatives: bool,
+    /// Somebody said how often to try: then also what fails in the same words is tried so often.
+    pub retries_are_given: bool,
     /// The guardian's pid and table, if there is one.
     pub guard: Option<(Pid, LivePids)>,
     /// Without a guardian: where running sessions are noted. Executors of one process share one table.
@@ -71,6 +74,7 @@ impl ShellConfig {
             timeout: None,
             rules: Rules::default(),
             try_alternatives: false,
+            retries_are_given: false,
             guard: None,
             live: None,
             sandbox: None,
@@ -98,6 +102,8 @@ pub struct ShellExecutor {
     grace: Duration,
     timeout: Option<Duration>,
     try_alternatives: bool,
+    /// `None` where everything is tried as often as was said.
+    last_failures: Option<LastFailures>,
     lost_log_bytes: AtomicU64,
 }
 
@@ -136,6 +142,7 @@ impl ShellExecutor {
             grace: config.grace,
             timeout: config.timeout,
             try_alternatives: config.try_alternatives,
+            last_failures: (!config.retries_are_given).then(LastFailures::default),
             lost_log_bytes: AtomicU64::new(0),
         })
     }
@@ -442,7 +449,19 @@ impl Running<'_> {
         let classified = classify::classify(&facts, &self.shell.rules);
         self.report.tail = report_tail(&tail);
         apply(&mut self.report, classified);
+        if self.report.class == Some(FailureClass::Unknown) && self.is_same_again(&tail) {
+            // For good, so that fallbacks are tried at once.
+            self.report.class = Some(FailureClass::Permanent);
+            self.report.rule = Some("failed in the same words as the time before".to_owned());
+        }
         Step::Failed
+    }
+
+    fn is_same_again(&self, tail: &str) -> bool {
+        let task = self.attempt.task;
+        let is_given = task.blocks.iter().any(|block| block.retries.is_some());
+        let last = self.shell.last_failures.as_ref().filter(|_| !is_given);
+        last.is_some_and(|last| last.is_same_again(&task.id, &self.report.outcome, tail))
     }
 
     fn finish(mut self) -> AttemptReport {

@@ -100,13 +100,16 @@ impl StopHandle {
         Ok(Armed { stop: self, wake })
     }
 
-    /// `group` runs now: pausing reaches it.
-    pub(super) fn enter(&self, group: Pid) {
+    /// Starts a process that leads a group: pausing reaches it from now on. The lock is held while it starts: whoever
+    /// pauses stops all of specter next, and a process known only to a stopped thread would run on.
+    pub(super) fn enter(&self, start: impl FnOnce() -> std::io::Result<Pid>) -> std::io::Result<Pid> {
         let mut inner = self.lock();
+        let group = start()?;
         inner.group = Some(group);
         if inner.paused_since.is_some() {
             inner.signal(sys::SIGSTOP);
         }
+        Ok(group)
     }
 
     /// Reaps the leader by `reap`, forgetting it in the same moment.

@@ -30,6 +30,10 @@ fn edit(path: &Path, n: u64, rng: &mut fastrand::Rng, save: fn(&Path, &str)) {
     let text = std::fs::read_to_string(path).unwrap();
     let places: Vec<usize> = text.match_indices("\n- [").map(|(at, _)| at + 1).collect();
     let at = rng.choice(&places).copied().unwrap_or(text.len());
+    if n.is_multiple_of(20) {
+        // Somebody types: what is ticked meanwhile is undone by the save.
+        std::thread::sleep(Duration::from_millis(rng.u64(100..300)));
+    }
     save(path, &format!("{}note {n}\n\n{}", &text[..at], &text[at..]));
 }
 

@@ -53,9 +53,8 @@ fn play(style: (&str, &str), end: End) -> Duration {
     let ordered = Instant::now();
     let code = match end {
         End::TimeOut => Some(1),
-        End::CtrlC => Some(130),
+        End::CtrlC | End::HangUp => Some(130),
         End::Terminate => Some(143),
-        End::HangUp => Some(130),
         End::Kill => None,
     };
     match end {

@@ -1,11 +1,11 @@
 //! The few system calls that the campaigns need and the standard library does not offer. The only test code that is
 //! unsafe.
-#![expect(unsafe_code, reason = "a terminal of our own, and what a process used")]
+#![expect(unsafe_code, reason = "a terminal of our own")]
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::Duration;
 
 /// Both sides of a new terminal: the one that types and reads, the one that programs get.
@@ -37,6 +37,8 @@ pub(super) fn take_terminal(command: &mut Command) {
             if libc::setsid() < 0 || libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
                 return Err(std::io::Error::last_os_error());
             }
+            // Inherited as ignored by what a script started in the background.
+            libc::signal(libc::SIGQUIT, libc::SIG_DFL);
             // A killed campaign must not leave a core file in every sandbox.
             let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
             libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
@@ -70,28 +72,6 @@ pub(super) fn is_readable(file: &File, wait: Duration) -> bool {
     let mut polled = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: one descriptor is given, and it lives through the call.
     unsafe { libc::poll(&raw mut polled, 1, wait.as_millis() as libc::c_int) > 0 }
-}
-
-/// What an ended process itself used; its children count only by their processor time.
-pub(super) struct Used {
-    pub(super) code: Option<i32>,
-    pub(super) max_rss_kb: u64,
-}
-
-/// Waits for the end of a child whose output nobody reads.
-pub(super) fn wait_used(child: &Child) -> Used {
-    let mut status = 0;
-    // SAFETY: both results are owned by this frame; a zeroed struct is valid. The child is not waited for again.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        let pid = child.id() as libc::pid_t;
-        while libc::wait4(pid, &raw mut status, 0, &raw mut usage) != pid {
-            assert_eq!(std::io::Error::last_os_error().kind(), std::io::ErrorKind::Interrupted);
-        }
-        usage
-    };
-    let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
-    Used { code, max_rss_kb: usage.ru_maxrss as u64 }
 }
 
 /// Sends a signal to a process that this test started.
