@@ -250,10 +250,10 @@ fn look_token(form: Form, text: &[u8], at: usize, from: usize, is_end: bool) -> 
         return Found::Perhaps;
     }
     let is_word_over = text.get(to).is_none_or(|b| !is_word(*b));
-    match is_token_of(form, &text[from..to], is_word_over) {
-        false => Found::Nothing,
-        true => Found::Secret(at, to, if is_open { Within::Token } else { Within::Nothing }),
+    if !is_token_of(form, &text[from..to], is_word_over) {
+        return Found::Nothing;
     }
+    Found::Secret(at, to, if is_open { Within::Token } else { Within::Nothing })
 }
 
 /// Whether `run`, which follows the form's prefix, makes it a secret.
