@@ -410,7 +410,7 @@ fn what_changes_between_the_question_and_the_run_is_not_run() {
     sandbox.write("specter.toml", "shell = './evil'\n");
     world.program("evil");
     input.write_all(b"a\n").unwrap();
-    let status = super::sandbox::wait(&mut child, std::time::Duration::from_secs(60));
+    let status = super::sandbox::wait(&mut child, std::time::Duration::from_mins(1));
     drop(input);
     reader.join().unwrap();
     assert!(status.is_some());
