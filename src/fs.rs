@@ -139,10 +139,10 @@ pub fn read_no_link(path: &Path, limit: u64) -> Result<Contents, Error> {
     let meta = std::fs::symlink_metadata(path).map_err(at("inspect", path))?;
     let contents = read(path, limit)?;
     // Of the file that was opened, so that a link put there meanwhile is noticed too.
-    match Identity::of(&meta).is_same_file(&contents.identity) {
-        true => Ok(contents),
-        false => Err(Error::NotAFile { path: path.to_owned(), what: "a link" }),
+    if !Identity::of(&meta).is_same_file(&contents.identity) {
+        return Err(Error::NotAFile { path: path.to_owned(), what: "a link" });
     }
+    Ok(contents)
 }
 
 /// Reads what is left of an open file whose size was `expected`.

@@ -4,17 +4,26 @@
 
 use std::fmt::{self, Write as _};
 
-/// Shows text that others wrote: control, invisible and direction-changing characters appear escaped, on one line.
+/// Shows text that others wrote: control, invisible and direction-changing characters appear escaped, on one line, and
+/// what a continuous-integration service would take for a command (`::error::…`, `##[…]`, `##vso[…]`) is none any more.
 #[derive(Clone, Copy, Debug)]
 pub struct Untrusted<'a>(pub &'a str);
 
 impl fmt::Display for Untrusted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0;
-        while let Some(at) = rest.find(is_unsafe) {
+        // GitHub looks at the beginning of a line, spaces or not.
+        if let Some(command) = rest.trim_start().strip_prefix("::") {
+            write!(f, "{}\\x3a:", Untrusted(&rest[..rest.len() - command.len() - 2]))?;
+            rest = command;
+        }
+        // Azure and older GitHub look anywhere in a line.
+        while let Some(at) = rest.find(|c| c == '#' || is_unsafe(c)) {
             f.write_str(&rest[..at])?;
             let Some(c) = rest[at..].chars().next() else { break };
             match c {
+                '#' if is_ci_command(&rest[at..]) => f.write_str("\\x23")?,
+                '#' => f.write_char('#')?,
                 '\t' => f.write_char(' ')?,
                 '\n' => f.write_str("\\n")?,
                 '\r' => f.write_str("\\r")?,
@@ -26,6 +35,26 @@ impl fmt::Display for Untrusted<'_> {
         }
         f.write_str(rest)
     }
+}
+
+/// Rendered text in which excerpts of others' lines hold no command to a service; see [`Untrusted`]. None of them begins
+/// a line.
+pub fn no_commands(text: String) -> String {
+    if !text.contains("##") {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for (at, c) in text.char_indices() {
+        match c {
+            '#' if is_ci_command(&text[at..]) => out.push_str("\\x23"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn is_ci_command(text: &str) -> bool {
+    text.starts_with("##[") || text.starts_with("##vso[") || text.starts_with("##teamcity[")
 }
 
 /// Characters that can move the cursor, hide, or reorder text.
@@ -50,12 +79,12 @@ pub fn safe(text: &str) -> String {
 /// those below 0x20 are either escaped by the serializer or its own line ends.
 pub fn json_safe(json: &str) -> std::borrow::Cow<'_, str> {
     let is_raw = |c: char| c > ' ' && is_unsafe(c);
-    if !json.contains(is_raw) {
+    if !json.contains(is_raw) && !json.contains("##") {
         return json.into();
     }
     let mut out = String::with_capacity(json.len() + 16);
-    for c in json.chars() {
-        if is_raw(c) {
+    for (at, c) in json.char_indices() {
+        if is_raw(c) || (c == '#' && is_ci_command(&json[at..])) {
             c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
                 let _ = write!(out, "\\u{unit:04x}");
             });
@@ -214,6 +243,23 @@ mod tests {
     fn what_could_fool_a_terminal_is_escaped() {
         assert_eq!(safe("a\x1b[31mb\r\u{9b}2J\u{202e}x\u{2028}"), "a\\e[31mb\\r\\x9b2J\\u{202e}x\\u{2028}");
         assert_eq!(safe("日本語 ⚠️ é"), "日本語 ⚠️ é");
+    }
+
+    #[test]
+    fn no_text_is_a_command_to_the_service_that_reads_it() {
+        for (text, shown) in [
+            ("::error::x", "\\x3a:error::x"),
+            (" \t::set-output name=a::b", "  \\x3a:set-output name=a::b"),
+            ("std::fs ::a", "std::fs ::a"),
+            (
+                "a ##[error]b ##vso[task.x]##teamcity[y]",
+                "a \\x23#[error]b \\x23#vso[task.x]\\x23#teamcity[y]",
+            ),
+            ("# a ## b ###[c]", "# a ## b #\\x23#[c]"),
+        ] {
+            assert_eq!(safe(text), shown);
+        }
+        assert_eq!(json_safe("{\"a\":\"##[error]\"}"), "{\"a\":\"\\u0023#[error]\"}");
     }
 
     #[test]

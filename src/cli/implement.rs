@@ -14,7 +14,7 @@ use crate::config::trust::Trust;
 use crate::config::{self, Config};
 use crate::driver::{self, Replanned, Request, Saved};
 use crate::event::{EventKind, RunInfo, RunOutcome};
-use crate::exec::{SandboxConfig, ShellConfig};
+use crate::exec::{Masker, SandboxConfig, ShellConfig};
 use crate::history::History;
 use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail};
 use crate::plan::{self, Mode, Plan, Role};
@@ -329,6 +329,8 @@ impl<'a> Session<'a> {
 fn lock(store: &Store, clock: &Clock, config: &Config) -> Result<Lock, Error> {
     let command =
         std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+    // It is kept in a file.
+    let command = Masker::of_environment(&std::env::vars_os().collect::<Vec<_>>()).mask(&command);
     let lock = store.lock(&command, clock.wall_ms()).map_err(|error| match error {
         error @ LockError::Held { .. } => {
             Error::new(Kind::Locked, error).hint("wait for it, or end it; its lock goes with it")

@@ -18,7 +18,7 @@ use crate::projection::status;
 use crate::schedule::{Limits, Scheduler, Session};
 use crate::summary::Summary;
 use crate::task::TaskIx;
-use crate::text::{file_name, nearest, safe};
+use crate::text::{file_name, json_safe, nearest, safe};
 use crate::ui;
 use crate::ui::runs::RunLine;
 use crate::ui::status::Life;
@@ -209,7 +209,7 @@ fn json_line(event: &crate::event::Event) -> String {
     // Into memory: this cannot fail.
     let _ = event.write_json(&mut bytes);
     bytes.push(b'\n');
-    String::from_utf8_lossy(&bytes).into_owned()
+    json_safe(&String::from_utf8_lossy(&bytes)).into_owned()
 }
 
 /// The newest runs, newest first.

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-const SECRET_WORDS: [&str; 6] = ["KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL"];
+const SECRET_WORDS: [&str; 7] = ["KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL"];
 /// Change what a shell, the loader or git does before the task's own words count.
 const WITHHELD_NAMES: [&str; 4] = ["BASH_ENV", "ENV", "OLDPWD", "_"];
 const WITHHELD_PREFIXES: [&str; 3] = ["GIT_", "LD_", "SPECTER_"];

@@ -28,6 +28,8 @@ enum Form {
     Word(usize),
     /// Exactly this many upper-case letters and digits.
     Upper(usize),
+    /// Exactly this many letters and digits.
+    Alnum(usize),
     /// Three parts joined by dots.
     Jwt,
     Pem,
@@ -45,7 +47,12 @@ const FORMS: &[(&[u8], Form)] = &[
     (b"ghu_", Form::Word(30)),
     (b"ghs_", Form::Word(30)),
     (b"ghr_", Form::Word(30)),
-    (b"npm_", Form::Word(36)),
+    // Names of variables that npm itself prints begin so too, and have underscores.
+    (b"npm_", Form::Alnum(36)),
+    (b"hf_", Form::Alnum(34)),
+    (b"sk_live_", Form::Word(16)),
+    (b"rk_live_", Form::Word(16)),
+    (b"xoxa-", Form::Mixed(20)),
     (b"github_pat_", Form::Word(22)),
     (b"AKIA", Form::Upper(16)),
     (b"ASIA", Form::Upper(16)),
@@ -109,11 +116,20 @@ impl Masker {
         masker
     }
 
-    /// Of the values of secret-named variables.
+    /// Of the values of secret-named variables, as they are and as programs usually print them, and of passwords in
+    /// the addresses that other variables hold.
     pub fn of_environment(vars: &[(OsString, OsString)]) -> Masker {
-        let is_secret = |name: &OsString| is_secret_name(&String::from_utf8_lossy(name.as_bytes()));
-        let values = vars.iter().filter(|(name, _)| is_secret(name));
-        Masker::new(values.map(|(_, value)| value.as_bytes().trim_ascii().to_vec()))
+        let mut secrets = Vec::new();
+        for (name, value) in vars {
+            let value = value.as_bytes().trim_ascii();
+            if is_secret_name(&String::from_utf8_lossy(name.as_bytes())) {
+                add_spellings(value, &mut secrets);
+            }
+            for password in passwords(value) {
+                add_spellings(password, &mut secrets);
+            }
+        }
+        Masker::new(secrets)
     }
 
     fn add(&mut self, group: usize, start: [u8; 3], needle: Needle) {
@@ -223,30 +239,40 @@ fn look_token(form: Form, text: &[u8], at: usize, from: usize, is_end: bool) -> 
     let allowed: fn(u8) -> bool = match form {
         Form::Upper(_) => |b| b.is_ascii_uppercase() || b.is_ascii_digit(),
         Form::Word(_) => is_word,
+        Form::Alnum(_) => |b| b.is_ascii_alphanumeric(),
         Form::Jwt => is_token,
         _ => |b| is_word(b) || b == b'-',
     };
     let length = text[from..].iter().take_while(|b| allowed(**b)).count();
     let to = from + length;
-    if to == text.len() && !is_end {
-        let too_long = length > LONGEST_TOKEN;
-        return if too_long { Found::Secret(at, to, Within::Token) } else { Found::Perhaps };
+    let is_open = to == text.len() && !is_end;
+    if is_open && length <= LONGEST_TOKEN {
+        return Found::Perhaps;
     }
-    let run = &text[from..to];
-    let is_secret = match form {
+    let is_word_over = text.get(to).is_none_or(|b| !is_word(*b));
+    if !is_token_of(form, &text[from..to], is_word_over) {
+        return Found::Nothing;
+    }
+    Found::Secret(at, to, if is_open { Within::Token } else { Within::Nothing })
+}
+
+/// Whether `run`, which follows the form's prefix, makes it a secret.
+fn is_token_of(form: Form, run: &[u8], is_word_over: bool) -> bool {
+    let length = run.len();
+    match form {
         Form::Mixed(least) => {
             length >= least && run.iter().any(u8::is_ascii_digit) && run.iter().any(u8::is_ascii_uppercase)
         }
         Form::Word(least) => length >= least,
-        Form::Upper(exactly) => length == exactly && text.get(to).is_none_or(|b| !is_word(*b)),
+        Form::Upper(exactly) | Form::Alnum(exactly) => length == exactly && is_word_over,
+        // Much that is no token is JSON in base64 (source maps above all), but has no parts.
         Form::Jwt => {
             let mut parts = run.split(|b| *b == b'.');
             let mut next_is_long = || parts.next().is_some_and(|part| part.len() >= 5);
             next_is_long() && next_is_long()
         }
         Form::Pem | Form::Url => false,
-    };
-    if is_secret { Found::Secret(at, to, Within::Nothing) } else { Found::Nothing }
+    }
 }
 
 fn look_pem(text: &[u8], at: usize, from: usize, is_end: bool) -> Found {
@@ -277,6 +303,41 @@ fn look_url(text: &[u8], from: usize, is_end: bool) -> Found {
         return Found::Nothing;
     }
     Found::Secret(from + colon + 1, from + host, Within::Nothing)
+}
+
+/// Lines of one value that are known by themselves.
+const MOST_LINES: usize = 256;
+
+/// A value, its lines (an unquoted variable loses its line ends), and as JSON and URLs write it.
+fn add_spellings(value: &[u8], secrets: &mut Vec<Vec<u8>>) {
+    secrets.push(value.to_vec());
+    let lines = value.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| line.len() < value.len());
+    secrets.extend(lines.take(MOST_LINES).map(<[u8]>::to_vec));
+    if let Ok(text) = std::str::from_utf8(value)
+        && let Ok(json) = serde_json::to_string(text)
+    {
+        secrets.push(json.trim_matches('"').as_bytes().to_vec());
+    }
+    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+    let encoded: Vec<String> = value
+        .iter()
+        .map(|b| if is_plain(b) { char::from(*b).to_string() } else { format!("%{b:02X}") })
+        .collect();
+    secrets.push(encoded.concat().into_bytes());
+}
+
+/// Passwords in the addresses that stand in `text`.
+fn passwords(text: &[u8]) -> Vec<&[u8]> {
+    const MARK: &[u8] = b"://";
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(next) = find(&text[at..], MARK) {
+        at += next + MARK.len();
+        if let Found::Secret(from, to, _) = look_url(text, at, true) {
+            found.push(&text[from..to]);
+        }
+    }
+    found
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
@@ -315,15 +376,34 @@ impl MaskStream {
     fn scan(&mut self, masker: &Masker, text: &[u8], is_end: bool, out: &mut dyn FnMut(&[u8])) {
         let mut given = 0;
         let mut at = 0;
+        // A password further on, in the address that begins at the first place: what stands before it is looked at too.
+        let mut later: Option<(usize, usize, usize)> = None;
         loop {
             if self.within != Within::Nothing {
                 let Some(after) = self.skip(text, at) else { return };
                 (given, at) = (after, after);
             }
-            let Some(next) = masker.candidate(text, at) else { break };
+            let next = masker.candidate(text, at);
+            if let Some((_, from, to)) = later.take_if(|(_, from, _)| next.is_none_or(|next| next >= *from)) {
+                if to > given {
+                    out(&text[given..from.max(given)]);
+                    out(MASK);
+                    (given, at) = (to, to);
+                }
+                continue;
+            }
+            let Some(next) = next else { break };
             match masker.look(text, next, self.before, is_end) {
                 Found::Nothing => at = next + 1,
-                Found::Perhaps => return self.hold(text, given, next, out),
+                Found::Perhaps => match later {
+                    None => return self.hold(text, given, next, out),
+                    Some((start, ..)) if given <= start => return self.hold(text, given, start, out),
+                    Some(_) => at = next + 1,
+                },
+                Found::Secret(from, to, _) if from > next => {
+                    later = later.or(Some((next, from, to)));
+                    at = next + 1;
+                }
                 Found::Secret(from, to, within) => {
                     out(&text[given..from]);
                     out(MASK);
@@ -425,6 +505,8 @@ mod tests {
             (format!("k:\n{PEM}\nend"), "k:\n***\nend".into()),
             ("-----BEGIN CERTIFICATE-----\nMII".into(), "-----BEGIN CERTIFICATE-----\nMII".into()),
             ("postgres://bob:pa55@db:5432/x".into(), "postgres://bob:***@db:5432/x".into()),
+            (format!("https://{SECRET}:x@h/?a={SECRET}"), "https://***:***@h/?a=***".into()),
+            (format!("https://u:{SECRET}@h {SECRET}://a:b@c"), "https://u:***@h ***://a:***@c".into()),
             ("see https://a.b/c@d and http://x:80/".into(), "see https://a.b/c@d and http://x:80/".into()),
             ("AKIAIOSFODNN7EXAMPLE.".into(), "***.".into()),
             ("AKIAIOSFODNN7EXAMPLEX".into(), "AKIAIOSFODNN7EXAMPLEX".into()),
@@ -432,6 +514,11 @@ mod tests {
             ("sk-proj-0123456789ABCDEFGHIJ x".into(), "*** x".into()),
             ("sk-folding-cube-and-some-more x".into(), "sk-folding-cube-and-some-more x".into()),
             ("eyJ is no token, short".into(), "eyJ is no token, short".into()),
+            (
+                "npm_package_devDependencies_babel_plugin_transform_runtime=x".into(),
+                "npm_package_devDependencies_babel_plugin_transform_runtime=x".into(),
+            ),
+            (format!("npm_{} x", "a1".repeat(18)), "*** x".into()),
         ]
     }
 
@@ -457,6 +544,32 @@ mod tests {
                 "{text} byte by byte"
             );
         }
+    }
+
+    #[test]
+    fn a_value_is_known_in_the_spellings_that_programs_print() {
+        let vars = [
+            ("API_KEY", "line-one/first\nline \"two\" +second"),
+            ("DATABASE_URL", "postgres://bob:pa55-w0rd!@db:5432/x postgres://eve:eves-secret@db/y"),
+            ("PLAIN", "nothing-secret"),
+        ];
+        let masker = Masker::of_environment(&vars.map(|(name, value)| (name.into(), value.into())));
+        for (text, expected) in [
+            ("line-one/first\nline \"two\" +second.", "***."),
+            ("line-one/first line \"two\" +second.", "*** ***."),
+            (r#"{"a":"line-one/first\nline \"two\" +second"}"#, r#"{"a":"***"}"#),
+            ("?a=line-one%2Ffirst%0Aline%20%22two%22%20%2Bsecond&b=1", "?a=***&b=1"),
+            ("password pa55-w0rd! eves-secret nothing-secret", "password *** *** nothing-secret"),
+        ] {
+            assert_eq!(masker.mask(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_source_map_is_no_token_however_long() {
+        let map = format!("//# data:application/json;base64,eyJ{}\n", "2ZXJzaW9u".repeat(20_000));
+        let out = in_pieces(&masker(), &map.as_bytes().chunks(4000).collect::<Vec<_>>());
+        assert_eq!(String::from_utf8_lossy(&out), map);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::text::{elide, plural, width};
 use super::theme::{Label as Style, Screen, Sign};
 use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::source::{SourceText, Span};
-use crate::text::{is_unsafe, json_safe, safe};
+use crate::text::{is_unsafe, json_safe, no_commands, safe};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ pub fn render(screen: &Screen, source: &SourceText, diagnostics: &[Diagnostic]) 
     }
     out.push_str(&count_line(screen, diagnostics));
     out.push('\n');
-    out
+    no_commands(out)
 }
 
 /// `2 errors, 3 warnings`; empty if there are none.

@@ -305,6 +305,25 @@ fn state_kept_elsewhere_is_out_of_reach_of_tasks() {
 }
 
 #[test]
+fn specter_is_not_made_to_write_where_its_tasks_cannot() {
+    let links = "for run in .specter/runs/*; do mkdir -p $run/tasks; ln -s $OUT $run/tasks/T002; done
+for name in implementation-context.md implementation-metrics.json history.ndjson implementation.log; do
+  ln -sf $OUT/keep .specter/$name
+done
+rm -rf .specter-memory .specter-state
+ln -s $OUT .specter-memory
+mkdir .specter-state && ln -s $OUT .specter-state/checkpoints && ln -s $OUT/kept .specter-state/current-session.md";
+    let second = task("echo evil >&2; seq 100000").replace("T001", "T002");
+    let sandbox = Sandbox::new(&(task(links) + &second));
+    let out = outside(&sandbox);
+    let before = everything(&out);
+    let ended = implement(&sandbox, "require", &[("OUT", &out)]).expect(0);
+    assert_eq!(everything(&out), before, "{}", ended.all());
+    assert!(ended.all().contains("a derived file is behind"), "{}", ended.all());
+    assert_eq!(sandbox.ticked(), ["T001", "T002"]);
+}
+
+#[test]
 fn tasks_in_the_sandbox_end_and_fail_as_others_do() {
     let one = |id: &str, code: &str| format!("- [ ] {id} Try\n\n  ```sh run\n  {code}\n  ```\n\n");
     let tasks = one("T001", "no-such-program --here")
