@@ -16,8 +16,8 @@ fi
 targets=("$@")
 [ $# -gt 0 ] || targets=(parse journal boxes select config)
 fuzz=$PWD/tests/fuzz
-cargo +nightly fuzz build --fuzz-dir tests/fuzz "${targets[@]/#/}" 2>/dev/null ||
-  cargo +nightly fuzz build --fuzz-dir tests/fuzz
+# Memory faults can only stand in the one module with unsafe code, which no target reaches: SANITIZER=none is faster.
+cargo +nightly fuzz build --fuzz-dir tests/fuzz --sanitizer "${SANITIZER:-address}"
 
 scratch=$(mktemp -d -p "$( [ -d /dev/shm ] && echo /dev/shm || echo "${TMPDIR:-/tmp}")")
 trap 'rm -rf "$scratch"' EXIT
