@@ -3,7 +3,8 @@
 # Needs the generator and judge named by SPECTER_HOSTILE_CORPUS; says so without it. SPECTER_BINARY names the program to
 # judge; otherwise a release is built.
 #
-# One case needs a directory that may not be written to, and root may write everywhere: as root, all runs as `nobody`.
+# One case is a file that may not be read, and root may read everything: as root the program runs as `nobody`. The judge
+# does too, but keeps the one right to read, for it compares all files before and after.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if [ -z "${SPECTER_HOSTILE_CORPUS:-}" ]; then
@@ -23,7 +24,11 @@ mkdir "$scratch/files" "$scratch/home"
 as=()
 if [ "$(id -u)" = 0 ]; then
   chown -R 65534:65534 "$scratch"
-  as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+  as=(setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search)
+  printf '#!/bin/sh\nexec setpriv --inh-caps=-all --ambient-caps=-all %s "$@"\n' "$scratch/program" > "$scratch/specter.sh"
+  mv "$scratch/specter" "$scratch/program"
+  mv "$scratch/specter.sh" "$scratch/specter"
+  chmod 755 "$scratch/specter" "$scratch/program"
 fi
 chmod 755 "$scratch" "$scratch/specter"
 # Root's own Python may stand where nobody else can reach it.
@@ -43,7 +48,7 @@ judge() { (cd "$scratch" && env -u SPECTER_BINARY HOME="$scratch/home" TMPDIR="$
 judge gen "$scratch/files" > /dev/null
 status=0
 # What is understood, for people and for programs (where numbers are plain), and what would run.
-judged() { judge run "$scratch/files" --twice --git "$@" | tail -n "${LINES_SHOWN:-6}" || status=1; }
+judged() { judge run "$scratch/files" --twice --git ${ONLY:+--only "$ONLY"} "$@" | tail -n "${LINES_SHOWN:-6}" || status=1; }
 judged --cmd "$scratch/specter check {file}" --classes --diag '(?m)^(warning|error)'
 judged --cmd "$scratch/specter check --format json {file}" --classes --diag '(?m)^(warning|error)|"severity": ?"' --count '"tasks": ?(\d+)'
 judged --cmd "$scratch/specter plan {file}"
