@@ -11,6 +11,10 @@
 mod architecture;
 mod cli;
 mod exec;
+#[path = "fuzz/checks/mod.rs"]
+mod fuzz;
+mod fuzzed;
+mod golden;
 mod keep;
 mod projection;
 mod run;
