@@ -13,6 +13,12 @@ mod cli;
 pub(crate) mod exec;
 pub(crate) mod keep;
 mod process;
+mod exec;
+#[path = "fuzz/checks/mod.rs"]
+mod fuzz;
+mod fuzzed;
+mod golden;
+mod keep;
 mod projection;
 pub(crate) mod run;
 mod schedule;

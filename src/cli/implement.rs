@@ -83,8 +83,16 @@ impl<'a> Session<'a> {
                 count(killed as u64, "leftover process").replace("processs", "processes")
             ));
         }
-        if let Tail::Torn { bytes: dropped } = loaded.tail {
-            self.say(&format!("the last record of run {run} was cut short ({dropped} bytes) and is dropped"));
+        match loaded.tail {
+            Tail::Clean => {}
+            Tail::Torn { bytes } => {
+                self.say(&format!(
+                    "the last record of run {run} was cut short ({bytes} bytes) and is dropped"
+                ));
+            }
+            Tail::Repeated { bytes } => self.say(&format!(
+                "the last record of run {run} stands there twice; the second is dropped ({bytes} bytes)"
+            )),
         }
         repair(&self.target, &loaded, self.loaded.config.tick == config::Tick::Unverified);
         if !wants_resume {

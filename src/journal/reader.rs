@@ -55,7 +55,7 @@ impl JournalError {
             JournalError::File(_) => "make the file readable, then try again",
             JournalError::Newer { .. } => "use that version or a later one; the journal was left as it is",
             JournalError::Damaged { .. } => {
-                "nothing was changed; put the file back from a backup, or run without resuming: \
+                "nothing was changed; put the file back from a backup, or move the directory of the run away: \
                  ticked boxes in the task file still count as done"
             }
         }

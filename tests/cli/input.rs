@@ -202,3 +202,12 @@ fn a_warning_that_ends_a_strict_command_is_told_to_quiet_screens_too() {
     }
     assert!(!sandbox.exists("trace"));
 }
+
+#[test]
+fn a_warning_fails_a_strict_check_and_no_other() {
+    let sandbox = Sandbox::new(&format!("{TRACE}- [~] T002 Half\n"));
+    sandbox.run(["check"]).expect(0);
+    let ended = sandbox.run(["check", "--strict"]).expect(65);
+    assert!(ended.all().contains("unclear-mark"), "{}", ended.all());
+    Sandbox::new(TRACE).run(["check", "--strict"]).expect(0);
+}

@@ -242,7 +242,7 @@ fn the_strategies_make_every_kind() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2 * ProptestConfig::default().cases, ..ProptestConfig::default() })]
 
     #[test]
     fn every_event_reads_back_from_a_flat_line(event in event()) {

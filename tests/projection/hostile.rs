@@ -96,7 +96,7 @@ fn json_reads_back_what_was_written() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
     #[test]
     fn no_title_adds_a_line(titles in proptest::collection::vec("(?s).{1,20}", 4)) {
         let tame: Vec<String> = (0..titles.len()).map(|n| format!("tame {n}")).collect();

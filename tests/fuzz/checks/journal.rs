@@ -102,7 +102,11 @@ fn assert_taken_up(events: &[Event]) {
         jobs: 2,
         retry: RetryPolicy::default(),
         failure: FailurePolicy::KeepGoing,
-        budgets: Budgets { max_dispatches: Some(5), max_time: Some(Duration::from_secs(3600)), ..Budgets::default() },
+        budgets: Budgets {
+            max_dispatches: Some(5),
+            max_time: Some(Duration::from_secs(3600)),
+            ..Budgets::default()
+        },
     };
     let session = Session::after(&history, RunInfo::default(), 0, 1);
     let mut scheduler = Scheduler::new(plan, limits, &history, session);

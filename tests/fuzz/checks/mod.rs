@@ -1,6 +1,7 @@
 //! What must hold for any bytes at all: one function per way in. libFuzzer calls them with bytes of its own; `cargo
 //! test` calls them with the seeds and with every input that ever broke one of them.
 
+#![allow(unreachable_pub, reason = "public for the fuzz targets, which are a package of their own")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken promise is to stop the fuzzer")]
 
 pub mod boxes;

@@ -61,12 +61,8 @@ pub fn check(data: &[u8]) {
         with_needs: text.len().is_multiple_of(2),
         include_optional: text.len().is_multiple_of(3),
     };
-    let options = Options {
-        mode: MODES[text.len() % 4],
-        selection: selection.clone(),
-        treat,
-        ..Options::default()
-    };
+    let options =
+        Options { mode: MODES[text.len() % 4], selection: selection.clone(), treat, ..Options::default() };
     let Some(plan) = planned(&source, &document, &options) else { return };
     assert_chosen(&plan);
     if filter.is_empty() {
