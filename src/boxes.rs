@@ -211,9 +211,6 @@ impl Boxes {
 
     /// Reads, understands, ticks. True if the file must be looked at again.
     fn look(&mut self, ticked: &mut Ticked) -> Result<bool, Trouble> {
-        if let Some(how) = &self.failed {
-            return Err(Trouble::Failed(how.clone()));
-        }
         let expected = self.known.as_ref().map(|known| known.bytes.as_slice());
         let found = settle::read(&self.path, expected)?;
         match &mut self.known {
@@ -280,18 +277,22 @@ impl Boxes {
     /// Ticks what is open. True if the file must be looked at again.
     fn write(&mut self, file: &File, ticked: &mut Ticked) -> Result<bool, Trouble> {
         let Some(known) = self.known.as_mut().filter(|_| !self.open.is_empty()) else { return Ok(false) };
+        if let Some(how) = &self.failed {
+            return Err(Trouble::Failed(how.clone()));
+        }
         let found = known.ticks(&self.wanted, &self.open);
         let written = write_edits(file, &found.edits)
             .map_err(|error| Trouble::File(fs::Error::io("write", &self.path, error)))?;
+        let (written, rest) = found.edits.split_at(written);
+        // Before the sync: whether or not it fails, these bytes are ours and no edit of others.
+        for edit in written {
+            known.apply(edit);
+        }
         if !found.edits.is_empty() || !found.already.is_empty() {
             // Also for those that stood there ticked: whoever wrote them may not have synced.
             let synced = file.sync_data().map_err(|error| fs::Error::io("sync", &self.path, error));
             self.failed = synced.as_ref().err().map(ToString::to_string);
             synced?;
-        }
-        let (written, rest) = found.edits.split_at(written);
-        for edit in written {
-            known.apply(edit);
         }
         // Without those that are stuck: they are looked up again when the text has changed.
         let rest = rest.iter().map(|edit| self.open[edit.nth]).collect();
@@ -380,5 +381,29 @@ fn not_text(error: &NotText) -> &'static str {
         NotText::WideEncoding => "it is not UTF-8",
         NotText::Nul { .. } => "it holds a NUL byte",
         NotText::InvalidUtf8 { .. } => "it holds a byte that is not UTF-8",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failed_sync_edits_of_others_are_still_seen_and_nothing_is_said_to_be_ticked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tasks.md");
+        std::fs::write(&path, "- [ ] T001 one\n- [ ] T002 two\n").unwrap();
+        let mut boxes = Boxes::new(&path);
+        assert!(boxes.tick(&[]).changed.is_none());
+        boxes.failed = Some("no medium".to_owned());
+
+        std::fs::write(&path, "- [ ] T001 one\n- [x] T002 two\n").unwrap();
+        let document = boxes.known.as_ref().unwrap().document.clone();
+        let ticked = boxes.tick(&[Tick::of(&document.tasks[0])]);
+        let edited = ticked.changed.unwrap();
+        assert_eq!(edited.document.tasks[1].state, crate::task::State::Done);
+        assert!(ticked.ticked.is_empty());
+        assert_eq!(ticked.pending, [(TaskId::new("T001"), "no medium".to_owned())]);
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with("- [ ] T001"));
     }
 }

@@ -11,14 +11,12 @@
 mod architecture;
 mod cli;
 pub(crate) mod exec;
-pub(crate) mod keep;
-mod process;
-mod exec;
 #[path = "fuzz/checks/mod.rs"]
 mod fuzz;
 mod fuzzed;
 mod golden;
-mod keep;
+pub(crate) mod keep;
+mod process;
 mod projection;
 pub(crate) mod run;
 mod schedule;

@@ -50,7 +50,7 @@ fn assert_pure(source: &SourceText, document: &Document, now: &[u8], wanted: &[T
     let mut after = now.to_vec();
     for edit in &edits.edits {
         let at = edit.offset as usize;
-        let old = wanted.iter().find(|tick| tick.task == edit.task).unwrap();
+        let old = &wanted[edit.nth];
         assert_eq!((after[at - 1], after[at], after[at + 1]), (b'[', edit.old, b']'));
         assert!(edit.old == b' ' || old.mark.as_bytes() == [edit.old]);
         assert!(matches!(edit.new, b'x' | b'X') && edit.old != edit.new);
