@@ -93,7 +93,11 @@ pub fn elide(text: &str, limit: usize, ellipsis: &str) -> String {
 
 /// As [`elide`]; text that is plain and fits, as ids and titles mostly are, is not copied.
 pub fn elided<'a>(text: &'a str, limit: usize, ellipsis: &str) -> Cow<'a, str> {
-    let is_plain = || text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+    // Not plain is what `Untrusted` might change.
+    let is_plain = || {
+        text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & (byte != b'#'))
+            && !text.trim_start().starts_with(':')
+    };
     if text.len() <= limit && is_plain() {
         return text.into();
     }
@@ -275,6 +279,8 @@ mod tests {
     #[test]
     fn what_is_cut_is_also_made_safe() {
         assert_eq!(elide("a\x1b[31m", 20, "…"), "a\\e[31m");
+        assert_eq!(elide("##[error]a", 20, "…"), "\\x23#[error]a");
+        assert_eq!(elide(" ::error::a", 20, "…"), " \\x3a:error::a");
         assert_eq!(elide_middle("a\u{202e}b", 20, "…"), "a\\u{202e}b");
     }
 
