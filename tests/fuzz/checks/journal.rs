@@ -104,7 +104,7 @@ fn assert_taken_up(events: &[Event]) {
         failure: FailurePolicy::KeepGoing,
         budgets: Budgets {
             max_dispatches: Some(5),
-            max_time: Some(Duration::from_secs(3600)),
+            max_time: Some(Duration::from_hours(1)),
             ..Budgets::default()
         },
     };
