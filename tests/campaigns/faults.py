@@ -107,7 +107,8 @@ SWITCH = '''
 /// A copy made by tests/campaigns/faults.py: whether this fault is awake.
 pub fn fault(name: &str) -> bool {
     static AWAKE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    AWAKE.get_or_init(|| std::env::var("FAULT_AWAKE").unwrap_or_default()) == name
+    // A file, because tests of the program give it a clean environment.
+    AWAKE.get_or_init(|| std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/awake")).unwrap_or_default()) == name
 }
 '''
 
@@ -144,7 +145,9 @@ def build(root, target):
 
 def run(binary, root, tests, fault):
     """The names of tests that fail."""
-    env = dict(os.environ, FAULT_AWAKE=fault, RUST_BACKTRACE="0", SPECTER_SEEDS=os.environ.get("SPECTER_SEEDS", "400"))
+    with open(os.path.join(root, "awake"), "w") as awake:
+        awake.write(fault)
+    env = dict(os.environ, RUST_BACKTRACE="0", SPECTER_SEEDS=os.environ.get("SPECTER_SEEDS", "400"))
     try:
         done = subprocess.run([binary, tests], cwd=root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
     except subprocess.TimeoutExpired:

@@ -157,7 +157,7 @@ fn every_unfinished_stored_run_is_taken_up_and_what_is_done_never_runs_again() {
         let again = sandbox.run(["status"]).expect(0);
         assert!(!again.stderr.contains("dropped"), "{name}: told once: {}", again.stderr);
         let starts = sandbox.events().into_iter().filter(|event| event["kind"] == "attempt_started");
-        let last = starts.rfind(|event| event["task"] == "T003").unwrap();
+        let last = starts.rev().find(|event| event["task"] == "T003").unwrap();
         assert_eq!(last["attempt"], 2, "{name}: no log is overwritten");
     }
 }
