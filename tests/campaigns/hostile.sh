@@ -47,9 +47,19 @@ judge() { (cd "$scratch" && env -u SPECTER_BINARY HOME="$scratch/home" TMPDIR="$
 
 judge gen "$scratch/files" > /dev/null
 status=0
-# What is understood, for people and for programs (where numbers are plain), and what would run.
+# A task that holds others is told as a group, and the judge counts both.
+cat > "$scratch/counted" <<'SH'
+#!/bin/sh
+out=$("${0%/*}/specter" check --format json "$1")
+code=$?
+printf '%s\n' "$out"
+printf '%s\n' "$out" | awk -F'[:,]' '/^ *"(tasks|groups)":/ { n += $2 } END { print "recognised", n + 0 }'
+exit $code
+SH
+chmod 755 "$scratch/counted"
+# What is understood, for people and for programs, and what would run.
 judged() { judge run "$scratch/files" --twice --git ${ONLY:+--only "$ONLY"} "$@" | tail -n "${LINES_SHOWN:-6}" || status=1; }
 judged --cmd "$scratch/specter check {file}" --classes --diag '(?m)^(warning|error)'
-judged --cmd "$scratch/specter check --format json {file}" --classes --diag '(?m)^(warning|error)|"severity": ?"' --count '"tasks": ?(\d+)'
+judged --cmd "$scratch/counted {file}" --classes --diag '(?m)^(warning|error)|"severity": ?"' --count 'recognised (\d+)'
 judged --cmd "$scratch/specter plan {file}"
 exit $status
