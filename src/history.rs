@@ -204,6 +204,10 @@ impl History {
         let session = self.sessions;
         for id in reopened {
             let task = self.entry(id);
+            if task.settled == Some(Settled::Blocked) {
+                task.settled = None; // freed, not cleared: what it spent before it was blocked is spent
+                continue;
+            }
             task.forget_failures();
             // What runs now goes on; what an earlier session left behind is forgotten with the rest.
             task.in_flight = task.in_flight.filter(|_| task.session == session);

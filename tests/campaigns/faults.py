@@ -163,13 +163,14 @@ def main():
         return
     project = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
     chosen = [fault for fault in FAULTS if not sys.argv[1:] or fault[0] in sys.argv[1:]]
-    target = os.environ.get("CARGO_TARGET_DIR", os.path.join(project, "target"))
-    # Always the same place, so that a second time builds little.
-    root = os.path.join(target, "faults")
-    shutil.rmtree(root, ignore_errors=True)
-    os.makedirs(root)
+    # Always the same place, so that a second time builds little; built apart, or the project's own builds would be
+    # taken for these.
+    root = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(project, "target")), "faults")
+    target = os.path.join(root, "target")
+    os.makedirs(root, exist_ok=True)
     for name in ["src", "tests", "benches", "examples", ".cargo", "Cargo.toml", "Cargo.lock", "README.md", "LICENSE"]:
         there = os.path.join(project, name)
+        shutil.rmtree(os.path.join(root, name), ignore_errors=True)
         if os.path.isdir(there):
             shutil.copytree(there, os.path.join(root, name), ignore=shutil.ignore_patterns("target", "corpus"))
         elif os.path.exists(there):

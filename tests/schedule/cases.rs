@@ -597,3 +597,21 @@ fn what_an_earlier_session_did_is_known_of_a_task_that_comes_back_to_the_file() 
     assert_eq!(run.state("T1"), TaskState::Finished(TaskOutcome::Done), "it is on record as done");
     assert_eq!(run.state("T4"), TaskState::Running { attempt: 2 }, "no log is overwritten");
 }
+
+#[test]
+fn what_is_freed_by_an_edit_has_no_new_budget_after_a_resume() {
+    let mut file = chain();
+    file.task("T5", &["T1"]);
+    let mut run = Run::new(file, limits(1));
+    run.file.line_mut("T1").unwrap().role = Role::Done;
+    edited(&mut run, |file| file.line_mut("T5").unwrap().priority = Some(1));
+    run.succeed("T1");
+    let first = run.running()[0].to_owned();
+    run.fail(&first, FailureClass::Transient);
+    run.file.line_mut("T1").unwrap().role = Role::LeftOut(LeftOut::Manual);
+    let mut run = run.resume();
+    assert!(matches!(run.state(&first), TaskState::Finished(TaskOutcome::Blocked { .. })), "{first}");
+    edited(&mut run, |file| file.line_mut("T1").unwrap().role = Role::Done);
+    let history = History::from_events(&run.journal);
+    assert_eq!(history.task(&TaskId::new(&first)).spent(), 1, "the attempt before it was blocked counts");
+}
