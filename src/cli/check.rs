@@ -52,7 +52,7 @@ pub(super) fn check(global: &Global, given: &Check) -> Result<Exit, Error> {
         |checked: &Checked| checked.found.iter().any(|found| strict || checked.strict || found.is_error());
     let bad = results.iter().any(|result| result.as_ref().map_or(true, is_bad));
     match given.format {
-        _ if given.table => out::text(&check::table(&screen(global), &rows(global, given, &results)))?,
+        _ if given.table => out::text(&check::table(&screen(global), &rows(given, &results)))?,
         CheckFormat::Text => text(global, &results)?,
         CheckFormat::Json => json(&results)?,
         CheckFormat::Sarif => {
@@ -118,10 +118,9 @@ fn json(results: &[Result<Checked, Error>]) -> Result<(), Error> {
     out::json(&CheckJson { schema: 1, files: files.collect() })
 }
 
-fn rows(global: &Global, given: &Check, results: &[Result<Checked, Error>]) -> Vec<FileRow> {
+fn rows(given: &Check, results: &[Result<Checked, Error>]) -> Vec<FileRow> {
     let name =
         |n: usize| given.files.get(n).map_or_else(String::new, |path| path.to_string_lossy().into_owned());
-    let _ = global;
     let row = |(n, result): (usize, &Result<Checked, Error>)| match result {
         Ok(checked) => {
             let errors = checked.found.iter().filter(|found| found.is_error()).count();

@@ -156,7 +156,7 @@ impl<'s, 'c> Walk<'s, 'c> {
         let title = text.trim().trim_start_matches('#').trim_end_matches('#').trim();
         let words = headings::read(title);
         let mut open = Open { level, line, section: words.section, phase: None, task: None, title: None };
-        let task = candidate.filter(|c| self.heading_is_task(line, c));
+        let task = candidate.filter(|c| self.heading_is_task(c));
         if let Some(candidate) = task {
             let parent = self.heading_task();
             let place = self.place(parent);
@@ -180,12 +180,11 @@ impl<'s, 'c> Walk<'s, 'c> {
         self.headings.push(open);
     }
 
-    fn heading_is_task(&self, line: u32, candidate: &Candidate) -> bool {
+    fn heading_is_task(&self, candidate: &Candidate) -> bool {
         let id = candidate.id(self.source).unwrap_or_default();
         let example = self.section() == Section::Example;
         let described = candidate.bracket.is_none() && self.style.is_boxed(id);
         let twice = self.seen.contains_key(id) && self.section() != Section::Work;
-        let _ = line;
         !example && !described && !twice && self.style.counts(self.source, candidate)
     }
 

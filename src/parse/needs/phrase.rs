@@ -66,14 +66,15 @@ fn group(line: &str, at: usize, base: usize, numbers: bool) -> Option<(List, boo
 
 /// `after:T002`, `depends:T001,T002` outside of brackets: the ids follow without a space.
 fn tagged(line: &str, colon: usize, base: usize, numbers: bool) -> Option<(List, bool)> {
-    let word = ["after", "depends", "depends-on", "depends_on", "deps", "needs", "blocked-by"].iter().find(
-        |word| {
-            line[..colon].ends_with(*word)
-                && !line[..colon - word.len()]
-                    .ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_'))
-        },
-    )?;
-    let _ = word;
+    let is_tag =
+        ["after", "depends", "depends-on", "depends_on", "deps", "needs", "blocked-by"].iter().any(|word| {
+            line[..colon].strip_suffix(word).is_some_and(|before| {
+                !before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_'))
+            })
+        });
+    if !is_tag {
+        return None;
+    }
     let rest = &line[colon + 1..];
     let len = rest.find(char::is_whitespace).unwrap_or(rest.len());
     if len == 0 {
