@@ -6,7 +6,8 @@
 use crate::sys::{self, LivePids, Pid};
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::Read;
+use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long the processes left over by a finished attempt may take to end themselves.
@@ -21,6 +22,10 @@ pub(super) const OUTER_NAME: &str = "SPECTER_OUTER";
 
 /// The system's flag for a process that has begun to end.
 const PF_EXITING: i64 = 4;
+/// The system's flag for its own threads.
+const PF_KTHREAD: i64 = 0x20_0000;
+/// How long the start of a program may leave a process without an environment.
+const START_LIMIT: Duration = Duration::from_secs(1);
 
 /// One line of `/proc/<pid>/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +38,10 @@ pub(super) struct Proc {
     pub(super) is_zombie: bool,
     /// On its way out by itself.
     is_exiting: bool,
+    /// A thread of the system's own.
+    is_kernel: bool,
+    /// Where in its memory its arguments are: zero while it is given another program, and when it has ended.
+    program: u64,
     name: String,
 }
 
@@ -42,7 +51,8 @@ impl Proc {
         Proc::parse(&String::from_utf8_lossy(&bytes))
     }
 
-    /// `pid (name) state ppid pgrp session tty tpgid flags …`; the name may hold anything, so its end is the last parenthesis.
+    /// `pid (name) state ppid pgrp session tty tpgid flags`, threads the 20th, the place of the arguments the 48th, see
+    /// proc(5). The name may hold anything, so its end is the last parenthesis.
     fn parse(stat: &str) -> Option<Proc> {
         let (pid, rest) = stat.split_once(" (")?;
         let (name, rest) = rest.rsplit_once(')')?;
@@ -51,13 +61,18 @@ impl Proc {
         let mut number = || fields.next()?.parse::<i64>().ok();
         let [parent, group, session] = [number()? as Pid, number()? as Pid, number()? as Pid];
         let [_terminal, _its_group, flags] = [number()?, number()?, number()?];
+        let threads = fields.nth(10)?.parse::<u32>().ok()?;
+        let program = fields.nth(27).and_then(|start| start.parse().ok()).unwrap_or(0);
         Some(Proc {
             pid: pid.parse().ok()?,
             parent,
             group,
             session,
             is_exiting: flags & PF_EXITING != 0,
-            is_zombie: matches!(state, "Z" | "X"),
+            // A first thread that ended before the others looks like a zombie while the process lives on.
+            is_zombie: matches!(state, "Z" | "X") && threads <= 1,
+            is_kernel: flags & PF_KTHREAD != 0,
+            program,
             name: name.to_owned(),
         })
     }
@@ -72,13 +87,36 @@ impl Proc {
 
     /// The tokens in its environment, as far as we may look: its own attempt's and those around it.
     pub(super) fn tokens(&self) -> Vec<Vec<u8>> {
-        let mut environ = Vec::new();
-        let file = File::open(format!("/proc/{}/environ", self.pid));
-        // An environment may be of any size; the tokens stand within the system's own limit for a new one.
-        if file.and_then(|file| file.take(8 << 20).read_to_end(&mut environ)).is_err() {
-            return Vec::new();
+        let limit = Instant::now() + START_LIMIT;
+        let mut program = None;
+        loop {
+            match read_environ(format!("/proc/{}/environ", self.pid).as_ref()) {
+                Err(_) => return Vec::new(),
+                Ok(environ) if !environ.is_empty() => return tokens_in(&environ),
+                Ok(_) => {}
+            }
+            // Empty is also that of a process which is just being given another program: it is looked at again.
+            let Some(now) = Proc::read(self.pid) else { return Vec::new() };
+            if now.is_zombie || now.is_exiting || now.is_kernel || Instant::now() > limit {
+                return self.tokens_of_threads();
+            }
+            if now.program != 0 && program.replace(now.program) == Some(now.program) {
+                return Vec::new();
+            }
+            std::thread::sleep(Duration::from_micros(100));
         }
-        tokens_in(&environ)
+    }
+
+    /// Where only the first thread has ended, the others still show the environment.
+    fn tokens_of_threads(&self) -> Vec<Vec<u8>> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter().flatten().flatten();
+        let mut each = threads.filter_map(|thread| read_environ(&thread.path().join("environ")).ok());
+        each.find(|environ| !environ.is_empty()).map_or_else(Vec::new, |environ| tokens_in(&environ))
+    }
+
+    /// Whether it has begun to end, or has ended, since it was read.
+    fn is_gone(&self) -> bool {
+        Proc::read(self.pid).is_none_or(|now| now.is_exiting || now.is_zombie)
     }
 
     pub(super) fn in_sessions(&self, sessions: &[Pid]) -> bool {
@@ -87,6 +125,21 @@ impl Proc {
 
     pub(super) fn describe(&self) -> String {
         format!("{} (pid {})", self.name, self.pid)
+    }
+}
+
+/// In one call, since what a process was given is gone with its program: read in two, a process that is given another one
+/// in between shows the first half. An environment may be of any size; the tokens stand within the system's own limit.
+fn read_environ(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let mut environ = vec![0; 64 << 10];
+    loop {
+        let read = sys::read_at(&file, &mut environ)?;
+        if read < environ.len() || environ.len() >= 8 << 20 {
+            environ.truncate(read);
+            return Ok(environ);
+        }
+        environ.resize(environ.len() * 8, 0);
     }
 }
 
@@ -234,7 +287,9 @@ impl Trees {
         }
         let tokens = process.tokens();
         if tokens.is_empty() {
-            return is_orphan_of || process.session == owner.leader || process.group == owner.leader;
+            // Who is ending has no environment any more: a nameless orphan is one that stays.
+            let is_in_group = process.session == owner.leader || process.group == owner.leader;
+            return is_in_group || is_orphan_of && !process.is_gone();
         }
         tokens.iter().any(|token| token == owner.token)
     }
@@ -340,9 +395,17 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_parentheses_and_spaces() {
-        let process = Proc::parse("42 (a) (b) S 7 40 39 0 -1 4194560 1 2").unwrap();
+        let process = Proc::parse("42 (a) (b) S 7 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 9").unwrap();
         assert_eq!((process.pid, process.parent, process.group, process.session), (42, 7, 40, 39));
         assert_eq!(process.describe(), "a) (b (pid 42)");
+    }
+
+    #[test]
+    fn a_process_lives_as_long_as_one_of_its_threads() {
+        let parse = |threads| {
+            Proc::parse(&format!("42 (a) Z 7 40 39 0 -1 4194564 1 2 3 4 5 6 7 8 20 0 {threads} 0 9"))
+        };
+        assert_eq!([1, 2].map(|threads| parse(threads).unwrap().is_zombie), [true, false]);
     }
 
     #[test]
