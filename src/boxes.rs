@@ -1,7 +1,7 @@
 //! Ticks boxes in the task file while people and agents edit it (SPEC 2.6).
 //!
-//! The file is never rewritten: a tick is one byte written in place, at an offset that was verified in the same open
-//! file just before. So inode, mode, links, line ends and every other byte stay, and nobody's save is undone by ours.
+//! The file is never rewritten: a tick is one byte written in place, while nobody else has the file open, after making
+//! sure that it still holds what was read. So inode, mode, links, line ends and every other byte stay, and nobody's save is undone by ours.
 //! What an editor's save undoes of ours is found at the next look and ticked again. The journal is the truth; the
 //! boxes follow it.
 //!
@@ -9,6 +9,7 @@
 //! person. An editor's old copy lacks every tick since it was loaded: so if one that was made no earlier is still
 //! there, a person cleared this one, and it is not ticked again.
 
+mod alone;
 mod settle;
 
 use crate::diagnostic::Diagnostic;
@@ -20,8 +21,6 @@ use settle::Unreadable;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// How a text is understood; [`crate::parse::parse`] but in tests.
@@ -288,7 +287,7 @@ impl Boxes {
             return Err(Trouble::Failed(how.clone()));
         }
         let found = known.ticks(&self.wanted, &self.open);
-        let written = write_edits(file, &found.edits)
+        let written = alone::write(file, &known.bytes, &found.edits)
             .map_err(|error| Trouble::File(fs::Error::io("write", &self.path, error)))?;
         let (written, rest) = found.edits.split_at(written);
         // Before the sync: whether or not it fails, these bytes are ours and no edit of others.
@@ -339,22 +338,6 @@ impl Boxes {
             self.say(place, trouble.to_string(), ticked);
         }
     }
-}
-
-/// Writes each edit after making sure that its box still stands there; stops at the first that does not.
-/// Gives how many were written.
-fn write_edits(file: &File, edits: &[TickEdit]) -> io::Result<usize> {
-    for (written, edit) in edits.iter().enumerate() {
-        let mut marker = [0; 3];
-        let Some(start) = edit.offset.checked_sub(1) else { return Ok(written) };
-        match file.read_exact_at(&mut marker, start) {
-            Ok(()) if marker == [b'[', edit.old, b']'] => file.write_all_at(&[edit.new], edit.offset)?,
-            Ok(()) => return Ok(written),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(written),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(edits.len())
 }
 
 impl Known {

@@ -96,17 +96,27 @@ impl Identity {
 
 /// A regular file, opened without waiting for anyone: a FIFO or a device is an error, not a hang.
 pub fn open_regular(path: &Path, write: bool) -> Result<(File, Metadata), Error> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(write)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
-        .map_err(at("open", path))?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(write).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = open_unleased(&options, path).map_err(at("open", path))?;
     let metadata = file.metadata().map_err(at("inspect", path))?;
     match not_a_file(&metadata) {
         Some(what) => Err(Error::NotAFile { path: path.to_owned(), what }),
         None => Ok((file, metadata)),
     }
+}
+
+/// Another specter, or a file server, may hold a lease on the file for the moment of a write.
+fn open_unleased(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    for _ in 0..1000 {
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            result => return result,
+        }
+    }
+    options.open(path)
 }
 
 fn not_a_file(metadata: &Metadata) -> Option<&'static str> {
