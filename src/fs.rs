@@ -179,6 +179,16 @@ pub enum Access {
     Shared,
 }
 
+impl Access {
+    /// Of a directory for such files, before the umask.
+    pub fn dir_mode(self) -> u32 {
+        match self {
+            Access::Private => PRIVATE_DIR,
+            Access::Shared => 0o777,
+        }
+    }
+}
+
 /// Replaces a file by `bytes`: after a crash or power loss it holds the old bytes or the new ones.
 ///
 /// A symlink stays; what it points to is replaced.

@@ -69,6 +69,15 @@ impl StateFiles {
         }
     }
 
+    /// Makes the directories that every run writes to, while there is time. What cannot be made is told of the files that
+    /// go there.
+    pub(super) fn make_dirs(&self) {
+        for place in [Place::LatestCheckpoint, Place::ChangesPlanned] {
+            let path = place.path();
+            let _ = self.project.below(fs::parent(Path::new(&path)), access(&path).dir_mode());
+        }
+    }
+
     pub(super) fn on_event(&mut self, plan: &Plan, event: &Event) {
         self.summary.apply(plan, event);
         self.projections.on_event(plan, &self.summary, event);
@@ -149,9 +158,9 @@ impl Places<'_> {
                 result => return result.map_err(|error| error.about(&path)),
             }
         }
-        let mode = if access == Access::Private { fs::PRIVATE_DIR } else { 0o777 };
-        let dir =
-            root.below(parent, mode).map_err(|error| fs::Error::io("enter", fs::parent(&path), error))?;
+        let dir = root
+            .below(parent, access.dir_mode())
+            .map_err(|error| fs::Error::io("enter", fs::parent(&path), error))?;
         let here = dir.path().join(name);
         self.entered.push(Entered { in_state_dir, relative: parent.to_owned(), dir });
         put_here(&here, content, access).map_err(|error| error.about(&path))

@@ -54,10 +54,11 @@ impl Recorder {
         self
     }
 
-    /// While the first tasks run, what needs no record is made durable. Then the first group is given its time, as all
+    /// While the first tasks run, what needs no record is made, and made durable. Then the first group is given its time, as all
     /// later ones are: a run that is over sooner needs one sync for its start and its end.
     fn prepare(&mut self) {
         let started = Instant::now();
+        self.files.make_dirs();
         if let Err(error) = self.syncer.prepare() {
             self.hub.fail(io_error(error));
         }
