@@ -5,7 +5,7 @@
 //! open) the bytes around each box are looked at just before instead: that leaves microseconds.
 
 use crate::sys::{self, Lease};
-use crate::writeback::TickEdit;
+use crate::writeback::{Index, TickEdit};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// Writes each edit where its box still stands; stops at the first that does not. Gives how many were written: none if
 /// the file, seen alone, is not `expected` any more.
-pub(super) fn write(file: &File, expected: &[u8], edits: &[TickEdit]) -> io::Result<usize> {
+pub(super) fn write(file: &File, expected: &Index, edits: &[TickEdit]) -> io::Result<usize> {
     if edits.is_empty() {
         return Ok(0);
     }
@@ -37,13 +37,30 @@ fn alone(file: &File) -> Option<Lease<'_>> {
     None
 }
 
-fn holds(file: &File, expected: &[u8]) -> io::Result<bool> {
-    if file.metadata()?.len() != expected.len() as u64 {
+/// Compared piece by piece, for a large file would take its size in memory once more.
+pub(super) const PIECE: usize = 16 << 10;
+
+/// Whether the file holds what is expected, no more and no less.
+pub(super) fn holds(file: &File, expected: &Index) -> io::Result<bool> {
+    let len = expected.file_len();
+    if file.metadata()?.len() != len as u64 {
         return Ok(false);
     }
-    let mut found = vec![0; expected.len()];
-    file.read_exact_at(&mut found, 0)?;
-    Ok(found == expected)
+    let (mut found, mut known) = ([0; PIECE], [0; PIECE]);
+    for at in (0..len).step_by(PIECE) {
+        let piece = PIECE.min(len - at);
+        match file.read_exact_at(&mut found[..piece], at as u64) {
+            Ok(()) => {}
+            // It was longer a moment ago.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        expected.read(at, &mut known[..piece]);
+        if found[..piece] != known[..piece] {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn write_all(file: &File, edits: &[TickEdit]) -> io::Result<usize> {
@@ -70,8 +87,14 @@ fn write_at_risk(file: &File, edits: &[TickEdit]) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::SourceText;
     use crate::task::TaskIx;
     use std::fs::OpenOptions;
+
+    fn index(text: &str) -> Index {
+        let source = SourceText::new("tasks.md", text);
+        Index::new(&crate::parse::parse(&source).0, &source)
+    }
 
     fn edit(offset: u64) -> TickEdit {
         TickEdit { nth: 0, ix: TaskIx(0), offset, old: b' ', new: b'x', line: 1 }
@@ -85,7 +108,7 @@ mod tests {
         // As after an edit that moved the boxes by just one line: one stands where another stood.
         std::fs::write(&path, "- [ ] T9 z\n- [ ] T1 a\n").unwrap();
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
-        assert_eq!(write(&file, old.as_bytes(), &[edit(3)]).unwrap(), 0);
+        assert_eq!(write(&file, &index(old), &[edit(3)]).unwrap(), 0);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "- [ ] T9 z\n- [ ] T1 a\n");
     }
 
@@ -96,7 +119,7 @@ mod tests {
         std::fs::write(&path, "- [ ] T1 a\n").unwrap();
         let _viewer = File::open(&path).unwrap();
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
-        assert_eq!(write(&file, b"- [ ] T1 a\n", &[edit(3)]).unwrap(), 1);
+        assert_eq!(write(&file, &index("- [ ] T1 a\n"), &[edit(3)]).unwrap(), 1);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "- [x] T1 a\n");
     }
 }
