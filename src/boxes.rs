@@ -50,6 +50,14 @@ pub struct Edited {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// Whether a person cleared a box that was ticked at look `made` and is open now; else the save of an older text undid
+/// it. That text lacks every tick since it was loaded, so a tick made later that still stands, as `newest` does, tells.
+///
+/// Strictly later: an editor may read the file while a batch is written, and then has some of its ticks.
+pub fn is_cleared<Look: Ord>(made: Look, newest: Option<Look>) -> bool {
+    newest.is_some_and(|newest| made < newest)
+}
+
 /// The boxes of one task file.
 #[derive(Debug)]
 pub struct Boxes {
@@ -254,8 +262,7 @@ impl Boxes {
         let made = |nth: usize| self.wanted[self.open[nth] as usize].ticked;
         let newest =
             now.already.iter().filter_map(|(nth, _)| made(*nth)).filter(|at| *at <= self.confirmed).max();
-        // Strictly: an editor may read the file while a batch is written, and then has some of its ticks.
-        let is_cleared = |edit: &TickEdit| made(edit.nth).is_some_and(|at| Some(at) < newest);
+        let is_cleared = |edit: &TickEdit| made(edit.nth).is_some_and(|at| is_cleared(at, newest));
         let cleared = now.edits.iter().filter(|edit| is_cleared(edit)).map(|edit| self.open[edit.nth]);
         let cleared: Vec<TaskId> = cleared.filter_map(|place| self.id(place)).collect();
         // Few: a person cleared them one by one.

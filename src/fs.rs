@@ -324,8 +324,10 @@ impl Temporary {
     }
 
     fn create(target: &Path, access: Access) -> Result<Temporary, Error> {
-        let old = std::fs::metadata(target).ok();
-        let mode = if access == Access::Private { PRIVATE_FILE } else { 0o666 };
+        let (mode, old) = match access {
+            Access::Private => (PRIVATE_FILE, None),
+            Access::Shared => (0o666, std::fs::metadata(target).ok()),
+        };
         let path = temporary_path(target);
         let file = OpenOptions::new()
             .write(true)
@@ -334,7 +336,7 @@ impl Temporary {
             .open(&path)
             .map_err(at("create", &path))?;
         let temporary = Temporary { path, file, renamed: false };
-        if let (Access::Shared, Some(old)) = (access, old) {
+        if let Some(old) = old {
             let permissions = PermissionsExt::from_mode(old.mode() & 0o7777);
             temporary.file.set_permissions(permissions).map_err(at("set the mode of", &temporary.path))?;
         }
