@@ -20,6 +20,14 @@ impl Excerpt {
         Excerpt { text, span }
     }
 
+    #[cfg(test)]
+    pub(crate) fn shares_text(&self, other: &Excerpt) -> bool {
+        match (&self.text, &other.text) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
     pub fn as_str(&self) -> &str {
         self.text.as_deref().and_then(|text| text.get(self.span.range())).unwrap_or_default()
     }
