@@ -248,6 +248,8 @@ impl Boxes {
             ticked.changed = Some(Edited { source, document, diagnostics });
         }
         self.sync_name()?;
+        let ticks = self.wanted.iter_mut().filter_map(|wanted| wanted.tick.as_mut());
+        ticks.for_each(|tick| known.index.adopt(tick));
         self.known = Some(known);
         self.sort_wanted(ticked);
         Ok(())

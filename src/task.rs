@@ -27,6 +27,10 @@ impl TaskId {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 impl fmt::Display for TaskId {

@@ -227,6 +227,15 @@ impl Index {
         if is_other { self.find_by_title(tick) } else { Ok(first) }
     }
 
+    /// Makes `tick` hold no part of an earlier text: each edit of a large file would otherwise leave its text behind.
+    pub fn adopt(&self, tick: &mut Tick) {
+        let place = self.first(tick).map(|ix| &self.tasks[ix.ix()]);
+        match place.filter(|place| place.title == tick.title) {
+            Some(place) => (tick.title, tick.line) = (place.title.clone(), place.line),
+            None => tick.title = Excerpt::from(tick.title.as_str()),
+        }
+    }
+
     /// The first task with this id, or with this alias.
     fn first(&self, tick: &Tick) -> Option<TaskIx> {
         let at = self.tasks.partition_point(|task| task.line < tick.line);
@@ -392,6 +401,27 @@ mod tests {
             }
         }
         assert_eq!(ticks(&index, &wanted).already.len(), 3);
+    }
+
+    #[test]
+    fn an_adopted_tick_keeps_no_earlier_text() {
+        let (_, before) = document("- [ ] T001 One\n- [ ] T002 Two\n- [ ] T003 Three\n");
+        let (source, now) = document("# New\n\n- [ ] T001 One\n- [ ] T002 Zwei\n");
+        let (index, text) = (Index::new(&now, &source), source.excerpt(Span::new(0, 5)));
+        let adopted: Vec<(Tick, bool)> = before
+            .tasks
+            .iter()
+            .map(|task| {
+                let mut tick = Tick::of(task);
+                index.adopt(&mut tick);
+                assert_eq!((&tick.task, &tick.title), (&task.id, &task.title));
+                assert!(!tick.title.shares_text(&task.title));
+                let is_here = tick.title.shares_text(&text);
+                (tick, is_here)
+            })
+            .collect();
+        let told: Vec<(u32, bool)> = adopted.iter().map(|(tick, is_here)| (tick.line, *is_here)).collect();
+        assert_eq!(told, [(3, true), (2, false), (3, false)]);
     }
 
     #[test]

@@ -117,7 +117,7 @@ pub(super) fn read_path(path: &Path, name: &str) -> Result<TaskFile, Error> {
 
 /// Files from this size on are worth asking for memory ahead, and how much a byte of them comes to when planned.
 const LARGE: usize = 1 << 20;
-const PLANNED: usize = 11;
+const PLANNED: usize = 8;
 
 fn parsed(name: &str, contents: fs::Contents) -> Result<TaskFile, Error> {
     let fs::Contents { bytes, identity } = contents;

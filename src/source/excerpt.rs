@@ -20,6 +20,14 @@ impl Excerpt {
         Excerpt { text, span }
     }
 
+    #[cfg(test)]
+    pub(crate) fn shares_text(&self, other: &Excerpt) -> bool {
+        match (&self.text, &other.text) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
     pub fn as_str(&self) -> &str {
         self.text.as_deref().and_then(|text| text.get(self.span.range())).unwrap_or_default()
     }
@@ -94,7 +102,7 @@ mod tests {
         let source = SourceText::new("t", "one two");
         let excerpt = source.excerpt(Span::new(4, 7));
         drop(source);
-        assert_eq!((excerpt.as_str(), &excerpt == &Excerpt::from("two")), ("two", true));
+        assert_eq!((excerpt.as_str(), excerpt == Excerpt::from("two")), ("two", true));
         assert_eq!(Excerpt::from(""), Excerpt::default());
         assert_eq!(size_of::<Excerpt>(), 16);
     }

@@ -35,7 +35,7 @@ impl Short {
         }
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Here { len, bytes } => &bytes[..usize::from(*len)],
             Repr::Elsewhere(text) => text.as_bytes(),
