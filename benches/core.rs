@@ -150,7 +150,7 @@ fn frame() -> Vec<Event> {
     let kinds = [
         EventKind::AttemptFinished { task: task(0), attempt: 1, report },
         EventKind::TaskDone { task: task(0), attempts: 1, verdict: Verdict::Unverified, duration: at },
-        EventKind::AttemptStarted { task: task(1), attempt: 1, executor: "shell".to_owned(), worker: 1 },
+        EventKind::AttemptStarted { task: task(1), attempt: 1, executor: "shell".into(), worker: 1 },
     ];
     (1..).zip(kinds).map(|(seq, kind)| Event { seq, at, kind }).collect()
 }

@@ -8,6 +8,7 @@ mod json;
 use crate::task::{BlockKind, TaskId, TaskIx};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Time since the run's session began. The core never reads a clock: the driver passes this in.
@@ -108,7 +109,7 @@ pub enum EventKind {
     AttemptStarted {
         task: TaskRef,
         attempt: u32,
-        executor: String,
+        executor: Cow<'static, str>,
         /// Slot of the pool, from 1: what a timeline draws as a row.
         worker: u32,
     },

@@ -205,12 +205,30 @@ fn digits(number: u64) -> ([u8; 20], usize) {
 }
 
 /// Appends decimal digits.
+#[inline]
 pub fn put_number(out: &mut Vec<u8>, number: u64) {
     if number < 10 {
         return out.push(b'0' + number as u8); // most of them
     }
-    let (digits, at) = digits(number);
-    out.extend_from_slice(&digits[at..]);
+    put_longer(out, number);
+}
+
+/// Of two digits or more. Up to eight are made at once and copied as one word, what leads them shifted out: a copy of
+/// known length is no call.
+fn put_longer(out: &mut Vec<u8>, number: u64) {
+    if number >= 100_000_000 {
+        let (digits, at) = digits(number);
+        return out.extend_from_slice(&digits[at..]);
+    }
+    let (high, low) = (number as usize / 10_000, number as usize % 10_000);
+    let pairs = [PAIRS[high / 100], PAIRS[high % 100], PAIRS[low / 100], PAIRS[low % 100]];
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(pairs.as_flattened());
+    let word = u64::from_le_bytes(bytes);
+    let zeros = (word ^ u64::from_le_bytes([b'0'; 8])).trailing_zeros() / 8;
+    let len = out.len() + 8 - zeros as usize;
+    out.extend_from_slice(&(word >> (8 * zeros)).to_le_bytes());
+    out.truncate(len);
 }
 
 /// Appends decimal digits.

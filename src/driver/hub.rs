@@ -67,6 +67,10 @@ struct Core {
     queue: VecDeque<Running>,
     /// Attempts handed out or queued, and how to end them; at most `jobs`, so a list.
     running: Vec<Running>,
+    /// Of the last step, empty: room for the next.
+    decision: Decision,
+    /// Handles of attempts that have ended, ready for others.
+    handles: Vec<Arc<StopHandle>>,
     idle_workers: u32,
     recorder_waits: bool,
     /// Frames known to be on disk; kept in strict durability only.
@@ -105,6 +109,8 @@ impl Hub {
             seq: last_seq,
             queue: VecDeque::new(),
             running: Vec::new(),
+            decision: Decision::default(),
+            handles: Vec::new(),
             idle_workers: 0,
             recorder_waits: false,
             durable: 0,
@@ -140,11 +146,12 @@ impl Hub {
     }
 
     /// An attempt ended; returns the next one for the same worker, if there is any.
-    pub(super) fn finished(&self, ended: &Arc<StopHandle>, report: AttemptReport) -> Option<Job> {
+    pub(super) fn finished(&self, ended: Arc<StopHandle>, report: AttemptReport) -> Option<Job> {
         let mut core = self.lock();
         // By identity, not by index: the plan may have changed while it ran.
-        if let Some(at) = core.running.iter().position(|running| Arc::ptr_eq(&running.stop, ended)) {
+        if let Some(at) = core.running.iter().position(|running| Arc::ptr_eq(&running.stop, &ended)) {
             let task = core.running.swap_remove(at).position;
+            core.keep(ended);
             self.step(&mut core, Input::Finished { task, report });
         }
         let job = core.take_job();
@@ -178,8 +185,8 @@ impl Hub {
     pub(super) fn record(&self, kinds: Vec<EventKind>) {
         let now = self.clock.now();
         let mut core = self.lock();
-        let events = kinds.into_iter().map(|kind| core.scheduler.stamp(now, kind)).collect();
-        core.record(events);
+        let mut events = kinds.into_iter().map(|kind| core.scheduler.stamp(now, kind)).collect();
+        core.record(&mut events);
         self.wake(&mut core, 0);
     }
 
@@ -192,8 +199,10 @@ impl Hub {
             core = waited.unwrap_or_else(PoisonError::into_inner).0;
             core.recorder_waits = false;
         }
+        // The next group will be about as large.
+        let room = Vec::with_capacity(core.unsynced.len());
         Batch {
-            events: std::mem::take(&mut core.unsynced),
+            events: std::mem::replace(&mut core.unsynced, room),
             plan: Arc::clone(&core.plan),
             is_last: core.is_over(),
         }
@@ -208,7 +217,7 @@ impl Hub {
         if let EventKind::RunFinished { unticked, .. } = &mut event.kind {
             *unticked = pending;
         }
-        core.record(vec![event]);
+        core.record(&mut vec![event]);
         if core.broken.is_some() { Vec::new() } else { std::mem::take(&mut core.unsynced) }
     }
 
@@ -291,10 +300,10 @@ impl Hub {
     pub(super) fn replan(&self, plan: Arc<Plan>) {
         let now = self.clock.now();
         let mut core = self.lock();
-        let decision = core.scheduler.replan(now, Arc::clone(&plan));
+        let mut decision = core.scheduler.replan(now, Arc::clone(&plan));
         core.renumber();
         core.plan = plan;
-        core.apply(decision);
+        core.apply(&mut decision);
         let ready = core.queue.len();
         self.wake(&mut core, ready);
     }
@@ -317,8 +326,10 @@ impl Hub {
         if core.broken.is_some() {
             return;
         }
-        let decision = core.scheduler.step(self.clock.now(), input);
-        core.apply(decision);
+        let mut decision = std::mem::take(&mut core.decision);
+        core.scheduler.step_into(self.clock.now(), input, &mut decision);
+        core.apply(&mut decision);
+        core.decision = decision;
     }
 
     /// Wakes exactly who has something to do. `ready` is how many queued jobs others should take.
@@ -358,38 +369,51 @@ impl Core {
         Some(Job { task, attempt, is_last, plan, stop, frame })
     }
 
-    fn apply(&mut self, decision: Decision) {
-        let Decision { mut events, actions } = decision;
+    /// Leaves the decision empty.
+    fn apply(&mut self, decision: &mut Decision) {
+        let Decision { events, actions } = decision;
         if let Some(EventKind::RunFinished { outcome, .. }) = events.last().map(|event| &event.kind) {
             let outcome = *outcome;
             self.closing = events.pop().map(|event| (outcome, event));
         }
         self.record(events);
         if self.broken.is_none() {
-            actions.into_iter().for_each(|action| self.act(action));
+            actions.iter().for_each(|action| self.act(action));
         }
+        actions.clear();
     }
 
-    fn record(&mut self, mut events: Vec<Event>) {
+    /// Takes all of `events`, also where they cannot be recorded any more.
+    fn record(&mut self, events: &mut Vec<Event>) {
         if events.is_empty() || self.broken.is_some() {
-            return;
+            return events.clear();
         }
-        for event in &mut events {
+        for event in events.iter_mut() {
             self.seq += 1;
             event.seq = self.seq;
         }
-        match self.journal.append(&events) {
-            Ok(()) if self.unsynced.is_empty() => self.unsynced = events,
-            Ok(()) => self.unsynced.append(&mut events),
-            Err(error) => self.fail(error),
+        match self.journal.append(events) {
+            Ok(()) => self.unsynced.append(events),
+            Err(error) => {
+                events.clear();
+                self.fail(error);
+            }
         }
     }
 
-    fn act(&mut self, action: Action) {
-        match action {
+    /// For another attempt, where nobody else holds it any more.
+    fn keep(&mut self, mut ended: Arc<StopHandle>) {
+        if Arc::get_mut(&mut ended).is_some() {
+            ended.reset();
+            self.handles.push(ended);
+        }
+    }
+
+    fn act(&mut self, action: &Action) {
+        match *action {
             Action::Start { task, attempt, .. } => {
                 let plan = Arc::clone(&self.plan);
-                let stop = Arc::new(StopHandle::new());
+                let stop = self.handles.pop().unwrap_or_default();
                 if self.is_paused {
                     stop.pause();
                 }

@@ -10,6 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -143,6 +144,11 @@ fn block_kind(kind: BlockKind) -> &'static str {
     }
 }
 
+#[expect(
+    clippy::inline_always,
+    reason = "the text is known then: a copy of known length is a few moves, no call"
+)]
+#[inline(always)]
 fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
@@ -152,23 +158,50 @@ fn any<T: serde::Serialize>(out: &mut Vec<u8>, key: &str, value: &T) -> serde_js
     serde_json::to_writer(out, value)
 }
 
-#[inline]
+#[expect(clippy::inline_always, reason = "as for `put`")]
+#[inline(always)]
 fn number(out: &mut Vec<u8>, key: &str, value: u64) {
     put(out, key);
     put_number(out, value);
 }
 
-#[inline]
+#[expect(clippy::inline_always, reason = "as for `put`")]
+#[inline(always)]
 fn string(out: &mut Vec<u8>, key: &str, text: &str) -> serde_json::Result<()> {
-    // Without a branch, so that it is done many bytes at a time.
-    #[expect(clippy::needless_bitwise_bool, reason = "see above")]
-    let is_plain = text.bytes().fold(true, |plain, b| plain & (b >= 0x20) & (b != b'"') & (b != b'\\'));
-    if !is_plain {
-        return any(out, key, &text);
-    }
     put(out, key);
+    quoted(out, text)
+}
+
+/// From so many bytes on, many are looked at a time.
+const LONG: usize = 32;
+
+/// Stands for itself in a JSON string.
+const PLAIN: [bool; 256] = {
+    let mut table = [true; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = false;
+        byte += 1;
+    }
+    table[b'"' as usize] = false;
+    table[b'\\' as usize] = false;
+    table
+};
+
+fn quoted(out: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
+    let is_plain = if text.len() < LONG {
+        text.bytes().all(|byte| PLAIN[byte as usize])
+    } else {
+        // Without a branch, so that it is done many bytes at a time.
+        text.bytes().fold(true, |plain, b| plain & (b >= 0x20) & (b != b'"') & (b != b'\\'))
+    };
+    if !is_plain {
+        return serde_json::to_writer(out, text);
+    }
+    // Room for all of it is made once.
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    put(out, text);
+    out.extend_from_slice(text.as_bytes());
     out.push(b'"');
     Ok(())
 }
@@ -381,7 +414,7 @@ fn kind_of<E: Error>(fields: Map<String, Value>) -> Result<EventKind, E> {
 struct Started {
     task: TaskRef,
     attempt: u32,
-    executor: String,
+    executor: Cow<'static, str>,
     worker: u32,
 }
 

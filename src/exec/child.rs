@@ -79,6 +79,7 @@ pub(super) fn run(command: &Command, setting: &Setting<'_>, capture: &mut Captur
         capture,
         started,
         out: Some(out),
+        is_new: true,
         pidfd: None,
         exited: None,
         reaped: None,
@@ -95,6 +96,8 @@ struct Child<'a, 'b> {
     started: Instant,
     /// `None` after the end of output.
     out: Option<OwnedFd>,
+    /// Not waited for yet.
+    is_new: bool,
     /// Opened when the process does not end soon.
     pidfd: Option<PidFd>,
     /// When `pidfd` said that it has ended.
@@ -125,9 +128,12 @@ impl Child<'_, '_> {
 
     /// How long the next wait may be.
     fn time_left(&mut self) -> Left {
-        // The first wait needs no clock: it begins where the process began.
         let fresh = self.pidfd.is_none();
         if fresh && self.setting.limit.is_none_or(|limit| limit >= SHORT) && self.out.is_some() {
+            // The first wait needs no clock: it begins where the process began.
+            if std::mem::replace(&mut self.is_new, false) {
+                return Left::Some(SHORT);
+            }
             let spent = self.started.elapsed();
             if spent < SHORT {
                 return Left::Some(SHORT.saturating_sub(spent));

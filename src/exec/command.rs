@@ -26,7 +26,7 @@ pub(super) struct Programs {
     path: Vec<PathBuf>,
     /// The path has no entry that means another place in another directory.
     is_absolute: bool,
-    found: RwLock<HashMap<String, Arc<CStr>>>,
+    found: RwLock<HashMap<String, Arc<CStr>, foldhash::fast::RandomState>>,
 }
 
 impl Programs {
@@ -142,15 +142,23 @@ impl Commands {
     }
 
     /// The command for `code`, without a shell where none is needed and `allow_direct`.
-    pub(super) fn of(&self, block: &Block, code: &str, allow_direct: bool) -> Result<Command, Trouble> {
-        let direct = if allow_direct { self.direct(block, code) } else { None };
+    /// Its arguments take the place of what is in `room`.
+    pub(super) fn of(
+        &self,
+        block: &Block,
+        code: &str,
+        allow_direct: bool,
+        mut room: Strings,
+    ) -> Result<Command, Trouble> {
+        room.clear();
+        let direct = if allow_direct { self.direct(block, code, &mut room) } else { None };
         match direct {
-            Some(command) => Ok(command),
-            None => self.interpreted(&block.interpreter, code),
+            Some(program) => Ok(Command { program, arguments: room, is_direct: true, script: None }),
+            None => self.interpreted(&block.interpreter, code, room),
         }
     }
 
-    fn direct(&self, block: &Block, code: &str) -> Option<Command> {
+    fn direct(&self, block: &Block, code: &str, arguments: &mut Strings) -> Option<Arc<CStr>> {
         let sets_path = block.env.iter().any(|(name, _)| name == "PATH");
         let is_plain_shell = matches!(block.interpreter.as_str(), "sh" | "dash" | "shell")
             || (block.interpreter == "bash" && !self.has_functions);
@@ -160,18 +168,16 @@ impl Commands {
         let mut words = plain_words(code)?;
         let first = words.next()?;
         let program = self.programs.find(first)?;
-        let mut arguments = Strings::with_room(8, code.len());
         arguments.push(&[first.as_bytes()]);
         words.for_each(|word| arguments.push(&[word.as_bytes()]));
-        Some(Command { program, arguments, is_direct: true, script: None })
+        Some(program)
     }
 
-    fn interpreted(&self, name: &str, code: &str) -> Result<Command, Trouble> {
+    fn interpreted(&self, name: &str, code: &str, mut arguments: Strings) -> Result<Command, Trouble> {
         let is_default = matches!(name, "sh" | "shell");
         let program = if is_default { Some(Arc::clone(&self.shell)) } else { self.programs.find(name) };
         let program = program.ok_or_else(|| Trouble::NoInterpreter(name.to_owned()))?;
         let takes = if is_default { Takes::ShellCode } else { takes(name) };
-        let mut arguments = Strings::new();
         arguments.push(&[name.as_bytes()]);
         if takes == Takes::ShellCode {
             arguments.push(&[b"-e"]);

@@ -3,7 +3,11 @@
 
 use super::tree::{Proc, exterminate, families};
 use crate::sys::{self, GuardHandle, LivePids, Pid};
+use std::collections::HashSet;
 use std::io;
+
+/// How often it is looked for what carries the mark, while something moves.
+const STRIKES: usize = 50;
 
 /// The running guard of this process. Dropped at the end of a run: it says goodbye, and the guard goes at once.
 #[derive(Debug)]
@@ -68,11 +72,11 @@ fn end_run(run: &str, sessions: &[Pid], spare: &[Pid]) -> usize {
     let prefix = format!("{run}/");
     let mark = mark(run);
     let never: Vec<Pid> = spare.iter().copied().chain([own]).collect();
-    let mut ended = std::collections::HashSet::new();
+    let mut ended = HashSet::new();
     let find = || {
         families(&never, |process| {
             process.in_sessions(sessions)
-                || sys::mark_of(process.pid) == Some(mark)
+                || sys::mark_of(process.pid).is_ok_and(|found| found == mark)
                 || process.tokens().iter().any(|token| token.starts_with(prefix.as_bytes()))
         })
     };
@@ -81,8 +85,44 @@ fn end_run(run: &str, sessions: &[Pid], spare: &[Pid]) -> usize {
         ended.extend(found.iter().map(|process: &Proc| process.pid));
         found
     };
-    exterminate(find_and_count, || {});
-    ended.len()
+    let (mut struck, mut zombies) = (HashSet::new(), HashSet::new());
+    exterminate(find_and_count, || strike(mark, &never, &mut struck, &mut zombies));
+    ended.union(&struck).count()
+}
+
+/// Kills what carries the mark the moment it is looked at, newest first: one that starts another and ends at once is
+/// gone before a walk over all processes comes to it. True if there was one, or if one was gone and nobody knows whose it
+/// was, though not for ever: others' processes come and go too.
+fn strike(mark: u64, never: &[Pid], struck: &mut HashSet<Pid>, zombies: &mut HashSet<Pid>) -> bool {
+    let mut has_struck = false;
+    for _ in 0..STRIKES {
+        let numbers: Vec<Pid> = Proc::numbers().filter(|pid| !never.contains(pid)).collect();
+        let mut is_quiet = true;
+        for pid in numbers.into_iter().rev() {
+            match sys::mark_of(pid) {
+                Ok(found) if found == mark => {}
+                Ok(_) => continue,
+                Err(error) => {
+                    is_quiet &= error.raw_os_error() != Some(sys::NO_SUCH_PROCESS);
+                    continue;
+                }
+            }
+            match Proc::read(pid) {
+                // What it started before it ended was not on this list.
+                Some(process) if process.is_zombie => is_quiet &= !zombies.insert(pid),
+                Some(process) => {
+                    process.signal(sys::SIGKILL);
+                    struck.insert(pid);
+                    (is_quiet, has_struck) = (false, true);
+                }
+                None => is_quiet = false,
+            }
+        }
+        if is_quiet {
+            break;
+        }
+    }
+    has_struck
 }
 
 fn ancestors() -> Vec<Pid> {

@@ -9,13 +9,15 @@ use super::mask::Masker;
 use super::repeat::LastFailures;
 use super::sandbox::{Sandbox, SandboxConfig, TEMPORARY_NAMES};
 use super::stop::{Armed, StopHandle};
-use super::tree::{TOKEN_NAME, Trees};
+use super::tree::{TOKEN_IS, Trees};
 use super::{Attempt, OutputObserver};
 use crate::classify::{self, Classified, Facts, Rules};
 use crate::event::{AttemptOutcome, AttemptReport, BlockRef, FailureClass};
 use crate::fs;
 use crate::sys::{self, Dir, How, Launcher, LivePids, Pid, Strings};
 use crate::task::{Block, BlockKind};
+use crate::text;
+use std::cell::RefCell;
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -187,13 +189,8 @@ impl ShellExecutor {
         observer: &dyn OutputObserver,
         started: Instant,
     ) -> AttemptReport {
-        let number = attempt.number.to_string();
-        let id = attempt.task.id.as_str().as_bytes();
-        let token = [self.run.as_bytes(), b"/", id, b"/", number.as_bytes()].concat();
-        let mut own = Strings::with_room(3, 80 + token.len() + id.len() + attempt.task.title.len());
-        own.push(&[TOKEN_NAME.as_bytes(), b"=", &token]);
-        own.push(&[b"SPECTER_TASK_ID=", id]);
-        own.push(&[b"SPECTER_TASK_TITLE=", attempt.task.title.as_bytes()]);
+        let (mut own, arguments) = ROOM.take();
+        self.write_own(attempt, &mut own);
         // Dropped, and its directory with it, when nothing of the attempt lives any more.
         let place = match self.sandbox.as_ref().map(Sandbox::place).transpose() {
             Ok(place) => place,
@@ -214,12 +211,27 @@ impl ShellExecutor {
             armed,
             capture,
             own,
-            token,
+            arguments,
             started,
             report: AttemptReport::default(),
         };
         running.blocks();
+        ROOM.set((std::mem::take(&mut running.own), std::mem::take(&mut running.arguments)));
         running.finish()
+    }
+
+    /// The part of the environment that is the attempt's own, its token first.
+    fn write_own(&self, attempt: &Attempt<'_>, own: &mut Strings) {
+        let id = attempt.task.id.as_str().as_bytes();
+        own.clear();
+        own.write(|bytes| {
+            for part in [TOKEN_IS.as_bytes(), self.run.as_bytes(), b"/", id, b"/"] {
+                bytes.extend_from_slice(part);
+            }
+            text::put_number(bytes, u64::from(attempt.number));
+        });
+        own.push(&[b"SPECTER_TASK_ID=", id]);
+        own.push(&[b"SPECTER_TASK_TITLE=", attempt.task.title.as_bytes()]);
     }
 
     fn not_started(&self, block: Option<BlockRef>, why: &str) -> AttemptReport {
@@ -248,6 +260,11 @@ fn apply(report: &mut AttemptReport, classified: Classified) {
     report.retry_after_ms = classified.retry_after.map(|wait| wait.as_millis() as u64);
 }
 
+thread_local! {
+    /// What the last attempt of this worker used for its own environment and its arguments: room for the next.
+    static ROOM: RefCell<(Strings, Strings)> = RefCell::default();
+}
+
 /// An attempt under way.
 struct Running<'a> {
     shell: &'a ShellExecutor,
@@ -257,7 +274,8 @@ struct Running<'a> {
     capture: Capture<'a>,
     /// The part of the environment that is this attempt's.
     own: Strings,
-    token: Vec<u8>,
+    /// Room for the arguments of the next block.
+    arguments: Strings,
     started: Instant,
     report: AttemptReport,
 }
@@ -365,18 +383,22 @@ impl Running<'_> {
 
     fn start(&mut self, block: &Block, code: &str) -> Result<End, String> {
         let commands = &self.shell.commands;
-        let command = commands.of(block, code, true).map_err(|trouble| trouble.to_string())?;
-        match self.child(block, &command) {
+        let room = std::mem::take(&mut self.arguments);
+        let command = commands.of(block, code, true, room).map_err(|trouble| trouble.to_string())?;
+        let result = match self.child(block, &command) {
             Err(_) if command.is_direct => {
                 if let Some(first) = command.arguments.iter().next() {
                     commands.programs.forget(&String::from_utf8_lossy(first));
                 }
-                let command = commands.of(block, code, false).map_err(|trouble| trouble.to_string())?;
+                let room = Strings::new();
+                let command = commands.of(block, code, false, room).map_err(|trouble| trouble.to_string())?;
                 self.child(block, &command).map_err(|error| self.explain(block, &command, &error))
             }
             Err(error) => Err(self.explain(block, &command, &error)),
             Ok(end) => Ok(end),
-        }
+        };
+        self.arguments = command.arguments;
+        result
     }
 
     fn child(&mut self, block: &Block, command: &Command) -> io::Result<End> {
@@ -398,7 +420,7 @@ impl Running<'_> {
             armed: self.armed,
             environment,
             dir: dir_string.as_deref(),
-            token: &self.token,
+            token: &self.own.first()[TOKEN_IS.len()..],
             limit: self.limit(block),
             grace: self.shell.grace,
         };

@@ -3,19 +3,27 @@
 //! A process belongs to an attempt if it is in its session or group, carries its token in the environment, is an
 //! adopted orphan that can be nobody else's, or descends from such a one.
 
-use crate::sys::{self, LivePids, Pid};
+use crate::sys::{self, LivePids, Pid, PidFd};
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long the processes left over by a finished attempt may take to end themselves.
 const LEFTOVER_GRACE: Duration = Duration::from_millis(200);
 /// How long killing may take before it is given up (a process stuck in the system cannot be ended by anyone).
 const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// How often the adopted processes are looked at in a row, where one is gone each time before it could be looked at. One
+/// that hops is caught in a few looks; what others' processes do meanwhile must not keep us here.
+const HUNT: usize = 200;
+/// How many that no walk found are told by name.
+const NAMED: usize = 8;
 /// Name of the environment variable that carries the token.
 pub(super) const TOKEN_NAME: &str = "SPECTER_ATTEMPT";
+/// What the entry begins with.
+pub(super) const TOKEN_IS: &str = "SPECTER_ATTEMPT=";
 /// Carries the tokens of attempts around it, one a line, where a task runs specter itself: what the inner run starts
 /// belongs to the outer attempt too, even once its own specter is gone.
 pub(super) const OUTER_NAME: &str = "SPECTER_OUTER";
@@ -40,6 +48,8 @@ pub(super) struct Proc {
     is_exiting: bool,
     /// A thread of the system's own.
     is_kernel: bool,
+    /// When it began, in the system's ticks: with the number this is one process alone.
+    start: u64,
     /// Where in its memory its arguments are: zero while it is given another program, and when it has ended.
     program: u64,
     name: String,
@@ -51,8 +61,8 @@ impl Proc {
         Proc::parse(&String::from_utf8_lossy(&bytes))
     }
 
-    /// `pid (name) state ppid pgrp session tty tpgid flags`, threads the 20th, the place of the arguments the 48th, see
-    /// proc(5). The name may hold anything, so its end is the last parenthesis.
+    /// `pid (name) state ppid pgrp session tty tpgid flags`, threads the 20th, the start the 22nd, the place of the
+    /// arguments the 48th, see proc(5). The name may hold anything, so its end is the last parenthesis.
     fn parse(stat: &str) -> Option<Proc> {
         let (pid, rest) = stat.split_once(" (")?;
         let (name, rest) = rest.rsplit_once(')')?;
@@ -62,7 +72,8 @@ impl Proc {
         let [parent, group, session] = [number()? as Pid, number()? as Pid, number()? as Pid];
         let [_terminal, _its_group, flags] = [number()?, number()?, number()?];
         let threads = fields.nth(10)?.parse::<u32>().ok()?;
-        let program = fields.nth(27).and_then(|start| start.parse().ok()).unwrap_or(0);
+        let start = fields.nth(1).and_then(|start| start.parse().ok()).unwrap_or(0);
+        let program = fields.nth(25).and_then(|program| program.parse().ok()).unwrap_or(0);
         Some(Proc {
             pid: pid.parse().ok()?,
             parent,
@@ -72,17 +83,34 @@ impl Proc {
             // A first thread that ended before the others looks like a zombie while the process lives on.
             is_zombie: matches!(state, "Z" | "X") && threads <= 1,
             is_kernel: flags & PF_KTHREAD != 0,
+            start,
             program,
             name: name.to_owned(),
         })
     }
 
     pub(super) fn all() -> Vec<Proc> {
-        let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-        entries
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter_map(Proc::read)
-            .collect()
+        Proc::numbers().filter_map(Proc::read).collect()
+    }
+
+    /// Of all processes, ascending as the system lists them.
+    pub(super) fn numbers() -> impl Iterator<Item = Pid> {
+        let entries = fs::read_dir("/proc").into_iter().flatten();
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+    }
+
+    /// Signals the process that was read, not one that has its number by now. It may have ended meanwhile.
+    pub(super) fn signal(&self, signal: i32) {
+        // Held first and looked at then: what is looked at is what is held.
+        let held = PidFd::open(self.pid);
+        if Proc::read(self.pid).is_none_or(|now| now.start != self.start) {
+            return;
+        }
+        let _ended_meanwhile = match held {
+            Ok(held) => held.signal(signal),
+            // An old system, or no descriptor left.
+            Err(_) => sys::kill(self.pid, signal),
+        };
     }
 
     /// The tokens in its environment, as far as we may look: its own attempt's and those around it.
@@ -90,17 +118,19 @@ impl Proc {
         let limit = Instant::now() + START_LIMIT;
         let mut program = None;
         loop {
-            match read_environ(format!("/proc/{}/environ", self.pid).as_ref()) {
-                Err(_) => return Vec::new(),
+            let is_empty = match read_environ(format!("/proc/{}/environ", self.pid).as_ref()) {
                 Ok(environ) if !environ.is_empty() => return tokens_in(&environ),
-                Ok(_) => {}
-            }
+                Ok(_) => true,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Vec::new(),
+                // Gone, or it cannot be told just now.
+                Err(_) => false,
+            };
             // Empty is also that of a process which is just being given another program: it is looked at again.
             let Some(now) = Proc::read(self.pid) else { return Vec::new() };
             if now.is_zombie || now.is_exiting || now.is_kernel || Instant::now() > limit {
                 return self.tokens_of_threads();
             }
-            if now.program != 0 && program.replace(now.program) == Some(now.program) {
+            if is_empty && now.program != 0 && program.replace(now.program) == Some(now.program) {
                 return Vec::new();
             }
             std::thread::sleep(Duration::from_micros(100));
@@ -175,8 +205,9 @@ pub(super) fn families(never: &[Pid], is_root: impl Fn(&Proc) -> bool) -> Vec<Pr
 }
 
 /// Freezes and kills what `find` finds until it finds nothing twice. Frozen first, so that nothing can start
-/// another while it is being killed. `bury` is called after each round, to reap.
-pub(super) fn exterminate(mut find: impl FnMut() -> Vec<Proc>, mut bury: impl FnMut()) -> bool {
+/// another while it is being killed. `hunt` is called after each round: it reaps, and ends what is too quick for a walk
+/// over all processes (it starts another and ends before the walk comes to it); true if there was such a one.
+pub(super) fn exterminate(mut find: impl FnMut() -> Vec<Proc>, mut hunt: impl FnMut() -> bool) -> bool {
     let limit = Instant::now() + KILL_LIMIT;
     let mut quiet = 0;
     let mut pause = Duration::from_micros(200);
@@ -184,7 +215,7 @@ pub(super) fn exterminate(mut find: impl FnMut() -> Vec<Proc>, mut bury: impl Fn
         let victims = freeze(&mut find);
         quiet = if victims.is_empty() { quiet + 1 } else { 0 };
         for victim in &victims {
-            let _ended_meanwhile = sys::kill(victim.pid, sys::SIGKILL);
+            victim.signal(sys::SIGKILL);
         }
         if !victims.is_empty() {
             if Instant::now() > limit {
@@ -194,7 +225,12 @@ pub(super) fn exterminate(mut find: impl FnMut() -> Vec<Proc>, mut bury: impl Fn
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(20));
         }
-        bury();
+        if hunt() {
+            quiet = 0;
+            if Instant::now() > limit {
+                return false;
+            }
+        }
     }
     true
 }
@@ -209,7 +245,7 @@ fn freeze(find: &mut impl FnMut() -> Vec<Proc>) -> Vec<Proc> {
             return found;
         }
         for process in fresh {
-            let _ended_meanwhile = sys::kill(process.pid, sys::SIGSTOP);
+            process.signal(sys::SIGSTOP);
         }
     }
     find()
@@ -218,9 +254,9 @@ fn freeze(find: &mut impl FnMut() -> Vec<Proc>) -> Vec<Proc> {
 /// Asks processes to end.
 fn ask(processes: &[Proc]) {
     for process in processes {
-        let _ended_meanwhile = sys::kill(process.pid, sys::SIGTERM);
+        process.signal(sys::SIGTERM);
         // A stopped process would take the request only when it goes on.
-        let _ended_meanwhile = sys::kill(process.pid, sys::SIGCONT);
+        process.signal(sys::SIGCONT);
     }
 }
 
@@ -242,6 +278,18 @@ pub(super) struct Trees {
     adopted: Option<File>,
     /// The content of `adopted` when there is no orphan.
     nobody: Vec<u8>,
+    /// Held while the list of adopted processes is read or one of them reaped: where one goes in the middle of a list,
+    /// the system may leave out the next.
+    list: Mutex<()>,
+}
+
+/// What a look at the adopted processes found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sight {
+    Nothing,
+    /// One was gone before it could be looked at: what it started is on the next list.
+    Moved,
+    Ours,
 }
 
 impl Trees {
@@ -249,7 +297,7 @@ impl Trees {
         let own = std::process::id() as Pid;
         let adopted = File::open(format!("/proc/self/task/{own}/children")).ok();
         let nobody = guard.map_or_else(Vec::new, |pid| format!("{pid} ").into_bytes());
-        Trees { own, own_session: sys::own_session(), guard, live, adopted, nobody }
+        Trees { own, own_session: sys::own_session(), guard, live, adopted, nobody, list: Mutex::new(()) }
     }
 
     pub(super) fn live(&self) -> &LivePids {
@@ -261,8 +309,7 @@ impl Trees {
         if !sys::group_exists(owner.leader) && self.has_no_orphans() {
             return Vec::new();
         }
-        self.bury();
-        if !sys::group_exists(owner.leader) && !self.has_orphan_of(owner) {
+        if !self.has_orphan_of(owner) && !sys::group_exists(owner.leader) {
             return Vec::new();
         }
         self.clear_leftovers(owner)
@@ -272,7 +319,56 @@ impl Trees {
     /// adopted, or descends from such a one. Spares a walk over all processes while others have daemons.
     fn has_orphan_of(&self, owner: Owner<'_>) -> bool {
         let alone = Self::is_alone(owner, &self.live.all());
-        self.orphans().into_iter().filter_map(Proc::read).any(|p| self.is_of(&p, owner, alone))
+        let mut looks = 0..HUNT;
+        let look = || {
+            self.bury();
+            self.look(|process| self.is_of(process, owner, alone), |_, _| {})
+        };
+        // In doubt there is one.
+        looks.find_map(|_| Some(look()).filter(|sight| *sight != Sight::Moved)) != Some(Sight::Nothing)
+    }
+
+    /// Looks at every adopted process, one after the other; `found` gets those that `is_ours`, held.
+    fn look(&self, is_ours: impl Fn(&Proc) -> bool, mut found: impl FnMut(&Proc, &PidFd)) -> Sight {
+        let mut sight = Sight::Nothing;
+        for pid in self.orphans() {
+            // Held first, so that it is the one looked at.
+            let held = PidFd::open(pid);
+            let process = Proc::read(pid).filter(|process| process.parent == self.own);
+            match (process, held) {
+                (Some(process), _) if process.session == self.own_session => {}
+                (Some(process), _) if process.is_zombie => sight = sight.max(Sight::Moved),
+                (Some(process), Ok(held)) if is_ours(&process) => {
+                    found(&process, &held);
+                    sight = Sight::Ours;
+                }
+                (Some(process), Err(_)) if is_ours(&process) => sight = Sight::Ours,
+                (Some(_), _) => {}
+                (None, _) => sight = sight.max(Sight::Moved),
+            }
+        }
+        sight
+    }
+
+    /// Kills adopted processes the moment they are found to be ours, until there is none: one that starts another and
+    /// ends at once is always adopted, and never there when a walk over all processes comes to it. True if one was
+    /// killed, or if it cannot be told.
+    fn hunt(&self, is_ours: impl Fn(&Proc) -> bool, ended: &mut Vec<String>) -> bool {
+        let mut has_killed = false;
+        for _ in 0..HUNT {
+            self.bury();
+            let sight = self.look(&is_ours, |process, held| {
+                if held.signal(sys::SIGKILL).is_ok() && ended.len() < NAMED {
+                    ended.push(process.describe());
+                }
+            });
+            match sight {
+                Sight::Nothing => return has_killed,
+                Sight::Ours => has_killed = true,
+                Sight::Moved => {}
+            }
+        }
+        has_killed
     }
 
     /// Whether no other attempt runs: an orphan that names nobody is this one's then.
@@ -302,10 +398,8 @@ impl Trees {
     }
 
     fn clear_leftovers(&self, owner: Owner<'_>) -> Vec<String> {
+        // None where what is left was gone before the walk came to it.
         let mut left = self.members(owner);
-        if left.is_empty() {
-            return Vec::new();
-        }
         ask(&left);
         // Who was about to end anyway was not left behind.
         left.retain(|process| !process.is_exiting);
@@ -317,8 +411,9 @@ impl Trees {
             pause = (pause * 2).min(Duration::from_millis(20));
             self.bury();
         }
-        self.kill(owner);
-        left.iter().map(Proc::describe).collect()
+        let mut hunted = Vec::new();
+        self.kill_and_name(owner, &mut hunted);
+        left.iter().map(Proc::describe).chain(hunted).collect()
     }
 
     /// Asks what the attempt runs to end. A process that was just being started is not told, and if what started it
@@ -336,7 +431,16 @@ impl Trees {
 
     /// Kills everything of the attempt. False if something could not be ended.
     pub(super) fn kill(&self, owner: Owner<'_>) -> bool {
-        exterminate(|| self.members(owner), || self.bury())
+        self.kill_and_name(owner, &mut Vec::new())
+    }
+
+    /// `hunted` grows by what no walk found.
+    fn kill_and_name(&self, owner: Owner<'_>, hunted: &mut Vec<String>) -> bool {
+        let hunt = || {
+            let alone = Self::is_alone(owner, &self.live.all());
+            self.hunt(|process| self.is_of(process, owner, alone), hunted)
+        };
+        exterminate(|| self.members(owner), hunt)
     }
 
     /// What lives of the attempt.
@@ -359,18 +463,17 @@ impl Trees {
             let orphans = self.orphans();
             families(&[self.own], |p| orphans.contains(&p.pid) && p.session != self.own_session)
         };
-        let left = find();
-        if !left.is_empty() {
-            exterminate(find, || self.bury());
-        }
-        left.iter().map(Proc::describe).collect()
+        let (left, mut hunted) = (find(), Vec::new());
+        exterminate(find, || self.hunt(|_| true, &mut hunted));
+        left.iter().map(Proc::describe).chain(hunted).collect()
     }
 
     /// Adopted children that are no attempt's first process.
     fn orphans(&self) -> HashSet<Pid> {
         let known: HashSet<Pid> = self.live.all().into_iter().chain(self.guard).collect();
-        let Ok(list) = fs::read_to_string(format!("/proc/self/task/{}/children", self.own)) else {
-            return HashSet::new();
+        let list = {
+            let _alone = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+            fs::read_to_string(format!("/proc/self/task/{}/children", self.own)).unwrap_or_default()
         };
         list.split_ascii_whitespace()
             .filter_map(|pid| pid.parse().ok())
@@ -383,6 +486,7 @@ impl Trees {
         for pid in self.orphans() {
             let is_foreign = |p: Proc| p.is_zombie && p.session != self.own_session;
             if Proc::read(pid).is_some_and(is_foreign) {
+                let _alone = self.list.lock().unwrap_or_else(PoisonError::into_inner);
                 sys::reap(pid);
             }
         }

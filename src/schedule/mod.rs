@@ -40,6 +40,7 @@ use overlap::Overlap;
 use ready::Ready;
 use slots::Slots;
 use state::{Board, Stage, TaskSlot};
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
@@ -350,17 +351,17 @@ impl Scheduler {
         slot.started = self.now;
         let attempt = slot.attempts;
         self.board.set(task, Stage::Running { worker });
-        let executor = self.executor(task).to_owned();
+        let executor = self.executor(task);
         let task_ref = self.task_ref(task);
         self.record(out, EventKind::AttemptStarted { task: task_ref, attempt, executor, worker });
         out.actions.push(Action::Start { task, attempt, worker });
     }
 
-    fn executor(&self, task: TaskIx) -> &str {
+    fn executor(&self, task: TaskIx) -> Cow<'static, str> {
         let task = self.plan.task(task);
         match &task.agent {
-            Some(agent) if !task.has_run_block() => agent,
-            _ => "shell",
+            Some(agent) if !task.has_run_block() => Cow::Owned(agent.clone()),
+            _ => Cow::Borrowed("shell"),
         }
     }
 }

@@ -12,8 +12,10 @@ pub(super) type Rank = u32;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ready {
     by_class: Vec<BinaryHeap<Reverse<Rank>>>,
-    /// The best of each class that has any.
+    /// The best of each class that has any, but for the best of all ...
     heads: BTreeSet<(Rank, ClassIx)>,
+    /// ... which stands here: where there is one class, there is no tree to change.
+    best: Option<(Rank, ClassIx)>,
     len: usize,
 }
 
@@ -37,9 +39,41 @@ impl Ready {
         self.len += 1;
         if head.is_none_or(|head| rank < head) {
             if let Some(head) = head {
-                self.heads.remove(&(head, class));
+                self.remove_head((head, class));
             }
-            self.heads.insert((rank, class));
+            self.insert_head((rank, class));
+        }
+    }
+
+    fn insert_head(&mut self, head: (Rank, ClassIx)) {
+        match self.best {
+            Some(best) if best < head => {
+                self.heads.insert(head);
+            }
+            best => {
+                self.heads.extend(best);
+                self.best = Some(head);
+            }
+        }
+    }
+
+    fn remove_head(&mut self, head: (Rank, ClassIx)) {
+        if self.best == Some(head) {
+            self.best = self.heads.pop_first();
+        } else {
+            self.heads.remove(&head);
+        }
+    }
+
+    /// The head of a class gives way to the next of its class.
+    fn replace_head(&mut self, head: (Rank, ClassIx), next: Option<(Rank, ClassIx)>) {
+        let stays_best = |next| self.heads.first().is_none_or(|other| next < *other);
+        match next.filter(|next| self.best == Some(head) && stays_best(*next)) {
+            Some(next) => self.best = Some(next),
+            None => {
+                self.remove_head(head);
+                next.into_iter().for_each(|next| self.insert_head(next));
+            }
         }
     }
 
@@ -49,7 +83,7 @@ impl Ready {
     /// runs alone) that is the number of stories, never the number of tasks.
     pub(super) fn pick(&mut self, overlap: &mut Overlap) -> Option<Rank> {
         let mut best = None;
-        for &(rank, class) in &self.heads {
+        for &(rank, class) in self.best.iter().chain(&self.heads) {
             if overlap.may_start(class) {
                 best = Some((rank, class));
                 break;
@@ -60,18 +94,16 @@ impl Ready {
         }
         overlap.clear_waiting();
         let (rank, class) = best?;
-        self.heads.remove(&(rank, class));
         let heap = &mut self.by_class[class as usize];
         heap.pop();
         self.len -= 1;
-        if let Some(Reverse(next)) = heap.peek() {
-            self.heads.insert((*next, class));
-        }
+        let next = heap.peek().map(|Reverse(next)| (*next, class));
+        self.replace_head((rank, class), next);
         Some(rank)
     }
 
     /// The ranks of the heads, best first.
     pub(super) fn heads(&self) -> impl Iterator<Item = Rank> + '_ {
-        self.heads.iter().map(|(rank, _)| *rank)
+        self.best.iter().chain(&self.heads).map(|(rank, _)| *rank)
     }
 }

@@ -45,6 +45,9 @@ pub const SIGSTOP: i32 = libc::SIGSTOP;
 pub const SIGTSTP: i32 = libc::SIGTSTP;
 pub const SIGCONT: i32 = libc::SIGCONT;
 
+/// The error of whoever asks for a process that is gone.
+pub const NO_SUCH_PROCESS: i32 = libc::ESRCH;
+
 /// The last error of the calling thread, or success.
 fn check(result: libc::c_int) -> std::io::Result<libc::c_int> {
     if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(result) }

@@ -3,7 +3,7 @@
 use super::{Pid, check};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 /// How a process ended.
@@ -131,9 +131,9 @@ pub fn mark_descendants(mark: u64) -> io::Result<()> {
     check(unsafe { libc::setrlimit(libc::RLIMIT_LOCKS, &raw const limit) }).map(drop)
 }
 
-/// The mark that `pid` carries, if any: see [`mark_descendants`].
-pub fn mark_of(pid: Pid) -> Option<u64> {
-    lock_limit(pid).ok().map(|limit| limit.rlim_cur)
+/// The mark that `pid` carries, or the limit that it has without one: see [`mark_descendants`].
+pub fn mark_of(pid: Pid) -> io::Result<u64> {
+    lock_limit(pid).map(|limit| limit.rlim_cur)
 }
 
 /// 0 is this process.
@@ -161,6 +161,15 @@ impl PidFd {
             let fd = check(libc::syscall(libc::SYS_pidfd_open, pid, 0) as libc::c_int)?;
             Ok(PidFd(OwnedFd::from_raw_fd(fd)))
         }
+    }
+
+    /// Sends `signal` to this very process, whoever has its number by now.
+    pub fn signal(&self, signal: i32) -> io::Result<()> {
+        let nothing = std::ptr::null::<libc::siginfo_t>();
+        // SAFETY: without details of the signal no memory is involved.
+        let sent =
+            unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), signal, nothing, 0) };
+        check(sent as libc::c_int).map(drop)
     }
 }
 

@@ -25,24 +25,31 @@ impl Strings {
         Strings::default()
     }
 
-    /// Empty, with room for `strings` of `bytes` in all.
-    pub fn with_room(strings: usize, bytes: usize) -> Strings {
-        Strings { bytes: Vec::with_capacity(bytes + strings), starts: Vec::with_capacity(strings) }
+    /// Empty again, with the room it has.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.starts.clear();
     }
 
     /// Appends one string made of `parts`. A NUL cannot stand in it and becomes a space.
     pub fn push(&mut self, parts: &[&[u8]]) {
+        self.write(|bytes| parts.iter().for_each(|part| bytes.extend_from_slice(part)));
+    }
+
+    /// Appends what `write` appends as one string; the same holds.
+    pub fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let from = self.bytes.len();
         self.starts.push(from as u32);
-        for part in parts {
-            self.bytes.extend_from_slice(part);
-        }
-        let all = &mut self.bytes[from..];
-        // Without a branch, so that it is done many bytes at a time.
-        if all.iter().fold(false, |found, byte| found | (*byte == 0)) {
-            all.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
+        write(&mut self.bytes);
+        let written = &mut self.bytes[from..];
+        if memchr::memchr(0, written).is_some() {
+            written.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
         }
         self.bytes.push(0);
+    }
+
+    pub fn first(&self) -> &[u8] {
+        self.iter().next().unwrap_or_default()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {

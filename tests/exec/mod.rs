@@ -6,6 +6,7 @@ mod bounds;
 mod guard;
 mod measure;
 pub(crate) mod orphans;
+mod races;
 mod stopping;
 
 use specter::event::{AttemptReport, Stop};
@@ -36,7 +37,12 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let project = dir.path().canonicalize().unwrap();
         // Tests of one process share its orphans: tokens tell them apart, and the table that none is alone.
-        static LIVE: LazyLock<LivePids> = LazyLock::new(|| LivePids::new().unwrap());
+        static LIVE: LazyLock<LivePids> = LazyLock::new(|| {
+            let live = LivePids::new().unwrap();
+            // No attempt is ever the only one: what a killed specter of another test left belongs to none.
+            live.add(std::process::id() as i32);
+            live
+        });
         let run = format!("run-{}-{:x}", std::process::id(), fastrand::u64(..));
         let mut config = ShellConfig::new(project.clone(), run, project.join("run"));
         // Long, so that what needs it all is noticed.
@@ -178,8 +184,11 @@ fn alive_with(mark: &str) -> Vec<i32> {
         bytes.windows(mark.len()).any(|w| w == mark.as_bytes())
     };
     let entries = std::fs::read_dir("/proc").unwrap();
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
+    let mut pids: Vec<i32> =
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    // Newest first: one that hops will have ended when all the others have been looked at.
+    pids.reverse();
+    pids.into_iter()
         .filter(|pid| *pid != std::process::id() as i32)
         .filter(|pid| (has(pid, "environ") || has(pid, "cmdline")) && is_alive(*pid))
         .collect()

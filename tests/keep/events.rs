@@ -106,8 +106,9 @@ fn attempt_kinds() -> impl Strategy<Value = EventKind> {
     let gate =
         prop::sample::select(vec![GateVerdict::Passed, GateVerdict::Failed, GateVerdict::Inconclusive]);
     prop_oneof![
-        (task(), any::<u32>(), text(), any::<u32>())
-            .prop_map(|(task, attempt, executor, worker)| AttemptStarted { task, attempt, executor, worker }),
+        (task(), any::<u32>(), text(), any::<u32>()).prop_map(|(task, attempt, executor, worker)| {
+            AttemptStarted { task, attempt, executor: executor.into(), worker }
+        }),
         (task(), any::<u32>(), report()).prop_map(|(task, attempt, report)| AttemptFinished {
             task,
             attempt,

@@ -191,7 +191,7 @@ impl Run {
         let attempt = *self.attempts.entry(id.to_owned()).and_modify(|n| *n += 1).or_insert(1);
         self.running.push((id.to_owned(), self.now, worker));
         let task = self.reference(id);
-        self.tell(EventKind::AttemptStarted { task, attempt, executor: "shell".to_owned(), worker })
+        self.tell(EventKind::AttemptStarted { task, attempt, executor: "shell".into(), worker })
     }
 
     fn finish(&mut self, id: &str, mut report: AttemptReport) -> (TaskRef, u32, Duration) {

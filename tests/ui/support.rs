@@ -199,7 +199,7 @@ impl Script {
 
     pub(crate) fn start(self, millis: u64, id: &str, attempt: u32, worker: u32) -> Script {
         let task = task_ref(&self.plan, id);
-        self.at(millis, EventKind::AttemptStarted { task, attempt, executor: "shell".to_owned(), worker })
+        self.at(millis, EventKind::AttemptStarted { task, attempt, executor: "shell".into(), worker })
     }
 
     pub(crate) fn finish(self, millis: u64, id: &str, attempt: u32, report: AttemptReport) -> Script {
