@@ -139,6 +139,22 @@ impl Git {
         Ok(tip)
     }
 
+    /// The tip with what was done to the working tree since: by the user between two sessions, by an attempt that worked
+    /// in place. Not while attempts with working trees of their own are under way in it: half of their work is no base.
+    pub fn take_up(&mut self) -> Result<Oid, Error> {
+        if self.has_open_intent()? {
+            return Err(Error::Unfinished);
+        }
+        let tip = self.tip()?;
+        let tree = self.snapshot_main()?.tree;
+        if tree == self.tree_of(tip)? {
+            return Ok(tip);
+        }
+        let new_tip = self.commit(tree, &[tip], "the working tree as it is\n")?;
+        self.set_ref(&self.run.tip(), new_tip, Some(tip))?;
+        Ok(new_tip)
+    }
+
     /// The commit with which an attempt was integrated, if it was.
     pub fn integrated(&self, attempt: &Attempt) -> Result<Option<Oid>, Error> {
         let Some(tip) = self.find_ref(&self.run.tip())? else { return Ok(None) };

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 const LOCK_TRIES: u32 = 50;
 const LOCK_WAIT: Duration = Duration::from_millis(40);
 /// A lock on one of specter's own references that is older was left by a process that died.
-const STALE_LOCK: Duration = Duration::from_secs(10);
+const STALE_LOCK: Duration = Duration::from_millis(1500);
 
 /// The repository of one run, owned by one thread.
 pub struct Git {
@@ -119,6 +119,10 @@ impl Git {
                 Ok(_) => break,
                 Err(error) if error.code() == ErrorCode::Locked && attempt < LOCK_TRIES => {
                     std::thread::sleep(LOCK_WAIT);
+                }
+                // Held all that time: by nobody who lives.
+                Err(error) if error.code() == ErrorCode::Locked && attempt == LOCK_TRIES => {
+                    self.clear_stale_locks()?;
                 }
                 Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists) => {
                     return Err(Error::Moved { reference: name.to_owned() });

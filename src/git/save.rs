@@ -58,6 +58,8 @@ impl Default for Limits {
     }
 }
 
+type Ignored = BTreeMap<RelPath, Entry>;
+
 /// The proof that what a working tree held is reachable. Only saving makes one.
 #[derive(Debug)]
 #[must_use]
@@ -67,8 +69,8 @@ pub struct Saved {
     pub(super) commit: Oid,
     pub(super) reference: String,
     pub(super) left_out: Vec<LeftOut>,
-    /// What git ignores and was kept beside the tree.
-    pub(super) ignored: BTreeMap<RelPath, Entry>,
+    /// What git ignores and is kept beside the tree, or is the user's own file, brought over and unchanged.
+    pub(super) ignored: Ignored,
 }
 
 impl Saved {
@@ -319,13 +321,14 @@ impl Git {
         let snapshot = self.snapshot(&root, &scope, &mut cache);
         self.caches.insert(root.clone(), cache);
         let mut snapshot = snapshot?;
-        let ignored = self.keep_ignored(&root, worktree, &mut snapshot)?;
+        let (mut ignored, borrowed) = self.keep_ignored(&root, &mut snapshot)?;
         let mut parents = vec![worktree.base()];
         if !ignored.is_empty() {
             let changes = ignored.iter().map(|(path, entry)| (path.clone(), Some(*entry))).collect();
             let tree = tree::update(&self.repo, None, &changes)?;
             parents.push(self.commit(tree, &[], "what git ignores\n")?);
         }
+        ignored.extend(borrowed);
         parents.extend(self.adopt(worktree)?);
         let reference = self.run.attempt(attempt);
         let earlier = self.find_ref(&reference)?;
@@ -348,21 +351,16 @@ impl Git {
         Ok(Saved { root, tree: snapshot.tree, commit, reference, left_out: snapshot.left_out, ignored })
     }
 
-    /// Ignored files that an attempt made: kept, unless they are of a kind that is built again, or were carried over
-    /// and are still what they were.
-    fn keep_ignored(
-        &self,
-        root: &Path,
-        worktree: &Worktree,
-        snapshot: &mut Snapshot,
-    ) -> Result<BTreeMap<RelPath, Entry>, Error> {
-        let mut kept = BTreeMap::new();
+    /// Ignored files that an attempt made or changed: kept, unless they are of a kind that is built again. Those that are
+    /// what the user has at the same path (secrets that were carried over) are listed apart and stay out of the repository.
+    fn keep_ignored(&self, root: &Path, snapshot: &mut Snapshot) -> Result<(Ignored, Ignored), Error> {
+        let (mut kept, mut borrowed) = (Ignored::new(), Ignored::new());
         let nothing = BTreeSet::new();
         let scope = Scope { rules: None, tracked: &nothing, skip: &[] };
         let now = self.fs_now()?;
         for path in &snapshot.ignored {
             let is_rebuildable = REBUILDABLE.iter().any(|name| name.as_bytes() == disk::name_of(path));
-            if is_rebuildable || worktree.is_carried(path) {
+            if is_rebuildable {
                 continue;
             }
             let is_dir = std::fs::symlink_metadata(join(root, path)).is_ok_and(|metadata| metadata.is_dir());
@@ -374,6 +372,10 @@ impl Git {
                 vec![path.clone()]
             };
             for path in files {
+                if let Some(entry) = self.same_as_users(root, &path) {
+                    borrowed.insert(path, entry);
+                    continue;
+                }
                 match self.keep(&join(root, &path), now)? {
                     Ok(known) => {
                         kept.insert(path, known.entry);
@@ -382,7 +384,14 @@ impl Git {
                 }
             }
         }
-        Ok(kept)
+        Ok((kept, borrowed))
+    }
+
+    fn same_as_users(&self, root: &Path, path: &[u8]) -> Option<Entry> {
+        let read = |root: &Path| disk::read(&join(root, path), self.limits.file_bytes).ok();
+        let (theirs, users) = (read(root)?, read(&self.root)?);
+        let id = Oid::hash_object(git2::ObjectType::Blob, &theirs.bytes).ok()?;
+        (theirs.bytes == users.bytes && theirs.kind == users.kind).then_some(Entry { id, kind: theirs.kind })
     }
 
     /// What an attempt committed, stashed or staged in its own repository, brought into the user's as loose ends:

@@ -41,7 +41,7 @@ pub struct Pool {
 #[serde(rename_all = "snake_case")]
 enum Slot {
     Idle { tree: String },
-    Leased { base: String, task: String, attempt: u32, carried: Vec<Vec<u8>> },
+    Leased { base: String, task: String, attempt: u32 },
 }
 
 /// A working tree that an attempt has for itself.
@@ -53,7 +53,6 @@ pub struct Worktree {
     user_git: PathBuf,
     base: Oid,
     attempt: Attempt,
-    carried: BTreeSet<RelPath>,
 }
 
 /// What became of a working tree that was given back.
@@ -138,10 +137,6 @@ impl Worktree {
         self.slot.join("git")
     }
 
-    pub(super) fn is_carried(&self, path: &[u8]) -> bool {
-        self.carried.contains(path)
-    }
-
     pub(super) fn repository(&self) -> Result<Repository, Error> {
         open_exactly(&self.git_dir())
     }
@@ -182,32 +177,25 @@ impl Git {
             let ignored = self.ignored_in_main()?;
             carry::carry_over(&self.root, &root, &ignored, wanted)?
         };
-        let paths: BTreeSet<RelPath> = carried.iter().map(|c| super::save::bytes_of(&c.path)).collect();
         self.steps.next()?;
         set_state(
             &slot,
-            &Slot::Leased {
-                base: base.to_string(),
-                task: attempt.task.clone(),
-                attempt: attempt.number,
-                carried: paths.iter().cloned().collect(),
-            },
+            &Slot::Leased { base: base.to_string(), task: attempt.task.clone(), attempt: attempt.number },
         )?;
         let user_git = self.repo.path().to_owned();
-        Ok((Worktree { slot, root, user_git, base, attempt: attempt.clone(), carried: paths }, carried))
+        Ok((Worktree { slot, root, user_git, base, attempt: attempt.clone() }, carried))
     }
 
     /// What a run that died left leased: to be saved, then given back.
     pub fn leased(&self, pool: &Pool) -> Result<Vec<Worktree>, Error> {
         let mut found = Vec::new();
         for slot in pool.slots()? {
-            if let Some(Slot::Leased { base, task, attempt, carried }) = state_of(&slot)? {
+            if let Some(Slot::Leased { base, task, attempt }) = state_of(&slot)? {
                 found.push(Worktree {
                     root: slot.join(&pool.project),
                     user_git: self.repo.path().to_owned(),
                     base: Oid::from_str(&base).map_err(git("read a working tree's state"))?,
                     attempt: Attempt { task, number: attempt },
-                    carried: carried.into_iter().collect(),
                     slot,
                 });
             }
@@ -225,7 +213,7 @@ impl Git {
         }
         // Whoever wrote after it was saved is not to lose that.
         let ignored = self.unchanged(&worktree, saved)?;
-        for path in ignored.iter().filter(|path| !worktree.carried.contains(*path)) {
+        for path in &ignored {
             self.remove_ignored(&worktree.root, path, saved)?;
         }
         self.steps.next()?;

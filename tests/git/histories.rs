@@ -229,7 +229,7 @@ fn campaign_no_history_loses_a_line() {
     if no_git() {
         return;
     }
-    let runs: u64 = std::env::var("SPECTER_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
+    let runs: u64 = std::env::var("SPECTER_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
     let first: u64 = std::env::var("SPECTER_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     let mut sum = Tally::default();
     for seed in first..first + runs {

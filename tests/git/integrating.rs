@@ -219,3 +219,33 @@ fn files_that_are_no_text_and_both_changed_are_a_conflict() {
     let outcome = integrate(&mut git, other);
     assert!(matches!(&outcome, Outcome::Conflict(c) if c[0].kind == ConflictKind::Binary), "{outcome:?}");
 }
+
+#[test]
+fn a_lock_that_a_dead_run_left_on_a_reference_of_its_own_is_no_obstacle() {
+    let place = Place::new(&[("a", "a\n")]);
+    let mut git = place.open();
+    let pool = place.pool(&git);
+    let worktree = lease(&mut git, &pool, "T1");
+    put(worktree.root(), "a", "b\n");
+    std::fs::write(place.path(".git/refs/specter/R1/tip.lock"), "").unwrap();
+    assert!(matches!(integrate(&mut git, worktree), Outcome::Integrated(i) if i.kept.is_empty()));
+    assert_eq!(place.read("a"), "b\n");
+}
+
+#[test]
+fn what_the_user_did_between_two_sessions_is_in_the_base_of_the_next_attempt() {
+    let place = Place::new(&[("a", "a\n"), ("b", "b\n")]);
+    let mut git = place.open();
+    let pool = place.pool(&git);
+    let first = lease(&mut git, &pool, "T1");
+    put(first.root(), "b", "by T1\n");
+    assert!(matches!(integrate(&mut git, first), Outcome::Integrated(_)));
+    place.write("a", "repaired\n");
+    let tip = git.take_up().unwrap();
+    assert_eq!(git.take_up().unwrap(), tip);
+    let second = lease(&mut git, &pool, "T2");
+    assert_eq!(second.base(), tip);
+    let read = |name: &str| std::fs::read_to_string(second.root().join(name)).unwrap();
+    assert_eq!((read("a"), read("b")), ("repaired\n".to_owned(), "by T1\n".to_owned()));
+    assert!(git.integrated(&attempt("T1")).unwrap().is_some());
+}

@@ -24,7 +24,10 @@ pub(crate) struct Place {
 impl Place {
     /// `git init` and one commit of these files.
     pub(crate) fn new(files: &[(&str, &str)]) -> Place {
-        let place = Place { dir: tempfile::tempdir().unwrap() };
+        // In memory where there is such a place: these tests wait for no disk.
+        let memory = Path::new("/dev/shm");
+        let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let place = Place { dir: dir.unwrap() };
         std::fs::create_dir(place.root()).unwrap();
         place.git(&["init", "-q", "-b", "main"]);
         place.git(&["config", "user.name", "A User"]);

@@ -169,6 +169,21 @@ fn what_is_ignored_but_needed_is_carried_over() {
     assert_eq!(place.read(".env"), "KEY=1\n");
     let inode = |path: PathBuf| std::fs::metadata(path).unwrap().ino();
     assert_ne!(inode(root.join(".env")), inode(place.path(".env")));
+    // It is kept, and the next attempt gets the user's again.
+    let saved = save(&mut git, &worktree);
+    assert_eq!(git.give_back(worktree.clone(), &saved).unwrap(), Removal::Idle);
+    if !no_git() {
+        assert!(place.git(&["log", "-p", saved.reference()]).contains("+KEY=2"));
+    }
+    let (again, _) = git.lease(&pool, tip, &attempt("T2"), &wanted).unwrap();
+    assert_eq!(again.root(), worktree.root());
+    assert_eq!(std::fs::read_to_string(again.root().join(".env")).unwrap(), "KEY=1\n");
+    // A secret that nobody changed stays out of the repository.
+    let saved = save(&mut git, &again);
+    assert_eq!(git.give_back(again, &saved).unwrap(), Removal::Idle);
+    if !no_git() {
+        assert!(!place.git(&["log", "-p", saved.reference()]).contains("KEY="));
+    }
 }
 
 #[test]
