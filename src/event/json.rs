@@ -152,11 +152,13 @@ fn any<T: serde::Serialize>(out: &mut Vec<u8>, key: &str, value: &T) -> serde_js
     serde_json::to_writer(out, value)
 }
 
+#[inline]
 fn number(out: &mut Vec<u8>, key: &str, value: u64) {
     put(out, key);
     put_number(out, value);
 }
 
+#[inline]
 fn string(out: &mut Vec<u8>, key: &str, text: &str) -> serde_json::Result<()> {
     // Without a branch, so that it is done many bytes at a time.
     #[expect(clippy::needless_bitwise_bool, reason = "see above")]
