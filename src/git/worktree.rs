@@ -435,6 +435,10 @@ impl Git {
         write(dir.join("packed-refs"), &self.visible_refs()?)?;
         let exclude = std::fs::read(self.repo.commondir().join("info/exclude")).unwrap_or_default();
         write(dir.join("info/exclude"), &exclude)?;
+        // Where a clone that is not whole ends: without it git looks for what is not there.
+        if let Ok(shallow) = std::fs::read(self.repo.commondir().join("shallow")) {
+            write(dir.join("shallow"), &shallow)?;
+        }
         write(root.join(".git"), b"gitdir: ../git\n")?;
         self.write_config(&dir.join("config"))
     }

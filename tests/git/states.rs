@@ -1,7 +1,8 @@
 //! What a repository is like, found before anything starts; and each kind of it works or is refused.
 
 use super::{Place, git_in, integrate, lease, no_git, put, run_git};
-use specter::git::{Outcome, State, probe};
+use specter::clock::Clock;
+use specter::git::{Git, Outcome, Rules, Run, State, probe};
 use std::path::Path;
 
 fn states(dir: &Path) -> Vec<(State, bool)> {
@@ -170,5 +171,23 @@ fn submodules_and_shallow_clones_and_linked_trees_are_told_and_work() {
         states(&place.root().join("../shallow")).first(),
         Some(&(State::Submodules(vec!["sub".into()]), false))
     );
-    assert!(states(&place.root().join("../shallow")).contains(&(State::Shallow, false)));
+    let shallow = place.root().join("../shallow");
+    assert!(states(&shallow).contains(&(State::Shallow, false)));
+    for (name, root) in [("linked", linked), ("shallow", shallow)] {
+        let before = git_in(&root, &["for-each-ref", "refs/heads", "refs/remotes", "refs/stash"]);
+        let rules = Rules::new(&[]);
+        let state = place.root().join("..").join(format!("state-{name}"));
+        let mut git = Git::open(&root, &state, Run::new(name), rules, Clock::start()).unwrap();
+        let pool = place.pool(&git);
+        let worktree = lease(&mut git, &pool, "T1");
+        put(worktree.root(), "a", "changed\n");
+        git_in(
+            worktree.root(),
+            &["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-a", "-m", "own"],
+        );
+        assert!(matches!(integrate(&mut git, worktree), Outcome::Integrated(_)));
+        assert_eq!(git_in(&root, &["status", "--porcelain"]), " M a\n");
+        assert_eq!(git_in(&root, &["for-each-ref", "refs/heads", "refs/remotes", "refs/stash"]), before);
+        git_in(&root, &["fsck", "--strict"]);
+    }
 }
