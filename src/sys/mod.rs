@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "system calls that std does not offer; every block says why it is sound")]
 
 mod beneath;
+mod disk;
 mod guard;
 mod landlock;
 mod lease;
@@ -13,6 +14,7 @@ mod shared;
 mod spawn;
 
 pub use beneath::Dir;
+pub use disk::{exchange, reflink, rename_new, sync_git_objects};
 pub use guard::{GuardHandle, fork_guard};
 pub use landlock::{Held, restrict_thread};
 pub use lease::{Lease, try_lease};
