@@ -193,7 +193,7 @@ fn write_back_of_10_000_ticks(bencher: Bencher) {
     let document = document(&source);
     let wanted: Vec<Tick> = document.tasks.iter().map(Tick::of).collect();
     bencher.counter(ItemsCount::new(wanted.len())).bench(|| {
-        let edits = ticks(&document, &source, &Index::new(&document), black_box(&wanted));
+        let edits = ticks(&Index::new(&document, &source), black_box(&wanted));
         assert_eq!(edits.edits.len(), wanted.len());
         edits
     });

@@ -1,7 +1,7 @@
 //! Ticks boxes in the task file while people and agents edit it (SPEC 2.6).
 //!
-//! The file is never rewritten: a tick is one byte written in place, at an offset that was verified in the same open
-//! file just before. So inode, mode, links, line ends and every other byte stay, and nobody's save is undone by ours.
+//! The file is never rewritten: a tick is one byte written in place, while nobody else has the file open, after making
+//! sure that it still holds what was read. So inode, mode, links, line ends and every other byte stay, and nobody's save is undone by ours.
 //! What an editor's save undoes of ours is found at the next look and ticked again. The journal is the truth; the
 //! boxes follow it.
 //!
@@ -9,6 +9,7 @@
 //! person. An editor's old copy lacks every tick since it was loaded: so if one that was made no earlier is still
 //! there, a person cleared this one, and it is not ticked again.
 
+mod alone;
 mod settle;
 
 use crate::diagnostic::Diagnostic;
@@ -16,12 +17,11 @@ use crate::fs::{self, Identity};
 use crate::source::{NotText, SourceText};
 use crate::task::{Document, TaskId};
 use crate::writeback::{self, Edits, Index, Tick, TickEdit};
+use foldhash::HashMap;
 use settle::Unreadable;
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// How a text is understood; [`crate::parse::parse`] but in tests.
@@ -50,6 +50,14 @@ pub struct Edited {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// Whether a person cleared a box that was ticked at look `made` and is open now; else the save of an older text undid
+/// it. That text lacks every tick since it was loaded, so a tick made later that still stands, as `newest` does, tells.
+///
+/// Strictly later: an editor may read the file while a batch is written, and then has some of its ticks.
+pub fn is_cleared<Look: Ord>(made: Look, newest: Option<Look>) -> bool {
+    newest.is_some_and(|newest| made < newest)
+}
+
 /// The boxes of one task file.
 #[derive(Debug)]
 pub struct Boxes {
@@ -58,15 +66,15 @@ pub struct Boxes {
     known: Option<Known>,
     /// In the order in which they were asked for; what is not wanted any more keeps its place and has no `tick`.
     wanted: Vec<Wanted>,
-    by_id: HashMap<TaskId, usize>,
+    by_id: HashMap<TaskId, u32>,
     /// Wanted, and neither ticked nor stuck in the known text: places in `wanted`.
-    open: Vec<usize>,
+    open: Vec<u32>,
     /// The last reason given for each task that could not be ticked.
     stuck: BTreeMap<TaskId, String>,
     /// Counts looks at the file; the time at which ticks were made.
-    look: u64,
+    look: u32,
     /// Ticks up to this look were read back.
-    confirmed: u64,
+    confirmed: u32,
     /// After a failed sync nothing this process reads back proves anything: how it failed.
     failed: Option<String>,
     /// The last look came to no good end: the file cannot be read or written.
@@ -77,16 +85,13 @@ pub struct Boxes {
 struct Wanted {
     tick: Option<Tick>,
     /// The look at which it was last ticked.
-    ticked: Option<u64>,
+    ticked: Option<u32>,
 }
 
 /// The file as it should be: what was last read, and our ticks since.
 #[derive(Debug)]
 struct Known {
-    bytes: Vec<u8>,
     identity: Identity,
-    source: SourceText,
-    document: Document,
     index: Index,
 }
 
@@ -118,7 +123,7 @@ impl Boxes {
             parse,
             known: None,
             wanted: Vec::new(),
-            by_id: HashMap::new(),
+            by_id: HashMap::default(),
             open: Vec::new(),
             stuck: BTreeMap::new(),
             look: 0,
@@ -130,8 +135,8 @@ impl Boxes {
 
     /// Knows the text the plan was made from: what differs from it was changed by others since.
     #[must_use]
-    pub fn planned(mut self, contents: fs::Contents, source: SourceText, document: Document) -> Boxes {
-        self.known = Some(Known::new(contents, source, document));
+    pub fn planned(mut self, identity: Identity, source: &SourceText, document: &Document) -> Boxes {
+        self.known = Some(Known { identity, index: Index::new(document, source) });
         self
     }
 
@@ -178,7 +183,7 @@ impl Boxes {
     /// Whether the task's box was ticked here and nobody cleared it since: where the file says otherwise, an editor's
     /// save undid the tick.
     pub fn is_ticked(&self, task: &TaskId) -> bool {
-        self.by_id.get(task).is_some_and(|place| self.wanted[*place].ticked.is_some())
+        self.by_id.get(task).is_some_and(|place| self.wanted[*place as usize].ticked.is_some())
     }
 
     /// The task is to run again: its box is no longer wanted.
@@ -189,19 +194,19 @@ impl Boxes {
         }
     }
 
-    fn drop_wanted(&mut self, task: &TaskId) -> Option<usize> {
+    fn drop_wanted(&mut self, task: &TaskId) -> Option<u32> {
         if self.by_id.is_empty() {
             return None;
         }
         let place = self.by_id.remove(task)?;
-        self.wanted[place].tick = None;
+        self.wanted[place as usize].tick = None;
         Some(place)
     }
 
     fn want(&mut self, done: Vec<Tick>) {
         for tick in done {
             if let Entry::Vacant(free) = self.by_id.entry(tick.task.clone()) {
-                let place = self.wanted.len();
+                let place = self.wanted.len() as u32;
                 free.insert(place);
                 self.wanted.push(Wanted { tick: Some(tick), ticked: None });
                 self.open.push(place);
@@ -211,18 +216,17 @@ impl Boxes {
 
     /// Reads, understands, ticks. True if the file must be looked at again.
     fn look(&mut self, ticked: &mut Ticked) -> Result<bool, Trouble> {
-        let expected = self.known.as_ref().map(|known| known.bytes.as_slice());
-        let found = settle::read(&self.path, expected)?;
-        match &mut self.known {
-            Some(known) if found.is_expected => {
-                let is_replaced = !known.identity.is_same_file(&found.contents.identity);
-                known.identity = found.contents.identity;
+        let found = settle::read(&self.path, self.known.as_ref().map(|known| &known.index))?;
+        match (&mut self.known, found.bytes) {
+            (Some(known), None) => {
+                let is_replaced = !known.identity.is_same_file(&found.identity);
+                known.identity = found.identity;
                 self.confirmed = self.look;
                 if is_replaced {
                     self.sync_name()?;
                 }
             }
-            _ => self.understand(found.contents, ticked)?,
+            (_, bytes) => self.understand(bytes.unwrap_or_default(), found.identity, ticked)?,
         }
         self.look += 1;
         self.write(&found.file, ticked)
@@ -235,16 +239,18 @@ impl Boxes {
     }
 
     /// Takes up what others wrote.
-    fn understand(&mut self, contents: fs::Contents, ticked: &mut Ticked) -> Result<(), Trouble> {
-        let source = SourceText::from_bytes(fs::shown(&self.path), contents.bytes.clone())
+    fn understand(&mut self, bytes: Vec<u8>, identity: Identity, ticked: &mut Ticked) -> Result<(), Trouble> {
+        let source = SourceText::from_bytes(fs::shown(&self.path), bytes)
             .map_err(|error| Trouble::NotText(not_text(&error)))?;
         let (document, diagnostics) = (self.parse)(&source);
+        let known = Known { identity, index: Index::new(&document, &source) };
         if self.known.is_some() {
-            let (source, document) = (source.clone(), document.clone());
             ticked.changed = Some(Edited { source, document, diagnostics });
         }
         self.sync_name()?;
-        self.known = Some(Known::new(contents, source, document));
+        let ticks = self.wanted.iter_mut().filter_map(|wanted| wanted.tick.as_mut());
+        ticks.for_each(|tick| known.index.adopt(tick));
+        self.known = Some(known);
         self.sort_wanted(ticked);
         Ok(())
     }
@@ -253,13 +259,12 @@ impl Boxes {
     fn sort_wanted(&mut self, ticked: &mut Ticked) {
         let Some(known) = &self.known else { return };
         self.stuck.clear();
-        self.open = (0..self.wanted.len()).filter(|place| self.wanted[*place].tick.is_some()).collect();
+        self.open = (0..self.wanted.len() as u32).filter(|place| self.is_wanted(*place)).collect();
         let now = known.ticks(&self.wanted, &self.open);
-        let made = |nth: usize| self.wanted[self.open[nth]].ticked;
+        let made = |nth: usize| self.wanted[self.open[nth] as usize].ticked;
         let newest =
             now.already.iter().filter_map(|(nth, _)| made(*nth)).filter(|at| *at <= self.confirmed).max();
-        // Strictly: an editor may read the file while a batch is written, and then has some of its ticks.
-        let is_cleared = |edit: &TickEdit| made(edit.nth).is_some_and(|at| Some(at) < newest);
+        let is_cleared = |edit: &TickEdit| made(edit.nth).is_some_and(|at| is_cleared(at, newest));
         let cleared = now.edits.iter().filter(|edit| is_cleared(edit)).map(|edit| self.open[edit.nth]);
         let cleared: Vec<TaskId> = cleared.filter_map(|place| self.id(place)).collect();
         // Few: a person cleared them one by one.
@@ -267,11 +272,15 @@ impl Boxes {
             self.drop_wanted(task);
         }
         ticked.cleared.extend(cleared);
-        self.open.retain(|place| self.wanted[*place].tick.is_some());
+        self.open.retain(|place| self.wanted[*place as usize].tick.is_some());
     }
 
-    fn id(&self, place: usize) -> Option<TaskId> {
-        self.wanted[place].tick.as_ref().map(|tick| tick.task.clone())
+    fn is_wanted(&self, place: u32) -> bool {
+        self.wanted[place as usize].tick.is_some()
+    }
+
+    fn id(&self, place: u32) -> Option<TaskId> {
+        self.wanted[place as usize].tick.as_ref().map(|tick| tick.task.clone())
     }
 
     /// Ticks what is open. True if the file must be looked at again.
@@ -281,12 +290,12 @@ impl Boxes {
             return Err(Trouble::Failed(how.clone()));
         }
         let found = known.ticks(&self.wanted, &self.open);
-        let written = write_edits(file, &found.edits)
+        let written = alone::write(file, &known.index, &found.edits)
             .map_err(|error| Trouble::File(fs::Error::io("write", &self.path, error)))?;
         let (written, rest) = found.edits.split_at(written);
         // Before the sync: whether or not it fails, these bytes are ours and no edit of others.
         for edit in written {
-            known.apply(edit);
+            known.index.apply(edit);
         }
         if !found.edits.is_empty() || !found.already.is_empty() {
             // Also for those that stood there ticked: whoever wrote them may not have synced.
@@ -310,16 +319,16 @@ impl Boxes {
     }
 
     /// The box of the task wanted there is ticked.
-    fn note(&mut self, place: usize, line: u32, ticked: &mut Ticked) {
+    fn note(&mut self, place: u32, line: u32, ticked: &mut Ticked) {
         let Some(task) = self.id(place) else { return };
         self.stuck.remove(&task);
-        match self.wanted[place].ticked.replace(self.look) {
+        match self.wanted[place as usize].ticked.replace(self.look) {
             None => ticked.ticked.push((task, line)),
             Some(_) => ticked.reticked.push(task),
         }
     }
 
-    fn say(&mut self, place: usize, problem: String, ticked: &mut Ticked) {
+    fn say(&mut self, place: u32, problem: String, ticked: &mut Ticked) {
         let Some(task) = self.id(place) else { return };
         if self.stuck.get(&task) != Some(&problem) {
             self.stuck.insert(task.clone(), problem.clone());
@@ -334,44 +343,11 @@ impl Boxes {
     }
 }
 
-/// Writes each edit after making sure that its box still stands there; stops at the first that does not.
-/// Gives how many were written.
-fn write_edits(file: &File, edits: &[TickEdit]) -> io::Result<usize> {
-    for (written, edit) in edits.iter().enumerate() {
-        let mut marker = [0; 3];
-        let Some(start) = edit.offset.checked_sub(1) else { return Ok(written) };
-        match file.read_exact_at(&mut marker, start) {
-            Ok(()) if marker == [b'[', edit.old, b']'] => file.write_all_at(&[edit.new], edit.offset)?,
-            Ok(()) => return Ok(written),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(written),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(edits.len())
-}
-
 impl Known {
-    fn new(contents: fs::Contents, source: SourceText, document: Document) -> Known {
-        let index = Index::new(&document);
-        Known { bytes: contents.bytes, identity: contents.identity, source, document, index }
-    }
-
     /// What ticks those of `wanted` that are `open`.
-    fn ticks(&self, wanted: &[Wanted], open: &[usize]) -> Edits {
-        let open = open.iter().filter_map(|place| wanted[*place].tick.as_ref());
-        writeback::ticks(&self.document, &self.source, &self.index, open)
-    }
-
-    fn apply(&mut self, edit: &TickEdit) {
-        if let Some(byte) = self.bytes.get_mut(edit.offset as usize) {
-            *byte = edit.new;
-        }
-        if let Some(checkbox) =
-            self.document.tasks.get_mut(edit.ix.ix()).and_then(|task| task.checkbox.as_mut())
-        {
-            checkbox.mark.clear();
-            checkbox.mark.push(char::from(edit.new));
-        }
+    fn ticks(&self, wanted: &[Wanted], open: &[u32]) -> Edits {
+        let open = open.iter().filter_map(|place| wanted[*place as usize].tick.as_ref());
+        writeback::ticks(&self.index, open)
     }
 }
 
@@ -398,7 +374,8 @@ mod tests {
         boxes.failed = Some("no medium".to_owned());
 
         std::fs::write(&path, "- [ ] T001 one\n- [x] T002 two\n").unwrap();
-        let document = boxes.known.as_ref().unwrap().document.clone();
+        let (document, _) =
+            crate::parse::parse(&SourceText::new("tasks.md", "- [ ] T001 one\n- [ ] T002 two\n"));
         let ticked = boxes.tick(&[Tick::of(&document.tasks[0])]);
         let edited = ticked.changed.unwrap();
         assert_eq!(edited.document.tasks[1].state, crate::task::State::Done);

@@ -96,17 +96,27 @@ impl Identity {
 
 /// A regular file, opened without waiting for anyone: a FIFO or a device is an error, not a hang.
 pub fn open_regular(path: &Path, write: bool) -> Result<(File, Metadata), Error> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(write)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
-        .map_err(at("open", path))?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(write).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = open_unleased(&options, path).map_err(at("open", path))?;
     let metadata = file.metadata().map_err(at("inspect", path))?;
     match not_a_file(&metadata) {
         Some(what) => Err(Error::NotAFile { path: path.to_owned(), what }),
         None => Ok((file, metadata)),
     }
+}
+
+/// Another specter, or a file server, may hold a lease on the file for the moment of a write.
+fn open_unleased(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    for _ in 0..1000 {
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            result => return result,
+        }
+    }
+    options.open(path)
 }
 
 fn not_a_file(metadata: &Metadata) -> Option<&'static str> {
@@ -167,6 +177,16 @@ pub enum Access {
     Private,
     /// As the file it replaces; for a new one as the umask says.
     Shared,
+}
+
+impl Access {
+    /// Of a directory for such files, before the umask.
+    pub fn dir_mode(self) -> u32 {
+        match self {
+            Access::Private => PRIVATE_DIR,
+            Access::Shared => 0o777,
+        }
+    }
 }
 
 /// Replaces a file by `bytes`: after a crash or power loss it holds the old bytes or the new ones.
@@ -314,8 +334,10 @@ impl Temporary {
     }
 
     fn create(target: &Path, access: Access) -> Result<Temporary, Error> {
-        let old = std::fs::metadata(target).ok();
-        let mode = if access == Access::Private { PRIVATE_FILE } else { 0o666 };
+        let (mode, old) = match access {
+            Access::Private => (PRIVATE_FILE, None),
+            Access::Shared => (0o666, std::fs::metadata(target).ok()),
+        };
         let path = temporary_path(target);
         let file = OpenOptions::new()
             .write(true)
@@ -324,7 +346,7 @@ impl Temporary {
             .open(&path)
             .map_err(at("create", &path))?;
         let temporary = Temporary { path, file, renamed: false };
-        if let (Access::Shared, Some(old)) = (access, old) {
+        if let Some(old) = old {
             let permissions = PermissionsExt::from_mode(old.mode() & 0o7777);
             temporary.file.set_permissions(permissions).map_err(at("set the mode of", &temporary.path))?;
         }

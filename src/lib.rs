@@ -25,6 +25,7 @@ pub mod config;
 pub mod driver;
 pub mod exec;
 pub mod fs;
+pub mod git;
 pub mod journal;
 pub mod report;
 pub mod sys;

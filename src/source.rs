@@ -3,6 +3,10 @@
 //! Knows bytes, lines and columns. Knows nothing of Markdown, tasks or files on disk: the bytes are handed in.
 //! A [`Span`] counts bytes of the text *without* a byte order mark; [`SourceText::file_offset`] adds it back.
 
+mod excerpt;
+
+pub use excerpt::Excerpt;
+
 use std::sync::Arc;
 
 /// The largest task file that is read, in bytes (RELIABILITY: a stated limit instead of an endless wait).
@@ -58,12 +62,14 @@ pub struct SourceText {
 #[derive(Debug)]
 struct Inner {
     name: String,
-    text: String,
+    /// Also kept by whoever holds a part of it, without the index.
+    text: Arc<String>,
     has_bom: bool,
     line_starts: Vec<u32>,
 }
 
-const BOM: &[u8] = b"\xef\xbb\xbf";
+/// What a file may begin with and a text does not.
+pub const BOM: &[u8] = b"\xef\xbb\xbf";
 
 impl SourceText {
     /// `name` is what a person calls the file; it is shown in messages.
@@ -105,7 +111,7 @@ impl SourceText {
         let mut line_starts = Vec::with_capacity(ends().count() + 1);
         line_starts.push(0);
         line_starts.extend(ends().map(|at| at as u32 + 1));
-        SourceText { inner: Arc::new(Inner { name, text, has_bom, line_starts }) }
+        SourceText { inner: Arc::new(Inner { name, text: Arc::new(text), has_bom, line_starts }) }
     }
 
     pub fn name(&self) -> &str {
@@ -118,6 +124,11 @@ impl SourceText {
 
     pub fn slice(&self, span: Span) -> &str {
         self.inner.text.get(span.range()).unwrap_or("")
+    }
+
+    /// As [`SourceText::slice`], to be kept.
+    pub fn excerpt(&self, span: Span) -> Excerpt {
+        Excerpt::new(&self.inner.text, span)
     }
 
     /// The byte offset in the file on disk, a byte order mark counted.

@@ -2,43 +2,52 @@
 //!
 //! A [`Document`] is what was *written*, in document order; whether it makes sense together is the plan's business.
 
-use crate::source::Span;
+mod few;
+mod short;
+
+pub use few::Few;
+pub use short::Short;
+
+use crate::source::{Excerpt, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A task's id as written (`T014`, `1.2`, `t-01`), without decoration. Identity is (spec directory, id).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 #[schemars(with = "String", inline)]
-pub struct TaskId(Arc<str>);
+pub struct TaskId(Short);
 
 impl TaskId {
     pub fn new(id: &str) -> TaskId {
-        TaskId(Arc::from(id))
+        TaskId(Short::from(id))
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 
 impl Serialize for TaskId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -80,7 +89,7 @@ pub struct Checkbox {
     /// Between the brackets, exclusive of them.
     pub inner: Span,
     /// The text between the brackets as written: ` `, `x`, `X`, `~`, `✅`, or nothing.
-    pub mark: String,
+    pub mark: Short,
 }
 
 impl Checkbox {
@@ -117,7 +126,7 @@ pub struct Phase {
     pub number: Option<String>,
     pub kind: PhaseKind,
     /// Stories the heading names (`User Story 1`, `US1 + US2`).
-    pub stories: Vec<Story>,
+    pub stories: Few<Story>,
     /// `(Priority: P1)` in the heading.
     pub priority: Option<u8>,
     pub line: u32,
@@ -149,15 +158,15 @@ pub enum BlockKind {
 pub struct Block {
     pub kind: BlockKind,
     /// First word of the info string: `sh`, `bash`, `python3`.
-    pub interpreter: String,
+    pub interpreter: Short,
     /// The code with the fence's own indentation removed.
-    pub code: String,
+    pub code: Excerpt,
     pub timeout: Option<Duration>,
     /// `dir=web`, relative to the project.
     pub dir: Option<String>,
     /// `retries=0`: attempts after the first.
     pub retries: Option<u32>,
-    pub env: Vec<(String, String)>,
+    pub env: Few<(String, String)>,
     pub line: u32,
     pub span: Span,
 }
@@ -179,9 +188,9 @@ pub enum NeedForm {
 /// One end of a dependency as written, not yet resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    Id(String),
+    Id(Short),
     /// Inclusive, as written: `T001-T009`.
-    Range(String, String),
+    Range(Short, Short),
     /// `US2`
     Story(Story),
     /// `Phase 2`: the number as written.
@@ -228,7 +237,7 @@ pub struct Task {
     /// The id was made from place and text because the file has no ids.
     pub synthetic: bool,
     /// Further ids of a line that stands for a range (`T004–T005`).
-    pub aliases: Vec<TaskId>,
+    pub aliases: Few<TaskId>,
     /// 1-based line of the item or heading.
     pub line: u32,
     /// The item's or heading's first line, without its line end.
@@ -236,13 +245,13 @@ pub struct Task {
     /// Where the id stands (or the title, for synthetic ids).
     pub id_span: Span,
     /// The description without box, id and leading markers; inline markup kept as written.
-    pub title: String,
+    pub title: Excerpt,
     /// None for a heading task without a box.
     pub checkbox: Option<Checkbox>,
     pub state: State,
     /// Exactly `[P]` or `(P)`, or `[P after …]`, `[P:1.1]`.
     pub parallel: bool,
-    pub stories: Vec<Story>,
+    pub stories: Few<Story>,
     /// `[ALL]`
     pub all_stories: bool,
     /// `[P1]`…`[P9]`
@@ -250,7 +259,7 @@ pub struct Task {
     /// `[L0]`…`[L9]`
     pub layer: Option<u8>,
     /// Every other bracketed label, without brackets.
-    pub tags: Vec<String>,
+    pub tags: Few<String>,
     pub phase: Option<PhaseIx>,
     /// The group this task is in.
     pub group: Option<TaskIx>,
@@ -259,11 +268,11 @@ pub struct Task {
     /// A checkpoint task: a barrier within its lane.
     pub checkpoint: bool,
     /// A line that stands for several ids and is still open must be split before it runs.
-    pub files: Vec<NamedPath>,
+    pub files: Few<NamedPath>,
     /// `run`, `fallback` and `verify` blocks in document order.
     pub blocks: Vec<Block>,
     /// `agent:` line, if any.
-    pub agent: Option<String>,
+    pub agent: Option<Short>,
     /// Everything below the first line that belongs to the task, verbatim; empty span if nothing.
     pub body: Span,
 }

@@ -95,6 +95,36 @@ pub fn json_safe(json: &str) -> std::borrow::Cow<'_, str> {
     out.into()
 }
 
+/// What a text would need before it can stand somewhere; see [`needs`]. Nothing: it reads the same everywhere.
+pub const ESCAPES: u8 = 1;
+/// In inline Markdown: a character that is structure there.
+pub const MARKDOWN: u8 = 2;
+/// In a JSON string: a quote or a backslash.
+pub const JSON: u8 = 4;
+/// On a stream that a service reads: it might be a command to it.
+pub const COMMANDS: u8 = 8;
+
+const NEEDS: [u8; 256] = {
+    let mut table = [ESCAPES; 256];
+    let mut byte = 0x20;
+    while byte < 0x7f {
+        table[byte] = match byte as u8 {
+            b'`' | b'|' | b'<' | b'[' | b']' | b'&' => MARKDOWN,
+            b'"' | b'\\' => JSON,
+            b'#' => COMMANDS,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// What any byte of `text` needs. Most ids and titles are plain ASCII and need nothing: this says so in three
+/// instructions a byte, and without it each of the files that name a task would look at every character.
+pub fn needs(text: &str) -> u8 {
+    text.bytes().fold(0, |needs, byte| needs | NEEDS[byte as usize])
+}
+
 /// The longest file name made from an id, in bytes.
 const SLUG_BYTES: usize = 80;
 
@@ -201,8 +231,18 @@ fn put_longer(out: &mut Vec<u8>, number: u64) {
 
 /// Appends decimal digits.
 pub fn push_number(out: &mut String, number: u64) {
-    if number < 10 {
-        return out.push(char::from(b'0' + number as u8)); // most of them
+    let digit = |n: u64| char::from(b'0' + (n % 10) as u8);
+    match number {
+        // Most of them: cheaper one by one than checked as text.
+        0..10 => return out.push(digit(number)),
+        10..1000 => {
+            if number >= 100 {
+                out.push(digit(number / 100));
+            }
+            out.push(digit(number / 10));
+            return out.push(digit(number));
+        }
+        _ => {}
     }
     let (digits, at) = digits(number);
     out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
@@ -228,6 +268,22 @@ pub fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_needs_nothing_is_plain_ascii_without_a_meaning_of_its_own() {
+        assert_eq!(needs("Do the work of part 7: (a) b, c/d.e"), 0);
+        for (text, need) in [
+            ("a\u{202e}", ESCAPES),
+            ("a\x1b", ESCAPES),
+            ("\x7f", ESCAPES),
+            ("`a`", MARKDOWN),
+            ("a|b<c[d]e&f", MARKDOWN),
+            ("a\"b\\c", JSON),
+            ("##[x", COMMANDS | MARKDOWN),
+        ] {
+            assert_eq!(needs(text), need, "{text:?}");
+        }
+    }
 
     #[test]
     fn numbers_have_their_digits() {

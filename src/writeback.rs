@@ -4,10 +4,10 @@
 //! Pure: reads no file and writes none. A box is found by its task's id *and* text, because people edit the file
 //! while a run goes on; where it is not certain which box is meant, none is touched and the reason is given.
 
-use crate::source::SourceText;
-use crate::task::{Document, Task, TaskId, TaskIx};
+use crate::source::{BOM, Excerpt, SourceText, Span};
+use crate::task::{Document, Short, Task, TaskId, TaskIx};
+use foldhash::{HashMap, HashMapExt};
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 
@@ -15,15 +15,17 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tick {
     pub task: TaskId,
-    pub title: String,
+    pub title: Excerpt,
     /// What stood between the brackets; the tick replaces this or a blank, and nothing else.
-    pub mark: String,
+    pub mark: Short,
+    /// Where it stood: looked at first.
+    pub line: u32,
 }
 
 impl Tick {
     pub fn of(task: &Task) -> Tick {
-        let mark = task.checkbox.as_ref().map_or_else(String::new, |checkbox| checkbox.mark.clone());
-        Tick { task: task.id.clone(), title: task.title.clone(), mark }
+        let mark = task.checkbox.as_ref().map_or_else(Short::default, |checkbox| checkbox.mark.clone());
+        Tick { task: task.id.clone(), title: task.title.clone(), mark, line: task.line }
     }
 }
 
@@ -92,16 +94,11 @@ pub struct Edits {
     pub problems: Vec<(usize, Problem)>,
 }
 
-/// The edits that tick the boxes of `wanted` in `document`, which was parsed from `source`.
-pub fn ticks<'a>(
-    document: &Document,
-    source: &SourceText,
-    index: &Index,
-    wanted: impl IntoIterator<Item = &'a Tick>,
-) -> Edits {
+/// The edits that tick the boxes of `wanted` in the file as `index` knows it.
+pub fn ticks<'a>(index: &Index, wanted: impl IntoIterator<Item = &'a Tick>) -> Edits {
     let mut edits = Edits::default();
     for (nth, tick) in wanted.into_iter().enumerate() {
-        let found = index.find(document, tick).and_then(|ix| edit(document, source, ix, (nth, tick)));
+        let found = index.find(tick).and_then(|ix| index.edit(ix, (nth, tick)));
         match found {
             Ok(Found::Open(edit)) => edits.edits.push(edit),
             Ok(Found::Ticked { line }) => edits.already.push((nth, line)),
@@ -117,103 +114,216 @@ enum Found {
     Ticked { line: u32 },
 }
 
-fn edit(
-    document: &Document,
-    source: &SourceText,
-    ix: TaskIx,
-    (nth, tick): (usize, &Tick),
-) -> Result<Found, Problem> {
-    let task = document.task(ix);
-    let line = task.line;
-    let Some(checkbox) = &task.checkbox else { return Err(Problem::NoBox { line }) };
-    let mark = checkbox.mark.as_str();
-    if is_ticked(mark) {
-        return Ok(Found::Ticked { line });
-    }
-    let &[old] = mark.as_bytes() else { return Err(Problem::NotOneByte { mark: mark.to_owned(), line }) };
-    if mark != " " && mark != tick.mark {
-        return Err(Problem::Marked { mark: mark.to_owned(), line });
-    }
-    let new = if document.tick == 'X' { b'X' } else { b'x' };
-    let offset = source.file_offset(checkbox.inner.start);
-    Ok(Found::Open(TickEdit { nth, ix, offset, old, new, line }))
-}
-
 /// Whether a mark says that the task is done (SPEC 2.1).
 fn is_ticked(mark: &str) -> bool {
     matches!(mark, "x" | "X" | "✅")
 }
 
-/// Finds the tasks of one document; made once per document.
+/// What a task file holds: the text it was read as, and what was ticked since; where its boxes stand and whose they are.
+/// All that is kept of a document to tick it by.
 #[derive(Debug, Default)]
 pub struct Index {
-    /// The first task of each id.
-    by_id: HashMap<TaskId, TaskIx>,
+    text: Excerpt,
+    has_bom: bool,
+    /// By line.
+    tasks: Vec<Place>,
+    /// `x` or `X`
+    tick: u8,
+    /// The first task of each id. Made when a task does not stand where it stood.
+    by_id: OnceCell<HashMap<TaskId, TaskIx>>,
+    /// What tasks stand for besides their own ids.
+    aliases: Vec<(TaskId, TaskIx)>,
     /// All tasks of the ids that several have; mostly there are none.
     shared: HashMap<TaskId, Vec<TaskIx>>,
     /// Needed only where an id does not settle it.
-    by_title: OnceCell<HashMap<String, Vec<TaskIx>>>,
+    by_title: OnceCell<HashMap<Excerpt, Vec<TaskIx>>>,
+}
+
+#[derive(Debug)]
+struct Place {
+    id: TaskId,
+    title: Excerpt,
+    line: u32,
+    /// Of its first line, in the text.
+    end: u32,
+    /// Between the brackets: begin and length in the text.
+    inner: Option<u32>,
+    len: u8,
+    synthetic: bool,
+    /// Since the text was read.
+    is_ticked: bool,
+}
+
+impl Place {
+    fn new(task: &Task) -> Place {
+        let inner = task.checkbox.as_ref().map(|checkbox| checkbox.inner);
+        Place {
+            id: task.id.clone(),
+            title: task.title.clone(),
+            line: task.line,
+            end: task.span.end,
+            inner: inner.map(|span| span.start),
+            // At most three characters.
+            len: inner.map_or(0, |span| span.range().len().min(usize::from(u8::MAX)) as u8),
+            synthetic: task.synthetic,
+            is_ticked: false,
+        }
+    }
 }
 
 impl Index {
-    pub fn new(document: &Document) -> Index {
-        let mut by_id: HashMap<TaskId, TaskIx> = HashMap::with_capacity(document.tasks.len());
+    /// Of `document`, which was parsed from `source`.
+    pub fn new(document: &Document, source: &SourceText) -> Index {
+        let tasks: Vec<Place> = document.tasks.iter().map(Place::new).collect();
+        let aliases = document.tasks.iter().zip(0..).filter(|(task, _)| !task.aliases.is_empty());
+        let aliases =
+            aliases.flat_map(|(task, n)| task.aliases.iter().map(move |id| (id.clone(), TaskIx(n))));
+        let tick = if document.tick == 'X' { b'X' } else { b'x' };
+        let mut index = Index {
+            text: source.excerpt(Span::new(0, source.text().len())),
+            has_bom: source.file_offset(0) > 0,
+            tasks,
+            tick,
+            aliases: aliases.collect(),
+            ..Index::default()
+        };
+        // The first of each id is not kept: it takes as much room as the rest, and is rarely asked for.
+        index.shared = index.ids().1;
+        index
+    }
+
+    /// The first task of each id, and all of those that several have.
+    fn ids(&self) -> (HashMap<TaskId, TaskIx>, HashMap<TaskId, Vec<TaskIx>>) {
+        let mut by_id: HashMap<TaskId, TaskIx> = HashMap::with_capacity(self.tasks.len());
         let mut shared: HashMap<TaskId, Vec<TaskIx>> = HashMap::new();
-        for (ix, task) in with_ix(document) {
-            for id in std::iter::once(&task.id).chain(&task.aliases) {
-                match by_id.entry(id.clone()) {
-                    Entry::Vacant(free) => {
-                        free.insert(ix);
-                    }
-                    Entry::Occupied(first) => {
-                        shared.entry(id.clone()).or_insert_with(|| vec![*first.get()]).push(ix);
-                    }
+        let own = self.tasks.iter().zip((0..).map(TaskIx)).map(|(task, ix)| (&task.id, ix));
+        for (id, ix) in own.chain(self.aliases.iter().map(|(id, ix)| (id, *ix))) {
+            match by_id.entry(id.clone()) {
+                Entry::Vacant(free) => {
+                    free.insert(ix);
+                }
+                Entry::Occupied(first) => {
+                    shared.entry(id.clone()).or_insert_with(|| vec![*first.get()]).push(ix);
                 }
             }
         }
-        Index { by_id, shared, by_title: OnceCell::new() }
+        for several in shared.values_mut() {
+            several.sort_unstable();
+        }
+        (by_id, shared)
     }
 
     /// The task that `tick` means in this document.
-    pub fn find(&self, document: &Document, tick: &Tick) -> Result<TaskIx, Problem> {
-        let Some(first) = self.by_id.get(&tick.task) else { return self.find_by_title(document, tick) };
+    pub fn find(&self, tick: &Tick) -> Result<TaskIx, Problem> {
+        let Some(first) = self.first(tick) else { return self.find_by_title(tick) };
         if !self.shared.is_empty()
             && let Some(several) = self.shared.get(&tick.task)
         {
-            return one_of(document, several, &tick.title);
+            return self.one_of(several, &tick.title);
         }
-        let task = document.task(*first);
+        let task = &self.tasks[first.ix()];
         // An id made from place and text passes to another task when the file is edited: the text decides.
         let is_other = task.synthetic && task.title != tick.title;
-        if is_other { self.find_by_title(document, tick) } else { Ok(*first) }
+        if is_other { self.find_by_title(tick) } else { Ok(first) }
     }
 
-    fn find_by_title(&self, document: &Document, tick: &Tick) -> Result<TaskIx, Problem> {
+    /// Makes `tick` hold no part of an earlier text: each edit of a large file would otherwise leave its text behind.
+    pub fn adopt(&self, tick: &mut Tick) {
+        let place = self.first(tick).map(|ix| &self.tasks[ix.ix()]);
+        match place.filter(|place| place.title == tick.title) {
+            Some(place) => (tick.title, tick.line) = (place.title.clone(), place.line),
+            None => tick.title = Excerpt::from(tick.title.as_str()),
+        }
+    }
+
+    /// The first task with this id, or with this alias.
+    fn first(&self, tick: &Tick) -> Option<TaskIx> {
+        let at = self.tasks.partition_point(|task| task.line < tick.line);
+        let is_there = self.tasks.get(at).is_some_and(|task| task.id == tick.task);
+        if is_there && self.shared.is_empty() {
+            return Some(TaskIx(at as u32));
+        }
+        self.by_id.get_or_init(|| self.ids().0).get(&tick.task).copied()
+    }
+
+    fn find_by_title(&self, tick: &Tick) -> Result<TaskIx, Problem> {
         let titles = self.by_title.get_or_init(|| {
-            let mut titles: HashMap<String, Vec<TaskIx>> = HashMap::new();
-            for (ix, task) in with_ix(document) {
+            let mut titles: HashMap<Excerpt, Vec<TaskIx>> = HashMap::new();
+            for (task, ix) in self.tasks.iter().zip((0..).map(TaskIx)) {
                 titles.entry(task.title.clone()).or_default().push(ix);
             }
             titles
         });
         let Some([ix]) = titles.get(&tick.title).map(Vec::as_slice) else { return Err(Problem::Gone) };
-        let task = document.task(*ix);
+        let task = &self.tasks[ix.ix()];
         if task.synthetic {
             return Ok(*ix);
         }
         Err(Problem::Renamed { to: task.id.clone(), line: task.line })
     }
-}
 
-fn with_ix(document: &Document) -> impl Iterator<Item = (TaskIx, &Task)> {
-    document.tasks.iter().enumerate().map(|(n, task)| (TaskIx(n as u32), task))
-}
+    fn one_of(&self, several: &[TaskIx], title: &Excerpt) -> Result<TaskIx, Problem> {
+        let mut same = several.iter().filter(|ix| self.tasks[ix.ix()].title == *title);
+        match (same.next(), same.next()) {
+            (Some(ix), None) => Ok(*ix),
+            _ => {
+                Err(Problem::Ambiguous { lines: several.iter().map(|ix| self.tasks[ix.ix()].line).collect() })
+            }
+        }
+    }
 
-fn one_of(document: &Document, several: &[TaskIx], title: &str) -> Result<TaskIx, Problem> {
-    let mut same = several.iter().filter(|ix| document.task(**ix).title == title);
-    match (same.next(), same.next()) {
-        (Some(ix), None) => Ok(*ix),
-        _ => Err(Problem::Ambiguous { lines: several.iter().map(|ix| document.task(*ix).line).collect() }),
+    fn edit(&self, ix: TaskIx, (nth, tick): (usize, &Tick)) -> Result<Found, Problem> {
+        let place = &self.tasks[ix.ix()];
+        let line = place.line;
+        let Some(inner) = place.inner else { return Err(Problem::NoBox { line }) };
+        let mark = self.text.get(inner as usize..inner as usize + usize::from(place.len)).unwrap_or_default();
+        if place.is_ticked || is_ticked(mark) {
+            return Ok(Found::Ticked { line });
+        }
+        let &[old] = mark.as_bytes() else {
+            return Err(Problem::NotOneByte { mark: mark.to_owned(), line });
+        };
+        if old != b' ' && tick.mark != *mark {
+            return Err(Problem::Marked { mark: mark.to_owned(), line });
+        }
+        let offset = (self.before_text() + inner as usize) as u64;
+        Ok(Found::Open(TickEdit { nth, ix, offset, old, new: self.tick, line }))
+    }
+
+    /// The edit was written.
+    pub fn apply(&mut self, edit: &TickEdit) {
+        if let Some(place) = self.tasks.get_mut(edit.ix.ix()) {
+            place.is_ticked = true;
+        }
+    }
+
+    /// How many bytes the file has.
+    pub fn file_len(&self) -> usize {
+        self.before_text() + self.text.len()
+    }
+
+    fn before_text(&self) -> usize {
+        if self.has_bom { BOM.len() } else { 0 }
+    }
+
+    /// What the file holds from byte `at` on, as far as `out` reaches; no byte of `out` may lie behind its end.
+    pub fn read(&self, at: usize, out: &mut [u8]) {
+        let before = self.before_text();
+        let (bom, out) = out.split_at_mut(before.saturating_sub(at).min(out.len()));
+        bom.copy_from_slice(&BOM[before - before.saturating_sub(at)..][..bom.len()]);
+        let start = at.saturating_sub(before);
+        let end = start + out.len();
+        out.copy_from_slice(&self.text.as_bytes()[start..end]);
+        let first = self.tasks.partition_point(|task| (task.end as usize) < start);
+        for task in &self.tasks[first..] {
+            let Some(inner) = task.inner.map(|inner| inner as usize) else { continue };
+            if inner >= end {
+                return;
+            }
+            if task.is_ticked && inner >= start {
+                out[inner - start] = self.tick;
+            }
+        }
     }
 }
 
@@ -232,7 +342,7 @@ mod tests {
     fn edits(planned: &str, now: &str) -> Edits {
         let wanted: Vec<Tick> = document(planned).1.tasks.iter().map(Tick::of).collect();
         let (source, document) = document(now);
-        ticks(&document, &source, &Index::new(&document), &wanted)
+        ticks(&Index::new(&document, &source), &wanted)
     }
 
     fn ticked(planned: &str, now: &str) -> String {
@@ -266,6 +376,52 @@ mod tests {
             edits("- [ ] Write the parser\n- [ ] Test it\n", "- [ ] Rewrite the lexer\n- [ ] Test it\n");
         assert_eq!(edits.edits.iter().map(|edit| edit.line).collect::<Vec<_>>(), [2]);
         assert_eq!(edits.problems.iter().map(|(_, problem)| problem).collect::<Vec<_>>(), [&Problem::Gone]);
+    }
+
+    #[test]
+    fn any_piece_of_the_file_is_known_with_its_ticks() {
+        let text = "\u{feff}# One\n\n- [ ] T001 One\n- T002 no box\n- [ ] T003 Three\n- [x] T004 Four\n";
+        let source = SourceText::from_bytes("tasks.md", text.as_bytes().to_vec()).unwrap();
+        let (document, _) = parse(&source);
+        let mut index = Index::new(&document, &source);
+        let wanted: Vec<Tick> = document.tasks.iter().map(Tick::of).collect();
+        let edits = ticks(&index, &wanted).edits;
+        let mut file = text.as_bytes().to_vec();
+        for edit in &edits {
+            file[edit.offset as usize] = edit.new;
+            index.apply(edit);
+        }
+        assert_eq!(edits.len(), 2);
+        assert_eq!(index.file_len(), file.len());
+        for start in 0..file.len() {
+            for end in start..=file.len() {
+                let mut piece = vec![0; end - start];
+                index.read(start, &mut piece);
+                assert_eq!(piece, file[start..end], "{start}..{end}");
+            }
+        }
+        assert_eq!(ticks(&index, &wanted).already.len(), 3);
+    }
+
+    #[test]
+    fn an_adopted_tick_keeps_no_earlier_text() {
+        let (_, before) = document("- [ ] T001 One\n- [ ] T002 Two\n- [ ] T003 Three\n");
+        let (source, now) = document("# New\n\n- [ ] T001 One\n- [ ] T002 Zwei\n");
+        let (index, text) = (Index::new(&now, &source), source.excerpt(Span::new(0, 5)));
+        let adopted: Vec<(Tick, bool)> = before
+            .tasks
+            .iter()
+            .map(|task| {
+                let mut tick = Tick::of(task);
+                index.adopt(&mut tick);
+                assert_eq!((&tick.task, &tick.title), (&task.id, &task.title));
+                assert!(!tick.title.shares_text(&task.title));
+                let is_here = tick.title.shares_text(&text);
+                (tick, is_here)
+            })
+            .collect();
+        let told: Vec<(u32, bool)> = adopted.iter().map(|(tick, is_here)| (tick.line, *is_here)).collect();
+        assert_eq!(told, [(3, true), (2, false), (3, false)]);
     }
 
     #[test]

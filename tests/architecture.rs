@@ -26,6 +26,7 @@ const RANKS: &[(&str, u32)] = &[
     ("journal", 7),
     ("boxes", 7),
     ("exec", 7),
+    ("git", 7),
     ("report", 7),
     ("ui", 7),
     ("driver", 8),
@@ -43,6 +44,8 @@ const LOCALISED: &[(&str, &[&str])] = &[
     ("tokio::", &["driver/"]),
     ("anyhow", &["cli/"]),
     ("landlock::", &["sys/"]),
+    ("libgit2_sys::", &["sys/"]),
+    ("git2::", &["git/", "cli/target.rs"]),
 ];
 
 /// Where text leaves the program. Every one of them is shown to be safe by what runs through it (`run::hostile_output`);

@@ -14,6 +14,7 @@ pub(crate) mod exec;
 #[path = "fuzz/checks/mod.rs"]
 mod fuzz;
 mod fuzzed;
+mod git;
 mod golden;
 pub(crate) mod keep;
 mod process;

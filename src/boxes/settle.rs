@@ -1,7 +1,9 @@
 //! Reading a file that others may be writing just now: what it holds once it has come to rest.
 
+use super::alone;
 use crate::fs::{self, Contents, Identity};
 use crate::source::MAX_BYTES;
+use crate::writeback::Index;
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
@@ -26,24 +28,23 @@ pub(super) enum Unreadable {
 /// The file at rest.
 pub(super) struct Found {
     pub(super) file: File,
-    pub(super) contents: Contents,
-    /// It holds what was expected.
-    pub(super) is_expected: bool,
+    pub(super) identity: Identity,
+    /// What it holds; none if that is what was expected.
+    pub(super) bytes: Option<Vec<u8>>,
 }
 
 /// Opens and reads the file: at once if it holds `expected`, else when it has come to rest.
-pub(super) fn read(path: &Path, expected: Option<&[u8]>) -> Result<Found, Unreadable> {
+pub(super) fn read(path: &Path, expected: Option<&Index>) -> Result<Found, Unreadable> {
     let mut last: Option<Contents> = None;
     let (mut equal, mut missing) = (0, 0);
     for _ in 0..MAX_READS {
-        match open(path) {
-            Ok((file, contents)) => {
-                if expected == Some(&contents.bytes) {
-                    return Ok(Found { file, contents, is_expected: true });
-                }
+        match look(path, expected) {
+            Ok(Looked::Expected(file, identity)) => return Ok(Found { file, identity, bytes: None }),
+            Ok(Looked::Other(file, contents)) => {
                 equal = if is_same(last.as_ref(), &contents) { equal + 1 } else { 0 };
                 if equal >= needed(&contents.bytes, expected) {
-                    return Ok(Found { file, contents, is_expected: false });
+                    let Contents { bytes, identity } = contents;
+                    return Ok(Found { file, identity, bytes: Some(bytes) });
                 }
                 last = Some(contents);
             }
@@ -55,10 +56,21 @@ pub(super) fn read(path: &Path, expected: Option<&[u8]>) -> Result<Found, Unread
     Err(Unreadable::Restless)
 }
 
-fn open(path: &Path) -> Result<(File, Contents), fs::Error> {
+enum Looked {
+    Expected(File, Identity),
+    Other(File, Contents),
+}
+
+fn look(path: &Path, expected: Option<&Index>) -> Result<Looked, fs::Error> {
     let (mut file, metadata) = fs::open_regular(path, true)?;
+    let identity = Identity::of(&metadata);
+    if let Some(expected) = expected
+        && alone::holds(&file, expected).map_err(|error| fs::Error::io("read", path, error))?
+    {
+        return Ok(Looked::Expected(file, identity));
+    }
     let bytes = fs::read_rest(&mut file, path, metadata.len(), MAX_BYTES as u64)?;
-    Ok((file, Contents { bytes, identity: Identity::of(&metadata) }))
+    Ok(Looked::Other(file, Contents { bytes, identity }))
 }
 
 fn is_same(last: Option<&Contents>, now: &Contents) -> bool {
@@ -66,7 +78,17 @@ fn is_same(last: Option<&Contents>, now: &Contents) -> bool {
 }
 
 /// A file that shrank to a beginning of itself is probably being written just now.
-fn needed(bytes: &[u8], expected: Option<&[u8]>) -> u32 {
-    let is_cut = bytes.is_empty() || expected.is_some_and(|expected| expected.starts_with(bytes));
+fn needed(bytes: &[u8], expected: Option<&Index>) -> u32 {
+    let is_cut = bytes.is_empty() || expected.is_some_and(|expected| begins_with(expected, bytes));
     if is_cut { CUT_READS } else { 1 }
+}
+
+fn begins_with(expected: &Index, bytes: &[u8]) -> bool {
+    let mut known = [0; alone::PIECE];
+    bytes.len() <= expected.file_len()
+        && bytes.chunks(alone::PIECE).enumerate().all(|(n, piece)| {
+            let known = &mut known[..piece.len()];
+            expected.read(n * alone::PIECE, known);
+            piece == known
+        })
 }

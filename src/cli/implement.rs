@@ -140,19 +140,25 @@ impl<'a> Session<'a> {
     }
 
     fn run(mut self) -> Result<Exit, Error> {
-        let mut file = stage::read(&self.target)?;
-        // The usual end of a long day: no durations are needed, nor the document beside its plan.
-        let is_over = self.resumed.is_none() && stage::is_all_done(&file.document);
+        let stage::TaskFile { identity, source, document, diagnostics } = stage::read(&self.target)?;
+        // The usual end of a long day: no durations are needed, nor is any box to be found.
+        let is_over = self.resumed.is_none() && stage::is_all_done(&document);
         let store = self.store().filter(|_| !is_over);
         let options = stage::plan_options(&self.args, &self.loaded.config, &self.target, store);
-        let document = if is_over { std::mem::take(&mut file.document) } else { file.document.clone() };
+        let boxes = Boxes::new(&self.target.file);
+        let boxes = if is_over { boxes } else { boxes.planned(identity, &source, &document) };
         let screen = stage::screen(self.global, &self.loaded.config, stage::Stream::Err);
-        let (plan, findings) =
-            match stage::planned(&file, document, &options, self.loaded.config.strict, &screen) {
-                Ok(planned) => planned,
-                Err(exit) => return Ok(exit),
-            };
-        stage::print_findings(&screen, &file.source, &findings);
+        let (plan, findings) = match stage::planned(
+            &source,
+            (document, diagnostics),
+            &options,
+            self.loaded.config.strict,
+            &screen,
+        ) {
+            Ok(planned) => planned,
+            Err(exit) => return Ok(exit),
+        };
+        stage::print_findings(&screen, &source, &findings);
         Session::check_work(&plan)?;
         let shell = shell_program(&self.loaded.config, &self.target.project, &plan)?;
         self.say_what_has_no_effect();
@@ -161,13 +167,15 @@ impl<'a> Session<'a> {
             self.rebuild_missing(&plan)?;
             report::nothing_to_do(&screen, &plan);
             // The process ends here: its memory need not be given back piece by piece.
-            std::mem::forget((plan, file));
+            std::mem::forget((plan, source));
             return Ok(Exit::Done);
         }
         self.sandbox = sandbox::settle(&self.loaded.config, &self.target.project)?;
         consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         let (store, lock) = self.hold()?;
-        let mut request = self.request(&store, &lock, Arc::new(plan), file, options)?;
+        let mut request = self.request(&store, &lock, Arc::new(plan), boxes, options)?;
+        // From here on its lines are asked for no more.
+        drop(source);
         (request.shell.shell, request.shell.sandbox) = (shell, self.sandbox);
         let run = request.run.clone();
         let json = self.args.format == Format::Json;
@@ -268,7 +276,7 @@ impl<'a> Session<'a> {
         store: &Store,
         lock: &Lock,
         plan: Arc<Plan>,
-        file: stage::TaskFile,
+        boxes: Boxes,
         options: plan::Options,
     ) -> Result<Request, Error> {
         let config = &self.loaded.config;
@@ -321,7 +329,7 @@ impl<'a> Session<'a> {
             shell: shell(config, &self.target.project, driver::session_token(&run, session), &run_dir),
             header: header::header(&screen, &plan, &manner),
             screen,
-            boxes: Boxes::new(&self.target.file).planned(file.contents, file.source, file.document),
+            boxes,
             replan: replan(options, Arc::clone(&plan)),
             plan,
             run,
@@ -352,7 +360,7 @@ fn lock(store: &Store, clock: &Clock, config: &Config) -> Result<Lock, Error> {
 /// Ticks what a killed run recorded as done, before the file is planned: a finished task never runs again.
 fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
     let Ok(file) = stage::read(target) else { return };
-    let saved = Saved::of(file.contents.identity.mtime_ns, loaded.written_ns, &loaded.events);
+    let saved = Saved::of(file.identity.mtime_ns, loaded.written_ns, &loaded.events);
     let ticks = driver::repairs(&file.document.tasks, &loaded.events, tick_unverified, saved);
     if !ticks.is_empty() {
         Boxes::new(&target.file).tick(&ticks);

@@ -116,7 +116,7 @@ impl Planned {
         let target = Target::find(given.target.as_deref(), global)?;
         let config = stage::configuration(global, &target, &given.overrides())?.config;
         let store = stage::find_store(global, &config, &target)?;
-        let mut file = stage::read_to_look(&target)?;
+        let mut file = stage::read(&target)?;
         let options = stage::plan_options(given, &config, &target, store.as_ref());
         let document = std::mem::take(&mut file.document);
         let (plan, findings) =

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 /// A task file as it was read, and what it says.
 pub(super) struct TaskFile {
-    pub(super) contents: fs::Contents,
+    pub(super) identity: fs::Identity,
     pub(super) source: SourceText,
     pub(super) document: Document,
     pub(super) diagnostics: Vec<Diagnostic>,
@@ -109,35 +109,24 @@ pub(super) fn read(target: &Target) -> Result<TaskFile, Error> {
     read_path(&target.file, &target.name)
 }
 
-/// For commands that write no box: does not keep the bytes beside the text.
-pub(super) fn read_to_look(target: &Target) -> Result<TaskFile, Error> {
-    let mut contents = contents(&target.file)?;
-    let bytes = std::mem::take(&mut contents.bytes);
-    parsed(&target.name, contents, bytes)
-}
-
 /// Reads and parses. That a file cannot be read is an error; that it makes no sense is a finding.
 pub(super) fn read_path(path: &Path, name: &str) -> Result<TaskFile, Error> {
-    let contents = contents(path)?;
-    let bytes = contents.bytes.clone();
-    parsed(name, contents, bytes)
-}
-
-fn contents(path: &Path) -> Result<fs::Contents, Error> {
-    fs::read(path, MAX_BYTES as u64).map_err(|error| unreadable(&error))
+    let contents = fs::read(path, MAX_BYTES as u64).map_err(|error| unreadable(&error))?;
+    parsed(name, contents)
 }
 
 /// Files from this size on are worth asking for memory ahead, and how much a byte of them comes to when planned.
 const LARGE: usize = 1 << 20;
-const PLANNED: usize = 11;
+const PLANNED: usize = 8;
 
-fn parsed(name: &str, contents: fs::Contents, bytes: Vec<u8>) -> Result<TaskFile, Error> {
+fn parsed(name: &str, contents: fs::Contents) -> Result<TaskFile, Error> {
+    let fs::Contents { bytes, identity } = contents;
     if bytes.len() >= LARGE {
         crate::sys::expect_memory(bytes.len() * PLANNED);
     }
     let source = SourceText::from_bytes(name, bytes).map_err(|error| not_text(name, &error))?;
     let (document, diagnostics) = crate::parse::parse(&source);
-    Ok(TaskFile { contents, source, document, diagnostics })
+    Ok(TaskFile { identity, source, document, diagnostics })
 }
 
 fn unreadable(error: &fs::Error) -> Error {
@@ -198,21 +187,21 @@ pub(super) fn is_all_done(document: &Document) -> bool {
     document.tasks.iter().all(|task| task.is_group || task.state == State::Done)
 }
 
-/// A plan of `document`, which is that of the file, with all warnings; with an error anywhere, the findings are printed
+/// A plan of the document that `source` was read as, with all warnings; with an error anywhere, the findings are printed
 /// and there is none.
 pub(super) fn planned(
-    file: &TaskFile,
-    document: Document,
+    source: &SourceText,
+    (document, diagnostics): (Document, Vec<Diagnostic>),
     options: &plan::Options,
     strict: bool,
     screen: &Screen,
 ) -> Result<(Plan, Vec<Diagnostic>), Exit> {
-    match plan_document(&file.source, document, file.diagnostics.clone(), options) {
+    match plan_document(source, document, diagnostics, options) {
         (Some(plan), findings) if !strict || findings.is_empty() => Ok((plan, findings)),
         (plan, findings) => {
             // What ends the command is told to quiet screens too.
             let screen = Screen { quiet: screen.quiet && plan.is_none(), ..*screen };
-            print_findings(&screen, &file.source, &findings);
+            print_findings(&screen, source, &findings);
             if plan.is_some() {
                 write_err("warnings are errors here (`--strict`)\n");
             }

@@ -69,6 +69,15 @@ impl StateFiles {
         }
     }
 
+    /// Makes the directories that every run writes to, while there is time. What cannot be made is told of the files that
+    /// go there.
+    pub(super) fn make_dirs(&self) {
+        for place in [Place::LatestCheckpoint, Place::ChangesPlanned] {
+            let path = place.path();
+            let _ = self.project.below(fs::parent(Path::new(&path)), access(&path).dir_mode());
+        }
+    }
+
     pub(super) fn on_event(&mut self, plan: &Plan, event: &Event) {
         self.summary.apply(plan, event);
         self.projections.on_event(plan, &self.summary, event);
@@ -83,7 +92,7 @@ impl StateFiles {
         let moment = if all { Moment::Rest } else { Moment::Going };
         let mut problems = Vec::new();
         let Self { projections, summary, project, state_dir, written, .. } = self;
-        let mut places = Places { project, state_dir, written };
+        let mut places = Places { project, state_dir, written, entered: Vec::new() };
         projections.each_due(plan, summary, moment, &mut |write| problems.extend(places.put(write)));
         self.next = started + RATE.max(started.elapsed() * SHARE);
         problems.into_iter().filter(|problem| self.said.insert(problem.clone())).collect()
@@ -102,42 +111,66 @@ struct Places<'a> {
     project: &'a Root,
     state_dir: &'a Root,
     written: &'a mut HashSet<String>,
+    /// Directories that this round has entered: most get several files. A handful.
+    entered: Vec<Entered>,
+}
+
+struct Entered {
+    in_state_dir: bool,
+    /// Below the project, or below the state directory.
+    relative: PathBuf,
+    dir: Dir,
 }
 
 impl Places<'_> {
     fn put(&mut self, write: Write) -> Option<String> {
-        let name = write.place.path();
-        let (root, name) = match name.strip_prefix(".specter/") {
-            Some(name) => (self.state_dir, Path::new(name)),
-            None => (self.project, Path::new(&name)),
+        let full = write.place.path();
+        let (in_state_dir, name) = match full.strip_prefix(".specter/") {
+            Some(name) => (true, name),
+            None => (false, full.as_str()),
         };
-        match put(root, name, &write.content, access(write.place)) {
+        match self.put_below(in_state_dir, Path::new(name), &write.content, access(&full)) {
             Ok(()) => {
                 if !matches!(write.place, Place::Checkpoint(_)) {
-                    self.written.insert(write.place.path());
+                    self.written.insert(full);
                 }
                 None
             }
             Err(error) => Some(format!("a derived file is behind: {error}")),
         }
     }
+
+    fn put_below(
+        &mut self,
+        in_state_dir: bool,
+        name: &Path,
+        content: &Content,
+        access: Access,
+    ) -> Result<(), fs::Error> {
+        let root = if in_state_dir { self.state_dir } else { self.project };
+        let path = root.path.join(name);
+        let (parent, name) = (name.parent().unwrap_or(Path::new("")), name.file_name().unwrap_or_default());
+        let is_here = |entered: &Entered| entered.in_state_dir == in_state_dir && entered.relative == parent;
+        if let Some(known) = self.entered.iter().position(is_here) {
+            match put_here(&self.entered[known].dir.path().join(name), content, access) {
+                // Somebody removed the directory meanwhile: it is made again.
+                Err(error) if error.is_not_found() => drop(self.entered.swap_remove(known)),
+                result => return result.map_err(|error| error.about(&path)),
+            }
+        }
+        let dir = root
+            .below(parent, access.dir_mode())
+            .map_err(|error| fs::Error::io("enter", fs::parent(&path), error))?;
+        let here = dir.path().join(name);
+        self.entered.push(Entered { in_state_dir, relative: parent.to_owned(), dir });
+        put_here(&here, content, access).map_err(|error| error.about(&path))
+    }
 }
 
 /// What is meant to be committed, or read by others' tools, is as the umask says; everything else is private.
-fn access(place: Place) -> Access {
-    let path = place.path();
+fn access(path: &str) -> Access {
     let is_private = path.starts_with(".specter/") || path.starts_with(".specter-state/");
     if is_private { Access::Private } else { Access::Shared }
-}
-
-fn put(root: &Root, name: &Path, content: &Content, access: Access) -> Result<(), fs::Error> {
-    let path = root.path.join(name);
-    let mode = if access == Access::Private { fs::PRIVATE_DIR } else { 0o777 };
-    let dir = root
-        .below(fs::parent(name).strip_prefix(".").unwrap_or(fs::parent(name)), mode)
-        .map_err(|error| fs::Error::io("enter", fs::parent(&path), error))?;
-    let here = dir.path().join(name.file_name().unwrap_or_default());
-    put_here(&here, content, access).map_err(|error| error.about(&path))
 }
 
 fn put_here(here: &Path, content: &Content, access: Access) -> Result<(), fs::Error> {

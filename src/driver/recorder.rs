@@ -35,6 +35,7 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Until the closing event is on disk and shown, or the record broke. Returns what was folded on the way.
     pub(super) fn run(mut self) -> Recorder {
+        self.prepare();
         loop {
             let batch = self.hub.next_batch(IDLE);
             let started = Instant::now();
@@ -51,6 +52,17 @@ impl Recorder {
             }
         }
         self
+    }
+
+    /// While the first tasks run, what needs no record is made, and made durable. Then the first group is given its time, as all
+    /// later ones are: a run that is over sooner needs one sync for its start and its end.
+    fn prepare(&mut self) {
+        let started = Instant::now();
+        self.files.make_dirs();
+        if let Err(error) = self.syncer.prepare() {
+            self.hub.fail(io_error(error));
+        }
+        self.hub.rest(GROUP.saturating_sub(started.elapsed()));
     }
 
     /// Syncs and shows one group; false when the record broke.

@@ -5,6 +5,7 @@
 //! again; the third is not. What is on disk is known to the caller; here is only the rule.
 
 use super::ticker::may_tick;
+use crate::boxes::is_cleared;
 use crate::event::{Event, EventKind, Verdict};
 use crate::task::{State, Task, TaskId};
 use crate::writeback::Tick;
@@ -83,13 +84,12 @@ impl Record {
         self.ticked.remove(task);
     }
 
-    /// Ticks that a stale text undid: it has what was ticked before it was read and nothing since. A person who
-    /// clears a box leaves later ones ticked. (The rule by which `boxes` judges a save while the run goes on.)
+    /// Ticks that a stale text undid and no person cleared, by the rule for a save while the run goes on.
     fn undone(&self, tasks: &[Task]) -> HashSet<TaskId> {
         let look = |task: &Task| self.ticked.get(&task.id).copied();
         let newest = tasks.iter().filter(|task| task.state == State::Done).filter_map(look).max();
         let undone = tasks.iter().filter(|task| task.state != State::Done);
-        let undone = undone.filter(|task| look(task).is_some_and(|at| Some(at) >= newest));
+        let undone = undone.filter(|task| look(task).is_some_and(|at| !is_cleared(at, newest)));
         undone.map(|task| task.id.clone()).collect()
     }
 }

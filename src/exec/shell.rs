@@ -520,14 +520,14 @@ fn outcome(end: &End) -> AttemptOutcome {
 pub(super) mod tests {
     use super::*;
     use crate::source::Span;
-    use crate::task::{State, Task, TaskId};
+    use crate::task::{Few, State, Task, TaskId};
 
     pub(in crate::exec) fn task(blocks: &[Block]) -> Task {
         let span = Span { start: 0, end: 0 };
         Task {
             id: TaskId::new("T001"),
             synthetic: false,
-            aliases: Vec::new(),
+            aliases: Few::new(),
             line: 1,
             span,
             id_span: span,
@@ -535,16 +535,16 @@ pub(super) mod tests {
             checkbox: None,
             state: State::Open,
             parallel: false,
-            stories: Vec::new(),
+            stories: Few::new(),
             all_stories: false,
             priority: None,
             layer: None,
-            tags: Vec::new(),
+            tags: Few::new(),
             phase: None,
             group: None,
             is_group: false,
             checkpoint: false,
-            files: Vec::new(),
+            files: Few::new(),
             blocks: blocks.to_vec(),
             agent: None,
             body: span,

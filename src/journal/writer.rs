@@ -22,6 +22,8 @@ struct Shared {
     appended: AtomicU64,
     synced: AtomicU64,
     failed: AtomicBool,
+    /// The way to the journal was made durable by this process.
+    names_synced: AtomicBool,
 }
 
 impl Shared {
@@ -69,6 +71,7 @@ impl Journal {
         sync_names(run_dir)?;
         let journal = Journal::new(path, file, loaded.frames);
         journal.shared.synced.store(loaded.frames, Ordering::Release);
+        journal.shared.names_synced.store(true, Ordering::Release);
         Ok(journal)
     }
 
@@ -103,12 +106,7 @@ impl Journal {
     /// For the thread that makes appended frames durable.
     pub fn syncer(&self) -> io::Result<Syncer> {
         let run_dir = fs::parent(&self.path).to_owned();
-        Ok(Syncer {
-            file: self.file.try_clone()?,
-            run_dir,
-            names_synced: false,
-            shared: Arc::clone(&self.shared),
-        })
+        Ok(Syncer { file: self.file.try_clone()?, run_dir, shared: Arc::clone(&self.shared) })
     }
 }
 
@@ -128,11 +126,16 @@ fn sync_names(run_dir: &Path) -> Result<(), fs::Error> {
 pub struct Syncer {
     file: File,
     run_dir: PathBuf,
-    names_synced: bool,
     shared: Arc<Shared>,
 }
 
 impl Syncer {
+    /// Makes the way to the journal durable, while there is nothing else to wait for: [`Syncer::sync`] need not do it
+    /// then.
+    pub fn prepare(&mut self) -> Result<(), fs::Error> {
+        self.sync_names_once().inspect_err(|_| self.shared.failed.store(true, Ordering::Release))
+    }
+
     /// Everything appended before this call is on disk when it returns; gives the number of frames that are.
     pub fn sync(&mut self) -> Result<u64, fs::Error> {
         let failed = |error| fs::Error::io("sync", &self.run_dir.join(store::JOURNAL), error);
@@ -154,9 +157,9 @@ impl Syncer {
     }
 
     fn sync_names_once(&mut self) -> Result<(), fs::Error> {
-        if !self.names_synced {
+        if !self.shared.names_synced.load(Ordering::Acquire) {
             sync_names(&self.run_dir)?;
-            self.names_synced = true;
+            self.shared.names_synced.store(true, Ordering::Release);
         }
         Ok(())
     }

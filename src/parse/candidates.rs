@@ -48,8 +48,9 @@ impl Candidates {
         self.portions.iter().flatten()
     }
 
-    pub(super) fn into_iter(self) -> impl Iterator<Item = Candidate> {
-        self.portions.into_iter().flatten()
+    /// To go down the lines with.
+    pub(super) fn cursor(self) -> Cursor {
+        Cursor { portions: self.portions.into_iter(), portion: Vec::new(), next: 0 }
     }
 
     fn push(&mut self, candidate: Candidate) {
@@ -57,6 +58,25 @@ impl Candidates {
             Some(portion) => portion.push(candidate),
             None => self.portions.push(vec![candidate]),
         }
+    }
+}
+
+/// The candidates from some line on.
+pub(super) struct Cursor {
+    portions: std::vec::IntoIter<Vec<Candidate>>,
+    portion: Vec<Candidate>,
+    next: usize,
+}
+
+impl Cursor {
+    /// The next candidate, if it stands at this line.
+    pub(super) fn at(&mut self, line: u32) -> Option<&Candidate> {
+        if self.next == self.portion.len() {
+            (self.portion, self.next) = (self.portions.next()?, 0);
+        }
+        let next = self.portion.get(self.next).filter(|next| next.line == line)?;
+        self.next += 1;
+        Some(next)
     }
 }
 

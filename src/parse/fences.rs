@@ -5,8 +5,8 @@
 use super::blocks::Fence;
 use super::scan;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::source::{SourceText, Span};
-use crate::task::{Block, BlockKind};
+use crate::source::{Excerpt, SourceText, Span};
+use crate::task::{Block, BlockKind, Few, Short};
 use crate::text;
 use std::time::Duration;
 
@@ -50,19 +50,22 @@ pub(super) fn block(
     findings: &mut Vec<Diagnostic>,
 ) -> Block {
     let code = code(source, fence);
+    let bare = bare(info);
     let last = if fence.closed { fence.last } else { fence.last.max(fence.first) };
     let mut block = Block {
         kind,
-        interpreter: interpreter(info).to_owned(),
+        interpreter: Short::from(bare.map_or_else(|| first_word(info), |(interpreter, _)| interpreter)),
         code,
         timeout: None,
         dir: None,
         retries: None,
-        env: Vec::new(),
+        env: Few::new(),
         line: fence.first,
         span: Span { start: source.line_span(fence.first).start, end: source.line_span(last).end },
     };
-    attributes(&mut block, info, span, findings);
+    if bare.is_none() {
+        attributes(&mut block, info, span, findings);
+    }
     if block.code.trim().is_empty() {
         let name = text::safe(info);
         findings.push(
@@ -74,7 +77,7 @@ pub(super) fn block(
 }
 
 /// The lines between the fences, without the opening fence's indentation and with plain line ends.
-fn code(source: &SourceText, fence: &Fence) -> String {
+fn code(source: &SourceText, fence: &Fence) -> Excerpt {
     let first = source.line_text(fence.first);
     let at = marks(first).unwrap_or(0);
     let mut columns = scan::indent(first).0;
@@ -85,12 +88,25 @@ fn code(source: &SourceText, fence: &Fence) -> String {
     let last = if fence.closed { fence.last } else { fence.last + 1 };
     let end = source.line_span(last.saturating_sub(1)).end;
     let start = source.line_span(fence.first + 1).start;
+    if last == fence.first + 2
+        && let Some(code) = one_line(source, fence.first + 1, columns)
+    {
+        return code;
+    }
     let mut code = String::with_capacity((end.saturating_sub(start) as usize + 1).min(source.text().len()));
     for line in fence.first + 1..last.min(source.line_count() + 1) {
         code.push_str(strip(source.line_text(line), columns));
         code.push('\n');
     }
-    code
+    code.into()
+}
+
+/// A line with its end as it stands in the file, if that is a plain one.
+fn one_line(source: &SourceText, line: u32, columns: u32) -> Option<Excerpt> {
+    let (span, text) = (source.line_span(line), source.line_text(line));
+    let start = span.start as usize + text.len() - strip(text, columns).len();
+    let is_plain = source.text().as_bytes().get(span.end as usize) == Some(&b'\n');
+    is_plain.then(|| source.excerpt(Span::new(start, span.end as usize + 1)))
 }
 
 /// Takes up to `columns` columns of white space off a line.
@@ -112,9 +128,6 @@ fn attributes(block: &mut Block, info: &str, span: Span, findings: &mut Vec<Diag
             .at(span, "in this info string")
             .help("known attributes: `timeout=30s`, `dir=web`, `retries=0`, `env.NAME=value`")
     };
-    if bare(info).is_some() {
-        return;
-    }
     let Some(words) = shlex::split(info) else {
         findings.push(bad(info, "has a quote that is not closed"));
         return;
@@ -145,11 +158,8 @@ fn bare(info: &str) -> Option<(&str, BlockKind)> {
     is_plain.then(|| kind_word(&word[1..]).map(|kind| (interpreter, kind))).flatten()
 }
 
-fn interpreter(info: &str) -> &str {
-    match bare(info) {
-        Some((interpreter, _)) => interpreter,
-        None => info.split_whitespace().next().unwrap_or_default(),
-    }
+fn first_word(info: &str) -> &str {
+    info.split_whitespace().next().unwrap_or_default()
 }
 
 fn attribute(block: &mut Block, key: &str, value: &str) -> Result<(), &'static str> {
@@ -232,7 +242,7 @@ mod tests {
         assert_eq!(block.code, "one\n  two\n\nthree\n");
         assert_eq!(block.timeout, Some(Duration::from_mins(90)));
         assert_eq!((block.dir.as_deref(), block.retries), (Some("web"), Some(0)));
-        assert_eq!(block.env, [("K".to_owned(), "a b".to_owned())]);
+        assert_eq!(*block.env, [("K".to_owned(), "a b".to_owned())]);
     }
 
     #[test]

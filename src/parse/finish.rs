@@ -136,7 +136,7 @@ fn no_tasks(source: &SourceText, document: &Document) -> Diagnostic {
 /// Ids that differ only by case: their log files would be one on many file systems.
 fn twins(walk: &mut Walk<'_, '_>) {
     let tasks = &walk.document.tasks;
-    if !tasks.iter().any(|task| !task.synthetic && task.id.as_str().bytes().any(|b| b.is_ascii_lowercase())) {
+    if !tasks.iter().any(|task| !task.synthetic && task.id.as_bytes().iter().any(u8::is_ascii_lowercase)) {
         return;
     }
     let mut seen: HashMap<String, usize> = HashMap::with_capacity(tasks.len());

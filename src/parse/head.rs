@@ -1,19 +1,19 @@
 //! What stands between a box and a title: decoration, emoji, id, markers. One line, no context.
 
 use super::id::{self, Token};
-use crate::task::Story;
+use crate::task::{Few, Story};
 
 /// What a bracketed marker says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Markers {
     pub parallel: bool,
-    pub stories: Vec<Story>,
+    pub stories: Few<Story>,
     pub all_stories: bool,
     pub priority: Option<u8>,
     pub layer: Option<u8>,
-    pub tags: Vec<String>,
+    pub tags: Few<String>,
     /// The inside of `[P after T001]`, `[depends:T001]`: byte ranges of the line, dependencies to be read.
-    pub needs: Vec<(usize, usize)>,
+    pub needs: Few<(usize, usize)>,
     pub manual: bool,
     pub dropped: bool,
 }
@@ -248,9 +248,11 @@ pub(super) fn add(markers: &mut Markers, line: &str, start: usize, end: usize) {
             markers.tags.push(inner.to_owned());
         }
     } else if let Some(found) = stories(inner) {
-        markers
-            .stories
-            .extend(found.stories.into_iter().filter(|s| !markers.stories.contains(s)).collect::<Vec<_>>());
+        for story in found.stories {
+            if !markers.stories.contains(&story) {
+                markers.stories.push(story);
+            }
+        }
         markers.priority = markers.priority.or(found.priority);
     } else if let Some(priority) = rank(inner, 'P') {
         markers.priority = markers.priority.or(Some(priority));

@@ -2,7 +2,7 @@
 //! no context.
 
 use super::head;
-use crate::task::{PhaseKind, Story};
+use crate::task::{Few, PhaseKind, Story};
 
 /// What checkboxes below a heading are likely to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) struct Title {
     /// How much like a phase it looks: `Phase 3` 3, `Sprint 2`, `3.`, `User Story 1` 2, else 1, `Subtasks` 0.
     pub rank: u8,
     pub kind: PhaseKind,
-    pub stories: Vec<Story>,
+    pub stories: Few<Story>,
     pub priority: Option<u8>,
     pub section: Section,
     /// Says ✅, DONE or COMPLETED.
@@ -100,7 +100,7 @@ pub(super) fn read(title: &str) -> Title {
         section: section(&lower, leads, rank),
         done: ["✅", "☑"].iter().any(|mark| title.contains(mark))
             || ["done", "completed", "complete"].iter().any(|w| ends_with_word(&lower, w)),
-        stories,
+        stories: stories.into(),
     }
 }
 

@@ -10,7 +10,8 @@ use super::{id, paths, state};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceText, Span};
 use crate::task::{
-    Checkbox, Dependent, NeedForm, PhaseIx, State, Story, Target, Task, TaskId, TaskIx, WrittenNeed,
+    Checkbox, Dependent, Few, NeedForm, PhaseIx, Short, State, Story, Target, Task, TaskId, TaskIx,
+    WrittenNeed,
 };
 use crate::text::{fnv1a, safe};
 use std::collections::hash_map::Entry;
@@ -21,13 +22,13 @@ pub(super) struct Place {
     /// The task it is nested under.
     pub parent: Option<TaskIx>,
     /// Stories it inherits if it names none.
-    pub stories: Vec<Story>,
+    pub stories: Few<Story>,
 }
 
 /// The longest range of ids that one task line may stand for.
 const ALIASES: u64 = 1_000;
 
-pub(super) fn task(walk: &mut Walk<'_, '_>, candidate: Candidate, place: Place) -> TaskIx {
+pub(super) fn task(walk: &mut Walk<'_, '_>, candidate: &Candidate, place: Place) -> TaskIx {
     let ix = TaskIx(walk.document.tasks.len() as u32);
     let source = walk.source;
     let line = candidate.line;
@@ -36,7 +37,7 @@ pub(super) fn task(walk: &mut Walk<'_, '_>, candidate: Candidate, place: Place) 
     let base = span.start as usize;
     let (from, to) = candidate.head.title;
     let title = &text[from..to];
-    let written = candidate.id(source).filter(|_| walk.style.counts(source, &candidate));
+    let written = candidate.id(source).filter(|_| walk.style.counts(source, candidate));
     let group = numeric_parent(walk, written).or(place.parent);
     let (id, id_span) = match (written, candidate.head.id) {
         (Some(id), Some(token)) => (TaskId::new(id), Span::new(base + token.start, base + token.end)),
@@ -45,14 +46,14 @@ pub(super) fn task(walk: &mut Walk<'_, '_>, candidate: Candidate, place: Place) 
     if let Some(written) = written {
         register(walk, written, ix, id_span);
     }
-    odd_box(walk, &candidate, span, base, written.is_some());
-    let aliases = aliases(walk, &candidate, written, span);
+    odd_box(walk, candidate, span, base, written.is_some());
+    let aliases = aliases(walk, candidate, written, span);
     let mut files = Vec::new();
     paths::find(title, base + from, &mut files);
-    line_needs(walk, &candidate, ix, text, base);
-    let state = state_of(&candidate, title);
-    say_state(walk, &candidate, state, title, id_span);
-    let markers = candidate.head.markers;
+    line_needs(walk, candidate, ix, text, base);
+    let state = state_of(candidate, title);
+    say_state(walk, candidate, state, title, id_span);
+    let markers = &candidate.head.markers;
     walk.document.tasks.push(Task {
         id,
         synthetic: written.is_none(),
@@ -60,27 +61,27 @@ pub(super) fn task(walk: &mut Walk<'_, '_>, candidate: Candidate, place: Place) 
         line,
         span,
         id_span,
-        title: title.to_owned(),
+        title: source.excerpt(Span::new(base + from, base + to)),
         checkbox: candidate.bracket.map(|bracket| Checkbox {
             inner: Span::new(base + bracket.start, base + bracket.end),
-            mark: text[bracket.start..bracket.end].to_owned(),
+            mark: Short::from(&text[bracket.start..bracket.end]),
         }),
         state,
         parallel: markers.parallel,
         stories: if markers.stories.is_empty() && !markers.all_stories {
             place.stories
         } else {
-            markers.stories
+            markers.stories.clone()
         },
         all_stories: markers.all_stories,
         priority: markers.priority,
         layer: markers.layer,
-        tags: markers.tags,
+        tags: markers.tags.clone(),
         phase: place.phase,
         group,
         is_group: false,
         checkpoint: state::is_checkpoint(title),
-        files,
+        files: files.into(),
         blocks: Vec::new(),
         agent: None,
         body: Span::new(span.end as usize, span.end as usize),
@@ -130,8 +131,8 @@ fn register<'s>(walk: &mut Walk<'s, '_>, id: &'s str, ix: TaskIx, span: Span) {
     });
 }
 
-fn aliases(walk: &mut Walk<'_, '_>, candidate: &Candidate, written: Option<&str>, span: Span) -> Vec<TaskId> {
-    let (Some(first), Some(last)) = (written, candidate.head.range.as_deref()) else { return Vec::new() };
+fn aliases(walk: &mut Walk<'_, '_>, candidate: &Candidate, written: Option<&str>, span: Span) -> Few<TaskId> {
+    let (Some(first), Some(last)) = (written, candidate.head.range.as_deref()) else { return Few::new() };
     let name = format!("{}–{}", safe(first), safe(last));
     match id::range(first, last) {
         id::Range::Good(n) if n <= ALIASES => {
@@ -145,13 +146,13 @@ fn aliases(walk: &mut Walk<'_, '_>, candidate: &Candidate, written: Option<&str>
             let warning =
                 Diagnostic::warning(Code::BadRange, format!("range `{name}` is too long for one task"));
             walk.findings.push(warning.at(span, "read as its first id"));
-            Vec::new()
+            Few::new()
         }
         id::Range::Bad(why) => {
             let warning =
                 Diagnostic::warning(Code::BadRange, format!("range `{name}` cannot be read: {why}"));
             walk.findings.push(warning.at(span, "read as its first id"));
-            Vec::new()
+            Few::new()
         }
     }
 }
@@ -347,7 +348,7 @@ fn line_needs(walk: &mut Walk<'_, '_>, candidate: &Candidate, ix: TaskIx, text: 
     if said.needed_by.is_empty() {
         return;
     }
-    if let Some(me) = candidate.id(walk.source).map(|id| Target::Id(id.to_owned())) {
+    if let Some(me) = candidate.id(walk.source).map(|id| Target::Id(id.into())) {
         for named in
             said.needed_by.into_iter().filter(|named| is_meant(walk.style, &named.target)).collect::<Vec<_>>()
         {

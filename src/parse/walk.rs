@@ -14,8 +14,8 @@ use super::{fences, loose, state};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceText, Span};
 use crate::task::{
-    Checkpoint, Dependent, Document, Ignored, IgnoredReason, NeedForm, Phase, PhaseIx, PhaseKind, TaskIx,
-    WrittenNeed,
+    Checkpoint, Dependent, Document, Ignored, IgnoredReason, NeedForm, Phase, PhaseIx, PhaseKind, Short,
+    TaskIx, WrittenNeed,
 };
 use foldhash::{HashMap, HashMapExt};
 
@@ -102,14 +102,14 @@ impl<'s, 'c> Walk<'s, 'c> {
     pub(super) fn run(&mut self, candidates: Candidates) {
         // Growing by doubling would hold the largest part of the memory twice.
         self.document.tasks.reserve_exact(candidates.len());
-        let mut candidates = candidates.into_iter().peekable();
+        let mut candidates = candidates.cursor();
         let (mut headings, mut fences) =
             (self.blocks.headings.iter().peekable(), self.blocks.fences.iter().peekable());
         let mut line = 1;
         while line <= self.source.line_count() {
             while headings.next_if(|h| h.line < line).is_some() {}
             while fences.next_if(|f| f.first < line).is_some() {}
-            let candidate = candidates.next_if(|c| c.line == line);
+            let candidate = candidates.at(line);
             if let Some(fence) = fences.next_if(|f| f.first == line) {
                 self.fence(fence);
                 line = fence.last + 1;
@@ -145,7 +145,7 @@ impl<'s, 'c> Walk<'s, 'c> {
         self.headings.iter().rev().find_map(|h| h.task)
     }
 
-    fn heading(&mut self, line: u32, level: u8, candidate: Option<Candidate>) {
+    fn heading(&mut self, line: u32, level: u8, candidate: Option<&Candidate>) {
         self.stack.clear();
         self.lazy = None;
         self.files = None;
@@ -156,7 +156,7 @@ impl<'s, 'c> Walk<'s, 'c> {
         let title = text.trim().trim_start_matches('#').trim_end_matches('#').trim();
         let words = headings::read(title);
         let mut open = Open { level, line, section: words.section, phase: None, task: None, title: None };
-        let task = candidate.filter(|c| self.heading_is_task(c));
+        let task = candidate.filter(|candidate| self.heading_is_task(candidate));
         if let Some(candidate) = task {
             let parent = self.heading_task();
             let place = self.place(parent);
@@ -195,7 +195,7 @@ impl<'s, 'c> Walk<'s, 'c> {
     }
 
     /// A box in a list.
-    fn candidate(&mut self, candidate: Candidate) {
+    fn candidate(&mut self, candidate: &Candidate) {
         let (Some(item), Some(bracket)) = (candidate.item, candidate.bracket) else { return };
         let line = candidate.line;
         while self.stack.last().is_some_and(|(column, _)| *column + 2 > item.indent) {
@@ -207,8 +207,8 @@ impl<'s, 'c> Walk<'s, 'c> {
             Some(b'X') => self.ticks.1 += 1,
             _ => {}
         }
-        match self.reason(&candidate) {
-            Some(reason) => self.ignored_box(&candidate, reason),
+        match self.reason(candidate) {
+            Some(reason) => self.ignored_box(candidate, reason),
             None => {
                 let parent = self.stack.last().map(|(_, task)| *task).or_else(|| self.heading_task());
                 let place = self.place(parent);
@@ -351,7 +351,7 @@ impl<'s, 'c> Walk<'s, 'c> {
         self.headings[at].phase
     }
 
-    fn push(&mut self, candidate: Candidate, place: Place) -> TaskIx {
+    fn push(&mut self, candidate: &Candidate, place: Place) -> TaskIx {
         make::task(self, candidate, place)
     }
 
@@ -469,7 +469,7 @@ impl<'s, 'c> Walk<'s, 'c> {
         let base = self.source.line_span(line).start as usize;
         if let Some((task, indent)) = self.files {
             if task == owner && column > indent {
-                super::paths::find(text, base, &mut self.document.tasks[owner.ix()].files);
+                super::paths::find(text, base, self.document.tasks[owner.ix()].files.to_mut());
                 return;
             }
             self.files = None;
@@ -478,7 +478,7 @@ impl<'s, 'c> Walk<'s, 'c> {
         match field {
             Field::Needs => make::field_needs(self, owner, line, at),
             Field::Files => {
-                super::paths::find(&text[at..], base + at, &mut self.document.tasks[owner.ix()].files);
+                super::paths::find(&text[at..], base + at, self.document.tasks[owner.ix()].files.to_mut());
                 if text[at..].trim().is_empty() {
                     self.files = Some((owner, column));
                 }
@@ -494,7 +494,7 @@ impl<'s, 'c> Walk<'s, 'c> {
                 let name = text[at..].trim().trim_matches(['`', '*', '_', '"', '@']);
                 let word = name.split_whitespace().next().unwrap_or_default();
                 if !word.is_empty() {
-                    self.document.tasks[owner.ix()].agent = Some(word.to_owned());
+                    self.document.tasks[owner.ix()].agent = Some(Short::from(word));
                 }
             }
         }
@@ -533,9 +533,10 @@ impl<'s, 'c> Walk<'s, 'c> {
         let mut first = None;
         for line in fence.first..=fence.last {
             let text = self.source.line_text(line);
-            if loose::looks_like_a_task(text) {
-                self.ignore(line, IgnoredReason::Fence);
+            if !loose::looks_like_a_task(text) {
+                continue;
             }
+            self.ignore(line, IgnoredReason::Fence);
             if loose::is_plain_box(text) {
                 boxes += 1;
                 first = first.or(Some(line));

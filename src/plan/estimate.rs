@@ -101,13 +101,19 @@ impl Kind {
 /// The first of the list that any word tells.
 fn ascii_kind(title: &[u8]) -> Option<Kind> {
     let mut told: Option<Kind> = None;
-    let mut rest = title;
-    while let Some(start) = rest.iter().position(|b| CLASS[*b as usize] != 0) {
-        let len = rest[start..].iter().take_while(|b| CLASS[**b as usize] != 0).count();
-        if let Some(kind) = told_by(&rest[start..start + len]) {
-            told = Some(told.map_or(kind, |before| before.min(kind)));
+    let mut start = None;
+    for at in 0..=title.len() {
+        let in_word = title.get(at).is_some_and(|byte| CLASS[*byte as usize] != 0);
+        match start {
+            None if in_word => start = Some(at),
+            Some(from) if !in_word => {
+                start = None;
+                if let Some(kind) = told_by(&title[from..at]) {
+                    told = Some(told.map_or(kind, |before| before.min(kind)));
+                }
+            }
+            _ => {}
         }
-        rest = &rest[start + len..];
     }
     told
 }

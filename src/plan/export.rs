@@ -162,7 +162,7 @@ fn task_json(plan: &Plan, ix: TaskIx) -> TaskJson {
     TaskJson {
         id: task.id.to_string(),
         line: task.line,
-        title: task.title.clone(),
+        title: task.title.to_string(),
         state: state_json(task.state),
         parallel: task.parallel,
         stories: task.stories.iter().map(|story| story.0.clone()).collect(),

@@ -3,9 +3,9 @@
 
 use super::{Options, Plan, Role, plan};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::source::Span;
+use crate::source::{Excerpt, Span};
 use crate::task::{
-    Block, BlockKind, Checkbox, Checkpoint, Dependent, Document, NamedPath, NeedForm, Phase, PhaseIx,
+    Block, BlockKind, Checkbox, Checkpoint, Dependent, Document, Few, NamedPath, NeedForm, Phase, PhaseIx,
     PhaseKind, State, Story, Target, Task, TaskId, TaskIx, Waves, WrittenNeed,
 };
 use std::collections::BTreeSet;
@@ -97,7 +97,8 @@ fn task(rest: &str, line: u32, span: Span, ix: TaskIx) -> (Task, Vec<WrittenNeed
     for word in &words {
         word_of(&mut task, word);
     }
-    task.title = words.iter().filter(|word| !word.starts_with('[')).copied().collect::<Vec<_>>().join(" ");
+    task.title =
+        words.iter().filter(|word| !word.starts_with('[')).copied().collect::<Vec<_>>().join(" ").into();
     task.checkpoint = task.title.starts_with("Checkpoint");
     task.state = match mark {
         "x" => State::Done,
@@ -147,7 +148,7 @@ fn run_block(line: u32, span: Span) -> Block {
         timeout: None,
         dir: None,
         retries: None,
-        env: Vec::new(),
+        env: Few::new(),
         line,
         span,
     }
@@ -157,24 +158,24 @@ fn empty(id: &str, line: u32, span: Span) -> Task {
     Task {
         id: TaskId::new(id),
         synthetic: false,
-        aliases: Vec::new(),
+        aliases: Few::new(),
         line,
         span,
         id_span: span,
-        title: String::new(),
+        title: Excerpt::default(),
         checkbox: None,
         state: State::Open,
         parallel: false,
-        stories: Vec::new(),
+        stories: Few::new(),
         all_stories: false,
         priority: None,
         layer: None,
-        tags: Vec::new(),
+        tags: Few::new(),
         phase: None,
         group: None,
         is_group: false,
         checkpoint: false,
-        files: Vec::new(),
+        files: Few::new(),
         blocks: Vec::new(),
         agent: None,
         body: Span::default(),
@@ -186,8 +187,8 @@ pub(crate) fn target(text: &str) -> Target {
     match text.split_once('-') {
         _ if text.starts_with("US") => Target::Story(Story(text.to_owned())),
         _ if text.starts_with("Phase ") => Target::Phase(text[6..].to_owned()),
-        Some((first, last)) => Target::Range(first.to_owned(), last.to_owned()),
-        None => Target::Id(text.to_owned()),
+        Some((first, last)) => Target::Range(first.into(), last.into()),
+        None => Target::Id(text.into()),
     }
 }
 

@@ -61,6 +61,10 @@ impl Graph {
         self.nodes as usize
     }
 
+    pub fn task_count(&self) -> usize {
+        self.tasks as usize
+    }
+
     pub fn edge_count(&self) -> usize {
         self.edges.len()
     }

@@ -4,7 +4,7 @@
 //! heading (stretch 0).
 
 use super::{Lane, LaneIx};
-use crate::task::{Document, Phase, PhaseKind, Story, Task, TaskIx};
+use crate::task::{Document, Few, Phase, PhaseKind, Story, Task, TaskIx};
 use std::collections::HashMap;
 
 /// Lanes that checkpoint tasks may bar beyond their own, altogether. A phase with many stories and many checkpoint
@@ -16,7 +16,7 @@ const BARRED: usize = 1 << 18;
 pub(super) struct Layout {
     pub(super) lanes: Vec<Lane>,
     /// Lanes per task; empty for groups.
-    pub(super) of: Vec<Vec<LaneIx>>,
+    pub(super) of: Vec<Few<LaneIx>>,
     /// Stretch per task.
     pub(super) stretch: Vec<u32>,
     /// Per stretch.
@@ -190,22 +190,40 @@ struct Lanes {
     list: Vec<Lane>,
     stories: HashMap<String, LaneIx>,
     stretches: foldhash::HashMap<u32, LaneIx>,
+    /// Each lane alone, as nearly all tasks have it.
+    alone: Vec<Few<LaneIx>>,
 }
 
 impl Lanes {
-    fn of(&mut self, task: &Task, document: &Document) -> Vec<LaneIx> {
+    fn of(&mut self, task: &Task, document: &Document) -> Few<LaneIx> {
         let phase = task.phase.and_then(|phase| document.phases.get(phase.0 as usize));
         match (task, phase) {
-            _ if task.is_group => Vec::new(),
-            _ if !task.all_stories && !task.stories.is_empty() => self.of_stories(&task.stories),
+            _ if task.is_group => Few::new(),
+            _ if !task.all_stories && !task.stories.is_empty() => {
+                let lanes = self.of_stories(&task.stories);
+                self.shared(lanes)
+            }
             (_, Some(phase)) if is_story(phase) => {
                 let mut lanes = self.of_stories(&phase.stories);
                 // Work for every story is not only this one's: the phase's own lane says so.
                 lanes.extend(task.all_stories.then(|| self.of_stretch(stretch(task), Some(phase))));
-                lanes
+                self.shared(lanes)
             }
-            _ => vec![self.of_stretch(stretch(task), phase)],
+            _ => {
+                let lane = self.of_stretch(stretch(task), phase);
+                self.alone(lane)
+            }
         }
+    }
+
+    fn shared(&mut self, lanes: Vec<LaneIx>) -> Few<LaneIx> {
+        if let [lane] = lanes[..] { self.alone(lane) } else { lanes.into() }
+    }
+
+    fn alone(&mut self, lane: LaneIx) -> Few<LaneIx> {
+        let known = self.alone.len() as u32;
+        self.alone.extend((known..=lane.0).map(|lane| Few::from(vec![LaneIx(lane)])));
+        self.alone[lane.0 as usize].clone()
     }
 
     fn of_stories(&mut self, stories: &[Story]) -> Vec<LaneIx> {

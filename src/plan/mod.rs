@@ -22,6 +22,7 @@ mod mode;
 mod names;
 mod order;
 mod prose;
+pub mod queue;
 mod resolve;
 mod roles;
 mod select;
@@ -37,7 +38,7 @@ mod tests;
 
 pub use build::plan;
 
-use crate::task::{Checkpoint, Ignored, NeedForm, Phase, State, Story, Task, TaskId, TaskIx};
+use crate::task::{Checkpoint, Few, Ignored, NeedForm, Phase, State, Story, Task, TaskId, TaskIx};
 use graph::Graph;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -136,7 +137,7 @@ pub enum EdgeKind {
 pub struct PlannedTask {
     pub role: Role,
     /// One for a task of one story or phase; several for `[US1][US2]`. Empty for groups.
-    pub lanes: Vec<LaneIx>,
+    pub lanes: Few<LaneIx>,
     /// Expected duration of one attempt.
     pub estimate: Duration,
     /// Longest expected path from the start of this task to the end of the plan (SPEC 3.4).

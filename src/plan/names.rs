@@ -3,7 +3,7 @@
 //! Knows ids as text. `T17` means `T017` as long as only one task can be meant (SPEC 2.4); where `T0101` and `T101`
 //! both exist each means itself.
 
-use crate::task::{Task, TaskIx};
+use crate::task::{Task, TaskId, TaskIx};
 use crate::text;
 use foldhash::{HashMap, HashMapExt};
 use std::cell::OnceCell;
@@ -28,7 +28,8 @@ pub(super) enum NoRange {
 #[derive(Debug)]
 pub(super) struct Names<'a> {
     tasks: &'a [Task],
-    exact: HashMap<&'a str, TaskIx>,
+    /// Built at the first question: many files ask none.
+    exact: OnceCell<HashMap<TaskId, TaskIx>>,
     /// Built at the first id that is not written exactly.
     loose: OnceCell<HashMap<Vec<Piece>, Vec<TaskIx>>>,
     /// Built at the first range.
@@ -37,20 +38,26 @@ pub(super) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub(super) fn new(tasks: &'a [Task]) -> Names<'a> {
-        let mut exact = HashMap::with_capacity(tasks.len());
-        for (ix, id) in ids(tasks) {
-            exact.entry(id).or_insert(ix);
-        }
-        Names { tasks, exact, loose: OnceCell::new(), sorted: OnceCell::new() }
+        Names { tasks, exact: OnceCell::new(), loose: OnceCell::new(), sorted: OnceCell::new() }
+    }
+
+    fn exact(&self) -> &HashMap<TaskId, TaskIx> {
+        self.exact.get_or_init(|| {
+            let mut exact = HashMap::with_capacity(self.tasks.len());
+            for (ix, id) in ids(self.tasks) {
+                exact.entry(id.clone()).or_insert(ix);
+            }
+            exact
+        })
     }
 
     /// The task an id means.
     pub(super) fn find(&self, id: &str) -> Option<TaskIx> {
-        if let Some(task) = self.exact.get(id) {
+        if let Some(task) = self.exact().get(&TaskId::new(id)) {
             return Some(*task);
         }
         let id = id.trim().trim_matches('`');
-        self.exact.get(id).copied().or_else(|| match &self.loose().get(&pieces(id))?[..] {
+        self.exact().get(&TaskId::new(id)).copied().or_else(|| match &self.loose().get(&pieces(id))?[..] {
             [only] => Some(*only),
             _ => None,
         })
@@ -101,7 +108,7 @@ impl<'a> Names<'a> {
         self.loose.get_or_init(|| {
             let mut loose: HashMap<Vec<Piece>, Vec<TaskIx>> = HashMap::new();
             for (ix, id) in ids(self.tasks) {
-                let tasks = loose.entry(pieces(id)).or_default();
+                let tasks = loose.entry(pieces(id.as_str())).or_default();
                 if !tasks.contains(&ix) {
                     tasks.push(ix);
                 }
@@ -112,7 +119,7 @@ impl<'a> Names<'a> {
 
     fn sorted(&self) -> &Vec<(Vec<Piece>, TaskIx)> {
         self.sorted.get_or_init(|| {
-            let mut sorted: Vec<_> = ids(self.tasks).map(|(ix, id)| (pieces(id), ix)).collect();
+            let mut sorted: Vec<_> = ids(self.tasks).map(|(ix, id)| (pieces(id.as_str()), ix)).collect();
             sorted.sort_unstable();
             sorted
         })
@@ -120,7 +127,7 @@ impl<'a> Names<'a> {
 
     /// The id that was probably meant.
     pub(super) fn nearest(&self, id: &str) -> Option<&'a str> {
-        text::nearest(id, ids(self.tasks).map(|(_, id)| id))
+        text::nearest(id, ids(self.tasks).map(|(_, id)| id.as_str()))
     }
 
     /// The tasks for which `test` holds and that do something themselves.
@@ -132,9 +139,9 @@ impl<'a> Names<'a> {
     }
 }
 
-fn ids(tasks: &[Task]) -> impl Iterator<Item = (TaskIx, &str)> {
+fn ids(tasks: &[Task]) -> impl Iterator<Item = (TaskIx, &TaskId)> {
     tasks.iter().enumerate().flat_map(|(n, task)| {
-        std::iter::once(&task.id).chain(&task.aliases).map(move |id| (TaskIx(n as u32), id.as_str()))
+        std::iter::once(&task.id).chain(&task.aliases).map(move |id| (TaskIx(n as u32), id))
     })
 }
 

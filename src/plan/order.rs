@@ -3,10 +3,11 @@
 //! Knows nodes and edges only. Everything is iterative, so that a chain of any length fits the stack.
 
 use super::graph::{Graph, NodeIx, circles};
+use super::queue::Queue;
 use super::{Plan, Role};
 use crate::task::TaskIx;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A topological order of all nodes.
@@ -32,24 +33,25 @@ impl Order {
         let mut unmet: Vec<u32> =
             (0..graph.node_count()).map(|n| graph.before(NodeIx(n as u32)).len() as u32).collect();
         let mut order = Order { sequence: Vec::new(), rank: vec![u32::MAX; graph.node_count()] };
-        let (mut at_once, mut heap) = (Vec::new(), BinaryHeap::new());
+        let ranks = Ranks::new(graph, key);
+        let (mut at_once, mut waiting) = (Vec::new(), Queue::new(graph.task_count()));
         let mut place = 0;
-        let ready = |node: NodeIx, at_once: &mut Vec<NodeIx>, heap: &mut BinaryHeap<_>| match graph.task(node)
-        {
-            Some(task) if !passes(task) => heap.push(Reverse((key(task), node))),
+        let ready = |node: NodeIx, at_once: &mut Vec<NodeIx>, waiting: &mut Queue| match graph.task(node) {
+            Some(task) if !passes(task) => waiting.push(ranks.of(task)),
             _ => at_once.push(node),
         };
         for node in (0..graph.node_count() as u32).map(NodeIx).filter(|node| unmet[node.ix()] == 0) {
-            ready(node, &mut at_once, &mut heap);
+            ready(node, &mut at_once, &mut waiting);
         }
-        while let Some(node) = at_once.pop().or_else(|| heap.pop().map(|Reverse((_, node))| node)) {
+        let next = |waiting: &mut Queue| Some(ranks.task(waiting.pop()?).into());
+        while let Some(node) = at_once.pop().or_else(|| next(&mut waiting)) {
             order.rank[node.ix()] = place;
             place += 1;
             order.sequence.extend(graph.task(node));
             for edge in graph.after(node) {
                 unmet[edge.to.ix()] -= 1;
                 if unmet[edge.to.ix()] == 0 {
-                    ready(edge.to, &mut at_once, &mut heap);
+                    ready(edge.to, &mut at_once, &mut waiting);
                 }
             }
         }
@@ -61,6 +63,36 @@ impl Order {
 
     pub(super) fn rank(&self, node: impl Into<NodeIx>) -> u32 {
         self.rank[node.into().ix()]
+    }
+}
+
+/// Tasks by key, and those with the same key by place.
+struct Ranks {
+    /// Tasks in order, and each one's place in it; None if that is the file's.
+    order: Option<(Vec<TaskIx>, Vec<u32>)>,
+}
+
+impl Ranks {
+    fn new(graph: &Graph, key: impl Fn(TaskIx) -> u64) -> Ranks {
+        let tasks = || (0..graph.task_count() as u32).map(TaskIx);
+        if tasks().is_sorted_by_key(&key) {
+            return Ranks { order: None };
+        }
+        let mut order: Vec<TaskIx> = tasks().collect();
+        order.sort_by_cached_key(|task| key(*task));
+        let mut ranks = vec![0; order.len()];
+        for (rank, task) in order.iter().enumerate() {
+            ranks[task.ix()] = rank as u32;
+        }
+        Ranks { order: Some((order, ranks)) }
+    }
+
+    fn of(&self, task: TaskIx) -> u32 {
+        self.order.as_ref().map_or(task.0, |(_, ranks)| ranks[task.ix()])
+    }
+
+    fn task(&self, rank: u32) -> TaskIx {
+        self.order.as_ref().map_or(TaskIx(rank), |(order, _)| order[rank as usize])
     }
 }
 

@@ -78,7 +78,7 @@ fn explicit(document: &Document) -> Option<BTreeSet<(usize, usize)>> {
     let mut pairs = BTreeSet::new();
     for need in &document.needs {
         if let (Dependent::Task(task), Target::Id(id)) = (&need.dependent, &need.need) {
-            let on = document.tasks.iter().position(|task| task.id.as_str() == id)?;
+            let on = document.tasks.iter().position(|task| *id == *task.id.as_str())?;
             if on == task.ix() {
                 return None;
             }
@@ -272,7 +272,7 @@ proptest! {
                 let share = !lanes[link.task.ix()].is_disjoint(&lanes[task.ix()]);
                 let holds = match link.reason {
                     Reason::Explicit => document.needs.iter().any(|need| {
-                        need.dependent == Dependent::Task(task) && need.need == Target::Id(a.id.to_string())
+                        need.dependent == Dependent::Task(task) && need.need == Target::Id(a.id.as_str().into())
                     }),
                     Reason::Lane => share,
                     Reason::Checkpoint => a.checkpoint || b.checkpoint || (share && !document.checkpoints.is_empty()),

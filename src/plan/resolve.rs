@@ -260,7 +260,7 @@ impl Resolver<'_, '_> {
             let mut tasks: Vec<TaskIx> = Vec::with_capacity(wave.len());
             for (id, span) in wave {
                 let place = Place { form: NeedForm::Waves, span: *span, dependent: None };
-                if let Some(Ends::One(task)) = self.target(&Target::Id(id.clone()), place) {
+                if let Some(Ends::One(task)) = self.target(&Target::Id(id.as_str().into()), place) {
                     tasks.push(task);
                 }
             }

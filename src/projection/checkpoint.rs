@@ -5,7 +5,7 @@
 
 use super::markdown::inline;
 use super::time::{duration, rfc3339};
-use super::{MAX_LISTED, RESUME, write_ids, write_list, write_task};
+use super::{MAX_LISTED, RESUME, write_ids_inline, write_list, write_task};
 use crate::event::{Event, EventKind};
 use crate::plan::Plan;
 use crate::summary::Summary;
@@ -113,8 +113,12 @@ impl Checkpoints {
     }
 }
 
+/// What one mostly has room in.
+const TEXT: usize = 2048;
+
 pub fn render(plan: &Plan, summary: &Summary, mark: &Mark) -> String {
-    let mut out = format!("# Checkpoint {:03}\n\n", mark.number);
+    let mut out = String::with_capacity(TEXT);
+    let _ = write!(out, "# Checkpoint {:03}\n\n", mark.number);
     let done = done_then(summary, mark);
     let reason = match &mark.why {
         Why::BeforePhase(phase) => {
@@ -146,9 +150,10 @@ fn tasks(out: &mut String, plan: &Plan, summary: &Summary, done: &[TaskIx]) {
     {
         out.push_str("\nCompleted Tasks:\n");
         if !earlier.is_empty() {
-            let mut ids = String::new();
-            write_ids(&mut ids, earlier.iter().rev().map(|task| summary.id(*task)).map(TaskId::as_str));
-            let _ = writeln!(out, "- earlier, newest first: {}", inline(&ids));
+            out.push_str("- earlier, newest first: ");
+            let ids = earlier.iter().rev().map(|task| summary.id(*task)).map(TaskId::as_str);
+            write_ids_inline(out, ids);
+            out.push('\n');
         }
         write_list(out, last, MAX_LISTED, |out, task| {
             write_task(out, plan, summary, task, "- [x] ");

@@ -1,7 +1,7 @@
 //! `.specter/implementation-context.md`: the plan as given: configuration, tasks, state, batches.
 
 use super::markdown::{code, inline, push_inline};
-use super::{progress, write_ids, write_task};
+use super::{progress, write_ids, write_ids_inline, write_task};
 use crate::plan::{EdgeKind, LaneIx, Mode, Plan, Role};
 use crate::summary::{Summary, TaskState};
 use crate::task::{TaskId, TaskIx};
@@ -111,9 +111,9 @@ fn batches(out: &mut String, plan: &Plan, summary: &Summary) {
          waits for is done; no batch waits for another.\n"
     );
     for (n, batch) in batches_of(plan).iter().enumerate() {
-        let mut ids = String::new();
-        write_ids(&mut ids, batch.iter().map(|task| summary.id(*task)).map(TaskId::as_str));
-        let _ = writeln!(out, "{}. {}", n + 1, inline(&ids));
+        let _ = write!(out, "{}. ", n + 1);
+        write_ids_inline(out, batch.iter().map(|task| summary.id(*task)).map(TaskId::as_str));
+        out.push('\n');
     }
 }
 

@@ -1,8 +1,7 @@
 //! JSON as the projections write it: unsafe characters escaped, times in seconds, ratios rounded.
 
-use super::markdown::all;
-use super::time::push_thousandths;
-use crate::text::push_number;
+use super::time::{Stamps, push_thousandths, rfc3339};
+use crate::text::{ESCAPES, JSON, needs, push_number};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -33,6 +32,30 @@ impl JsonSchema for Seconds {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "number", "minimum": 0 })
+    }
+}
+
+/// Wall time in milliseconds since the epoch that is written as RFC 3339 in UTC, to the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time(pub u64);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&rfc3339(self.0))
+    }
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string" })
     }
 }
 
@@ -90,7 +113,8 @@ pub(super) use {first_key, key};
 
 /// An object on one line, written field by field: for the lines of which there is one per task, where serde's
 /// generality costs several thousand instructions each. Keys come as [`key!`] and [`first_key!`] make them, so that
-/// one copy writes all that stands between two values. What is absent is left out.
+/// one copy writes all that stands between two values; and where its length is known, which it is when inlined, that
+/// copy is a store or two. What is absent is left out.
 pub(super) struct Object<'a> {
     out: &'a mut String,
 }
@@ -105,12 +129,14 @@ impl<'a> Object<'a> {
         self.out.push('}');
     }
 
+    #[inline]
     pub(super) fn string(&mut self, key: &str, value: &str) {
         self.out.push_str(key);
         push_string(self.out, value);
     }
 
-    /// Of a value that needs no escape: a word of our own, a stamp.
+    /// Of a value that needs no escape: a word of our own.
+    #[inline]
     pub(super) fn word(&mut self, key: &str, value: &str) {
         self.out.push_str(key);
         self.out.push('"');
@@ -118,27 +144,45 @@ impl<'a> Object<'a> {
         self.out.push('"');
     }
 
+    #[inline]
+    pub(super) fn maybe_word(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.word(key, value);
+        }
+    }
+
+    #[inline]
     pub(super) fn maybe(&mut self, key: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.string(key, value);
         }
     }
 
+    #[inline]
     pub(super) fn number(&mut self, key: &str, value: u64) {
         self.out.push_str(key);
         push_number(self.out, value);
     }
 
+    #[inline]
     pub(super) fn maybe_number(&mut self, key: &str, value: Option<u64>) {
         if let Some(value) = value {
             self.number(key, value);
         }
     }
 
+    #[inline]
     pub(super) fn seconds(&mut self, key: &str, Seconds(ms): Seconds) {
         self.number(key, ms / 1000);
         if !ms.is_multiple_of(1000) {
             push_thousandths(self.out, ms % 1000);
+        }
+    }
+
+    #[inline]
+    pub(super) fn maybe_time(&mut self, key: &str, value: Option<Time>, stamps: &mut Stamps) {
+        if let Some(Time(ms)) = value {
+            self.word(key, stamps.text(ms));
         }
     }
 
@@ -156,6 +200,7 @@ impl<'a> Object<'a> {
         self.out.push(']');
     }
 
+    #[inline]
     pub(super) fn flag(&mut self, key: &str) {
         self.out.push_str(key);
         self.out.push_str("true");
@@ -169,9 +214,8 @@ impl<'a> Object<'a> {
     }
 }
 
-#[expect(clippy::needless_bitwise_bool, reason = "without branches it is done many bytes at a time")]
 fn push_string(out: &mut String, value: &str) {
-    if all(value, |b| matches!(b, 0x20..0x7f) & (b != b'"') & (b != b'\\')) {
+    if needs(value) & (ESCAPES | JSON) == 0 {
         out.push('"');
         out.push_str(value);
         out.push('"');

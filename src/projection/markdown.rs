@@ -3,7 +3,7 @@
 //! Titles are Markdown already and stay readable: paired backticks are kept. A line that specter writes always
 //! begins with its own characters, so no title can begin one.
 
-use crate::text::{Untrusted, safe};
+use crate::text::{ESCAPES, MARKDOWN, Untrusted, needs, safe};
 use std::fmt::Write as _;
 
 /// One line of inline Markdown from untrusted text.
@@ -13,21 +13,8 @@ pub fn inline(text: &str) -> String {
     out
 }
 
-/// Whether every byte is such a one. Looks at all of them, without a branch, so that it is done many at a time.
-pub(super) fn all(text: &str, is_such: impl Fn(u8) -> bool) -> bool {
-    text.bytes().fold(true, |all, byte| all & is_such(byte))
-}
-
-/// Nothing to escape: most ids and titles.
-#[expect(clippy::needless_bitwise_bool, reason = "without branches it is done many bytes at a time")]
-fn is_plain(byte: u8) -> bool {
-    let special =
-        (byte == b'`') | (byte == b'|') | (byte == b'<') | (byte == b'[') | (byte == b']') | (byte == b'&');
-    matches!(byte, 0x20..0x7f) & !special
-}
-
 pub(super) fn push_inline(out: &mut String, text: &str) {
-    if all(text, is_plain) {
+    if needs(text) & (ESCAPES | MARKDOWN) == 0 {
         out.push_str(text);
         return;
     }
@@ -75,7 +62,7 @@ pub fn last_line(tail: &str) -> &str {
 
 /// Pushes text that is mostly plain ASCII, as titles and ids are, without looking at each character twice.
 pub(super) fn push_safe(out: &mut String, text: &str) {
-    if all(text, |b| matches!(b, 0x20..0x7f)) {
+    if needs(text) & ESCAPES == 0 {
         out.push_str(text);
     } else {
         let _ = write!(out, "{}", Untrusted(text));

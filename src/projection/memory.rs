@@ -21,6 +21,9 @@ const TOTALS: &str = "=totals";
 /// Starts the line in a feature's progress from which the totals are added up.
 const FIGURES: &str = "<!-- specter:figures ";
 
+/// What the line of a done task mostly has room in.
+const LINE: usize = 128;
+
 /// `existing` with the section of `key` replaced by `section`, or added at the end. Every byte outside it stays.
 /// Without an existing file, `title` becomes its heading.
 pub fn merge(existing: Option<&str>, title: &str, key: &str, section: &str) -> String {
@@ -103,7 +106,7 @@ pub fn completed(plan: &Plan, summary: &Summary) -> Option<String> {
         return None;
     }
     let started = summary.sessions.first().map_or(0, |session| session.started);
-    let (mut out, mut stamps) = (String::new(), Stamps::default());
+    let (mut out, mut stamps) = (String::with_capacity(done.len() * LINE), Stamps::default());
     heading(&mut out, summary, &format!(": run of {}", rfc3339(started)));
     for task in done {
         let row = summary.row(task);

@@ -25,7 +25,7 @@ use crate::event::{BudgetKind, RunOutcome};
 use crate::plan::Plan;
 use crate::summary::{Row, Stopped, Summary, TaskState};
 use crate::task::TaskIx;
-use crate::text::{Untrusted, count};
+use crate::text::{ESCAPES, MARKDOWN, Untrusted, count, needs};
 use markdown::{push_inline, push_safe};
 use std::fmt::Write as _;
 
@@ -82,6 +82,17 @@ fn write_ids<'a>(out: &mut String, ids: impl ExactSizeIterator<Item = &'a str>) 
     }
     if more > 0 {
         let _ = write!(out, " and {more} more");
+    }
+}
+
+/// As [`write_ids`], as inline Markdown.
+fn write_ids_inline<'a>(out: &mut String, ids: impl ExactSizeIterator<Item = &'a str>) {
+    let start = out.len();
+    write_ids(out, ids);
+    // Mostly there is nothing to escape, and what was written stays.
+    if needs(&out[start..]) & (ESCAPES | MARKDOWN) != 0 {
+        let ids = out.split_off(start);
+        push_inline(out, &ids);
     }
 }
 

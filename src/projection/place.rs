@@ -188,7 +188,8 @@ impl Projections {
         }
     }
 
-    /// What is to be written now. A file whose content has not changed since it was last returned is not among it.
+    /// What is to be written now. A file that is kept current and has not changed since it was last returned is not
+    /// among it.
     pub fn due(&mut self, plan: &Plan, summary: &Summary, moment: Moment) -> Vec<Write> {
         let mut due = Vec::new();
         self.each_due(plan, summary, moment, &mut |write| due.push(write));
@@ -209,7 +210,7 @@ impl Projections {
                 (all || place.is_bounded() || first_context) && (self.speckit || !place.is_speckit());
             if wanted
                 && let Some(content) = self.render(place, plan, summary)
-                && self.is_new(place, &content)
+                && self.is_new(place, &content, plan.tasks.len() > SMALL && !place.is_bounded())
             {
                 to(Write { place, content });
             }
@@ -218,7 +219,8 @@ impl Projections {
 
     /// One file as a whole; None for those that are appended to and those that have nothing to say.
     pub fn render(&self, place: Place, plan: &Plan, summary: &Summary) -> Option<Content> {
-        let (key, run_key) = (memory::key(summary), memory::run_key(summary));
+        let key = || memory::key(summary);
+        let run_key = || memory::run_key(summary);
         let last = self.checkpoints.last();
         Some(match place {
             Place::Log | Place::History | Place::Checkpoint(_) => return None,
@@ -228,14 +230,18 @@ impl Projections {
             Place::Context => Content::Replace(context::render(plan, summary)),
             Place::ChangesCompleted => {
                 let text = memory::completed(plan, summary)?;
-                Content::Section { title: "Changes completed", key: run_key, text }
+                Content::Section { title: "Changes completed", key: run_key(), text }
             }
-            Place::ChangesPlanned => {
-                Content::Section { title: "Changes planned", key, text: memory::planned(plan, summary) }
+            Place::ChangesPlanned => Content::Section {
+                title: "Changes planned",
+                key: key(),
+                text: memory::planned(plan, summary),
+            },
+            Place::WorkflowProgress => {
+                Content::Progress { key: key(), text: memory::workflow(plan, summary) }
             }
-            Place::WorkflowProgress => Content::Progress { key, text: memory::workflow(plan, summary) },
             Place::DecisionsLog => {
-                Content::Section { title: "Decisions", key: run_key, text: memory::decisions(summary)? }
+                Content::Section { title: "Decisions", key: run_key(), text: memory::decisions(summary)? }
             }
             Place::CurrentPhase => {
                 Content::Replace(speckit::current_phase(plan, summary, last.map(|mark| mark.at)))
@@ -247,7 +253,7 @@ impl Projections {
 
     fn appends(&mut self, summary: &Summary) -> Vec<Write> {
         let catch_up = std::mem::take(&mut self.resumed);
-        let (log, history) = (std::mem::take(&mut self.log), std::mem::take(&mut self.history));
+        let (log, history) = (emptied(&mut self.log), emptied(&mut self.history));
         let contents = if catch_up {
             let run = summary.info.run.clone();
             [(Place::Log, Content::Log { run, text: log }), (Place::History, Content::History(history))]
@@ -271,8 +277,15 @@ impl Projections {
         marks.iter().map(write).collect()
     }
 
-    fn is_new(&mut self, place: Place, content: &Content) -> bool {
-        let fingerprint = content.fingerprint();
-        self.written.insert(place, fingerprint) != Some(fingerprint)
+    /// A file that is written at rest only has changed since: its text, which may be very long, is not looked at.
+    fn is_new(&mut self, place: Place, content: &Content, surely: bool) -> bool {
+        let fingerprint = if surely { 0 } else { content.fingerprint() };
+        self.written.insert(place, fingerprint) != Some(fingerprint) || surely
     }
+}
+
+/// What was gathered; as much again has room without moving.
+fn emptied(gathered: &mut String) -> String {
+    let room = String::with_capacity(gathered.len());
+    std::mem::replace(gathered, room)
 }

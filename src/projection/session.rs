@@ -18,9 +18,12 @@ use std::fmt::Write as _;
 /// Completed tasks that are listed, the last ones.
 const MAX_DONE: usize = 50;
 const TAIL_LINES: usize = 10;
+/// What the text mostly has room in.
+const TEXT: usize = 8192;
 
 pub fn render(plan: &Plan, summary: &Summary) -> String {
-    let mut out = String::from("# Current session\n\n");
+    let mut out = String::with_capacity(TEXT);
+    out.push_str("# Current session\n\n");
     head(&mut out, plan, summary);
     current(&mut out, plan, summary);
     failed(&mut out, plan, summary);

@@ -75,16 +75,21 @@ pub fn duration(ms: u64) -> String {
 
 pub(super) fn write_duration(ms: u64, out: &mut String) {
     let seconds = ms / 1000;
-    let parts = match ms {
-        0..1000 => [(ms, "ms"), (0, "")],
-        1000..60_000 if ms % 1000 < 100 => [(seconds, "s"), (0, "")],
-        1000..60_000 => [(seconds, "."), (ms % 1000 / 100, "s")],
-        60_000..3_600_000 => [(seconds / 60, "m "), (seconds % 60, "s")],
-        _ => [(seconds / 3600, "h "), (seconds / 60 % 60, "m")],
-    };
-    for (value, unit) in parts.into_iter().filter(|(_, unit)| !unit.is_empty()) {
-        push_number(out, value);
+    let mut two = |first: u64, unit: &str, second: u64, end: &str| {
+        push_number(out, first);
         out.push_str(unit);
+        push_number(out, second);
+        out.push_str(end);
+    };
+    match ms {
+        60_000..3_600_000 => two(seconds / 60, "m ", seconds % 60, "s"),
+        3_600_000.. => two(seconds / 3600, "h ", seconds / 60 % 60, "m"),
+        1000.. if ms % 1000 >= 100 => two(seconds, ".", ms % 1000 / 100, "s"),
+        _ => {
+            let (number, unit) = if ms < 1000 { (ms, "ms") } else { (seconds, "s") };
+            push_number(out, number);
+            out.push_str(unit);
+        }
     }
 }
 

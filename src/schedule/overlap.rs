@@ -5,8 +5,8 @@
 //! none of them `[P]` as well; `--parallel=graph` makes all of them `[P]`. Knows no edges and no states.
 
 use crate::plan::{LaneIx, Mode, Plan};
-use crate::task::TaskIx;
-use std::collections::HashMap;
+use crate::task::{Few, TaskIx};
+use foldhash::HashMap;
 
 /// Tasks of one class are interchangeable for the rule.
 pub(super) type ClassIx = u32;
@@ -15,7 +15,7 @@ pub(super) type ClassIx = u32;
 struct Class {
     parallel: bool,
     /// Story lanes; empty means global.
-    lanes: Box<[LaneIx]>,
+    lanes: Few<LaneIx>,
 }
 
 impl Class {
@@ -88,7 +88,7 @@ pub(super) struct Overlap {
 impl Overlap {
     pub(super) fn new(plan: &Plan) -> Overlap {
         let mut classes = Vec::new();
-        let mut known: HashMap<Class, ClassIx> = HashMap::new();
+        let mut known: HashMap<Class, ClassIx> = HashMap::default();
         let class_of = plan
             .task_ixs()
             .map(|task| {
@@ -157,6 +157,6 @@ fn class(plan: &Plan, task: TaskIx) -> Class {
     let lanes = &plan.planned(task).lanes;
     let in_stories =
         plan.mode == Mode::Stories && lanes.iter().all(|lane| plan.lanes[lane.0 as usize].is_story);
-    let lanes = if in_stories { lanes.clone().into_boxed_slice() } else { Box::default() };
+    let lanes = if in_stories { lanes.clone() } else { Few::new() };
     Class { parallel, lanes }
 }

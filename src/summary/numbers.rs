@@ -76,35 +76,29 @@ impl Summary {
         let duration_ms = self.duration_ms();
         let saved_ms = self.spans.saved_ms();
         let sequential_ms = duration_ms + saved_ms;
-        let done: Vec<(TaskIx, u64)> = self.done_durations().collect();
+        let totals = Totals::of(&self.rows);
         let minutes = duration_ms as f64 / 60_000.0;
-        let known = |sum: u64| self.cpu_known.then_some(sum);
-        let sum = |of: fn(&Row) -> u64| known(self.rows.iter().map(of).sum());
+        let known = |figure: u64| self.cpu_known.then_some(figure);
         Numbers {
             duration_ms,
             sequential_ms,
             saved_ms,
             efficiency: self.spans.efficiency(),
             shorter_by: (sequential_ms > 0).then(|| saved_ms as f64 / sequential_ms as f64),
-            parallel_tasks: self.rows.iter().filter(|row| row.beside.count() > 0).count() as u32,
+            parallel_tasks: totals.parallel_tasks,
             peak: self.spans.peak(),
             tasks_per_minute: (minutes > 0.0).then(|| f64::from(self.tally(TaskState::Done)) / minutes),
-            average_ms: mean(&done),
-            longest: done.iter().copied().min_by_key(|(task, ms)| (u64::MAX - ms, *task)),
-            shortest: done.iter().copied().min_by_key(|(task, ms)| (*ms, *task)),
-            retries: self.rows.iter().map(|row| row.attempts.saturating_sub(1)).sum(),
+            average_ms: (totals.done > 0).then(|| totals.done_ms as f64 / f64::from(totals.done)),
+            longest: totals.longest,
+            shortest: totals.shortest,
+            retries: totals.retries,
             error_rate: (self.attempts_ended > 0)
                 .then(|| f64::from(self.attempts_failed) / f64::from(self.attempts_ended)),
-            cpu_ms: sum(|row| row.cpu_ms),
-            peak_memory_kb: known(self.rows.iter().map(|row| row.max_rss_kb).max().unwrap_or(0)),
-            disk_read_kb: sum(|row| row.disk_read_kb),
-            disk_written_kb: sum(|row| row.disk_written_kb),
+            cpu_ms: known(totals.cpu_ms),
+            peak_memory_kb: known(totals.max_rss_kb),
+            disk_read_kb: known(totals.disk_read_kb),
+            disk_written_kb: known(totals.disk_written_kb),
         }
-    }
-
-    /// Durations of the tasks that were done by an attempt.
-    fn done_durations(&self) -> impl Iterator<Item = (TaskIx, u64)> {
-        self.in_state(TaskState::Done).filter(|(_, row)| row.has_run()).map(|(task, row)| (task, row.busy_ms))
     }
 
     /// Phases with selected tasks, in document order; tasks under no heading last.
@@ -153,9 +147,51 @@ impl Summary {
     }
 }
 
-fn mean(durations: &[(TaskIx, u64)]) -> Option<f64> {
-    let sum: u64 = durations.iter().map(|(_, ms)| ms).sum();
-    (!durations.is_empty()).then(|| sum as f64 / durations.len() as f64)
+/// What is added up over the rows.
+#[derive(Default)]
+struct Totals {
+    parallel_tasks: u32,
+    retries: u32,
+    cpu_ms: u64,
+    max_rss_kb: u64,
+    disk_read_kb: u64,
+    disk_written_kb: u64,
+    /// Tasks that were done by an attempt, and their durations.
+    done: u32,
+    done_ms: u64,
+    longest: Option<(TaskIx, u64)>,
+    shortest: Option<(TaskIx, u64)>,
+}
+
+impl Totals {
+    /// In one pass: there may be a hundred thousand rows, and they do not fit a cache.
+    fn of(rows: &[Row]) -> Totals {
+        let mut totals = Totals::default();
+        for (n, row) in rows.iter().enumerate() {
+            totals.parallel_tasks += u32::from(row.beside.count() > 0);
+            totals.retries += row.attempts.saturating_sub(1);
+            totals.cpu_ms += row.cpu_ms;
+            totals.max_rss_kb = totals.max_rss_kb.max(row.max_rss_kb);
+            totals.disk_read_kb += row.disk_read_kb;
+            totals.disk_written_kb += row.disk_written_kb;
+            if row.state == TaskState::Done && row.has_run() {
+                totals.take_done(TaskIx(n as u32), row.busy_ms);
+            }
+        }
+        totals
+    }
+
+    /// Of equals, the first stays.
+    fn take_done(&mut self, task: TaskIx, ms: u64) {
+        self.done += 1;
+        self.done_ms += ms;
+        if self.longest.is_none_or(|(_, longest)| ms > longest) {
+            self.longest = Some((task, ms));
+        }
+        if self.shortest.is_none_or(|(_, shortest)| ms < shortest) {
+            self.shortest = Some((task, ms));
+        }
+    }
 }
 
 impl TaskState {

@@ -291,6 +291,11 @@ impl Beside {
         self.names[..self.len as usize].iter().map(|n| TaskIx(*n))
     }
 
+    /// How many there are of them.
+    pub fn listed(&self) -> usize {
+        self.len as usize
+    }
+
     /// How many ran beside it. Exact for up to eight tasks; beyond, each of their attempts counts.
     pub fn count(&self) -> u32 {
         if self.is_full() { self.before.max(Beside::NAMES as u32) } else { u32::from(self.len) }

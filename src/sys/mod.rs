@@ -1,10 +1,12 @@
 //! The only place that talks to the system without std: starting, awaiting and signalling processes, polling, shared
-//! memory, the guardian's fork, restricting threads. Linux. Knows nothing of tasks; what it offers is safe to call.
+//! memory, the guardian's fork, leases, restricting threads. Linux. Knows nothing of tasks; what it offers is safe to call.
 #![expect(unsafe_code, reason = "system calls that std does not offer; every block says why it is sound")]
 
 mod beneath;
+mod disk;
 mod guard;
 mod landlock;
+mod lease;
 mod memory;
 mod poll;
 mod process;
@@ -12,8 +14,10 @@ mod shared;
 mod spawn;
 
 pub use beneath::Dir;
+pub use disk::{exchange, reflink, rename_new, sync_git_objects};
 pub use guard::{GuardHandle, fork_guard};
 pub use landlock::{Held, restrict_thread};
+pub use lease::{Lease, try_lease};
 pub use memory::{expect_memory, keep_memory};
 pub use poll::{
     Interest, NFS, Ready, Wake, close_all_on_exec, file_system, grow_pipe, is_closed, pipe, poll, read,

@@ -2,7 +2,7 @@
 //!
 //! Titles, ids and output are made safe here; lines fit the screen's width as far as there is anything to cut.
 
-use super::text::{duration, elide, elided, output_line, plural, some_of, width, wrap};
+use super::text::{duration, elide, elided, output_line, plural, push_duration, some_of, width, wrap};
 use super::theme::{Label, Screen, Sign};
 use super::view::{View, title};
 use crate::event::{
@@ -113,6 +113,24 @@ pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<
     }
 }
 
+/// Appends the line of a task that ended well, for those who write lines one after the other: as [`tell`], without a
+/// text of its own for each. False, with nothing written, if this screen does not want it or it is another event.
+pub fn push_routine(
+    out: &mut String,
+    words: &mut String,
+    told: (&Screen, &View, &Plan),
+    event: &Event,
+) -> bool {
+    let (screen, view, plan) = told;
+    match &event.kind {
+        EventKind::TaskDone { task, attempts, verdict, duration } if !screen.quiet => {
+            Line { screen, view, plan }.push_done(out, words, task, (*attempts, *verdict, *duration));
+            true
+        }
+        _ => false,
+    }
+}
+
 struct Line<'a> {
     screen: &'a Screen,
     view: &'a View,
@@ -123,38 +141,52 @@ impl Line<'_> {
     /// `[5/12] T005 Write user tests ✓ 15s`: what is narrow is cut first in the title, then in the words, then in
     /// the count.
     fn ended(&self, task: &TaskRef, sign: Sign, words: &str) -> String {
+        let mut line = String::with_capacity(128);
+        self.push_ended(&mut line, task, sign, words);
+        line
+    }
+
+    fn push_ended(&self, line: &mut String, task: &TaskRef, sign: Sign, words: &str) {
         let Screen { width: columns, .. } = *self.screen;
         let ellipsis = self.screen.sign(Sign::Ellipsis);
-        let mut counter = String::with_capacity(24);
-        for (before, number) in [("[", self.view.settled()), ("/", self.view.selected)] {
-            counter.push_str(before);
-            push_number(&mut counter, number.into());
-        }
-        counter.push_str("] ");
-        if width(&counter) > columns / 3 {
-            counter.clear();
-        }
+        let counter_width = self.push_counter(line, columns / 3);
         let sign_width = width(self.screen.sign(sign));
         let id = elided(task.id.as_str(), ID_WIDTH.min(columns.saturating_sub(sign_width + 1)), ellipsis);
-        let fixed = width(&counter) + width(&id) + 1 + sign_width;
+        let fixed = counter_width + width(&id) + 1 + sign_width;
         let words = elided(words, columns.saturating_sub(fixed + 1).min((columns / 2).max(12)), ellipsis);
         let used = fixed + if words.is_empty() { 0 } else { width(&words) + 1 };
         let title = elided(title(self.plan, task), columns.saturating_sub(used + 1), ellipsis);
 
-        let mut line = String::with_capacity(fixed + title.len() + words.len() + 64);
-        self.screen.paint(Label::Dim, counter.as_str()).push_to(&mut line);
-        self.screen.paint(Label::Id, &*id).push_to(&mut line);
+        self.screen.paint(Label::Id, &*id).push_to(line);
         if !title.is_empty() {
             line.push(' ');
             line.push_str(&title);
         }
         line.push(' ');
-        self.screen.mark(sign).push_to(&mut line);
+        self.screen.mark(sign).push_to(line);
         if !words.is_empty() {
             line.push(' ');
             line.push_str(&words);
         }
-        line
+    }
+
+    /// `[5/12] ` if it takes at most so many columns; gives how many it took.
+    fn push_counter(&self, line: &mut String, at_most: usize) -> usize {
+        let start = line.len();
+        for (before, number) in [("[", self.view.settled()), ("/", self.view.selected)] {
+            line.push_str(before);
+            push_number(line, number.into());
+        }
+        line.push_str("] ");
+        if line.len() - start > at_most {
+            line.truncate(start);
+        }
+        let taken = line.len() - start;
+        if self.screen.color {
+            let counter = line.split_off(start);
+            self.screen.paint(Label::Dim, counter.as_str()).push_to(line);
+        }
+        taken
     }
 
     fn started(&self, task: &TaskRef, attempt: u32) -> String {
@@ -183,7 +215,21 @@ impl Line<'_> {
     }
 
     fn done(&self, task: &TaskRef, attempts: u32, verdict: Verdict, took: Duration) -> String {
-        let mut words = duration(took);
+        let mut line = String::with_capacity(128);
+        self.push_done(&mut line, &mut String::new(), task, (attempts, verdict, took));
+        line
+    }
+
+    /// `words` is room to put them together in.
+    fn push_done(
+        &self,
+        line: &mut String,
+        words: &mut String,
+        task: &TaskRef,
+        (attempts, verdict, took): (u32, Verdict, Duration),
+    ) {
+        words.clear();
+        push_duration(words, took);
         if attempts > 1 {
             let _ = write!(words, " (attempt {attempts})");
         }
@@ -193,7 +239,7 @@ impl Line<'_> {
                 let _ = write!(words, " {}", verdict_words(other));
             }
         }
-        self.ended(task, Sign::Done, &words)
+        self.push_ended(line, task, Sign::Done, words);
     }
 
     /// What happened on the first line, why on the second, then what it printed.
@@ -359,6 +405,11 @@ pub struct Blocked {
 const BLOCKED_NAMED: usize = 5;
 
 impl Blocked {
+    /// Nothing was gathered.
+    pub fn is_empty(&self) -> bool {
+        self.by.is_none()
+    }
+
     /// Takes in a blocked task; gives the line of those before it if they were blocked by another.
     pub fn add(&mut self, screen: &Screen, plan: &Plan, task: &TaskRef, by: &TaskRef) -> Option<String> {
         let line = if self.by.as_ref() == Some(&by.id) { None } else { self.take(screen) };

@@ -3,7 +3,7 @@
 //! Written in batches: lines are gathered and written when the driver flushes or 8 kB are full, never once per event
 //! when many come at once. Reads no clock: the driver calls [`Plain::tick`].
 
-use super::lines::{Blocked, tell_if_wanted};
+use super::lines::{Blocked, push_routine, tell_if_wanted};
 use super::text::{duration, elide, output_line, plural};
 use super::theme::{Label, Screen, Sign};
 use super::view::View;
@@ -29,6 +29,8 @@ pub struct Plain {
     view: View,
     blocked: Blocked,
     buffer: String,
+    /// Room to put words together in.
+    words: String,
     last_line: Elapsed,
 }
 
@@ -41,6 +43,7 @@ impl Plain {
             view,
             blocked: Blocked::default(),
             buffer: String::new(),
+            words: String::new(),
             last_line: Elapsed::ZERO,
         };
         if !screen.quiet {
@@ -106,8 +109,12 @@ impl Plain {
             }
         } else {
             self.end_blocked();
-            let told = tell_if_wanted(&self.screen, &self.view, plan, event);
-            told.into_iter().flat_map(|told| told.lines).for_each(|line| self.push(&line));
+            let told = (&self.screen, &self.view, plan);
+            if push_routine(&mut self.buffer, &mut self.words, told, event) {
+                self.buffer.push('\n');
+            } else if let Some(told) = tell_if_wanted(&self.screen, &self.view, plan, event) {
+                told.lines.iter().for_each(|line| self.push(line));
+            }
         }
         if self.buffer.len() > before {
             self.last_line = event.at;
@@ -115,6 +122,9 @@ impl Plain {
     }
 
     fn end_blocked(&mut self) {
+        if self.blocked.is_empty() {
+            return; // as before nearly every event
+        }
         if let Some(line) = self.blocked.take(&self.screen) {
             self.push(&line);
         }

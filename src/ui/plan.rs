@@ -6,10 +6,11 @@ use super::sheet::Sheet;
 use super::text::{duration, elide, pad, plural, some_of, thousands, width};
 use super::theme::{Label, Screen, Sign};
 use crate::plan::graph::NodeIx;
+use crate::plan::queue::Queue;
 use crate::plan::{EdgeKind, LeftOut, Plan, Role};
 use crate::task::{PhaseIx, TaskIx};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -55,20 +56,26 @@ pub fn order(plan: &Plan) -> Vec<Step> {
     let mut depth = vec![0u32; count];
     // What runs nothing is passed at once; the others by rank.
     let mut passing: Vec<NodeIx> = Vec::new();
-    let mut ready: BinaryHeap<(Duration, Reverse<u8>, Reverse<u32>)> = BinaryHeap::new();
-    let mut order = Vec::new();
+    let mut by_rank: Vec<TaskIx> = plan.runnable().collect();
+    by_rank.sort_by_cached_key(|task| Reverse(rank(plan, *task)));
+    let mut ranks = vec![0; plan.tasks.len()];
+    for (rank, task) in by_rank.iter().enumerate() {
+        ranks[task.ix()] = rank as u32;
+    }
+    let mut ready = Queue::new(by_rank.len());
+    let mut order = Vec::with_capacity(by_rank.len());
     let mut free: Vec<NodeIx> = (0..count as u32).map(NodeIx).filter(|node| unmet[node.ix()] == 0).collect();
     loop {
         for node in free.drain(..) {
             match run_task(plan, node) {
-                Some(task) => ready.push(rank(plan, task)),
+                Some(task) => ready.push(ranks[task.ix()]),
                 None => passing.push(node),
             }
         }
         let node = match passing.pop() {
             Some(node) => node,
             None => match ready.pop() {
-                Some((_, _, Reverse(task))) => NodeIx(task),
+                Some(rank) => by_rank[rank as usize].into(),
                 None => return order,
             },
         };
@@ -123,8 +130,15 @@ fn table(sheet: &mut Sheet<'_>, plan: &Plan, order: &[Step]) {
 
 /// Phases that take turns at every line are no headings worth printing.
 fn is_sorted_enough(order: &[Step], phase_of: impl Fn(&Step) -> Option<PhaseIx>) -> bool {
-    let phases: HashSet<Option<PhaseIx>> = order.iter().map(&phase_of).collect();
-    let changes = order.windows(2).filter(|pair| phase_of(&pair[0]) != phase_of(&pair[1])).count();
+    let mut phases: HashSet<Option<PhaseIx>> = order.first().map(&phase_of).into_iter().collect();
+    let mut changes = 0;
+    for pair in order.windows(2) {
+        let (before, phase) = (phase_of(&pair[0]), phase_of(&pair[1]));
+        if before != phase {
+            changes += 1;
+            phases.insert(phase);
+        }
+    }
     changes <= 2 * phases.len()
 }
 
@@ -199,12 +213,16 @@ fn left_out(sheet: &mut Sheet<'_>, plan: &Plan) {
         (Role::LeftOut(LeftOut::Dropped), "dropped by its text"),
         (Role::LeftOut(LeftOut::Unclear), "mark unclear"),
     ];
-    let ids = |role: Role| -> Vec<String> {
-        let tasks = plan.task_ixs().filter(|task| plan.planned(*task).role == role);
-        tasks.map(|task| plan.task(task).id.to_string()).collect()
-    };
-    let found: Vec<(&str, Vec<String>)> =
-        groups.iter().map(|(role, what)| (*what, ids(*role))).filter(|(_, ids)| !ids.is_empty()).collect();
+    let mut ids = groups.map(|_| Vec::new());
+    for (planned, task) in plan.planned.iter().zip(&plan.tasks) {
+        if !matches!(planned.role, Role::Run | Role::Group)
+            && let Some(group) = groups.iter().position(|(role, _)| *role == planned.role)
+        {
+            ids[group].push(task.id.to_string());
+        }
+    }
+    let found = groups.iter().zip(ids).filter(|(_, ids)| !ids.is_empty());
+    let found: Vec<(&str, Vec<String>)> = found.map(|((_, what), ids)| (*what, ids)).collect();
     if found.is_empty() {
         return;
     }

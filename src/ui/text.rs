@@ -3,9 +3,10 @@
 //! Widths are the larger of two measures (whole cluster, sum of its characters), because terminals differ in which
 //! they follow: a line that fits by ours fits by theirs.
 
-use crate::text::Untrusted;
+use crate::text::{COMMANDS, ESCAPES, Untrusted, needs, push_number};
 use anstream::adapter::strip_str;
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -94,10 +95,8 @@ pub fn elide(text: &str, limit: usize, ellipsis: &str) -> String {
 /// As [`elide`]; text that is plain and fits, as ids and titles mostly are, is not copied.
 pub fn elided<'a>(text: &'a str, limit: usize, ellipsis: &str) -> Cow<'a, str> {
     // Not plain is what `Untrusted` might change.
-    let is_plain = || {
-        text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & (byte != b'#'))
-            && !text.trim_start().starts_with(':')
-    };
+    let begins = |text: &str| text.bytes().find(|byte| *byte != b' ');
+    let is_plain = || needs(text) & (ESCAPES | COMMANDS) == 0 && begins(text) != Some(b':');
     if text.len() <= limit && is_plain() {
         return text.into();
     }
@@ -180,16 +179,27 @@ pub fn wrap(text: &str, limit: usize) -> Vec<String> {
 
 /// `0.3s`, `12s`, `2m 3s`, `1h 02m`.
 pub fn duration(duration: Duration) -> String {
+    let mut text = String::new();
+    push_duration(&mut text, duration);
+    text
+}
+
+/// Appends it.
+pub fn push_duration(out: &mut String, duration: Duration) {
     if duration < Duration::from_millis(950) {
-        let tenths = (duration.as_millis() + 50) / 100;
-        return if tenths == 0 { "0s".to_owned() } else { format!("0.{tenths}s") };
+        let tenths = u64::from(duration.subsec_millis() + 50) / 100;
+        out.push_str(if tenths == 0 { "0" } else { "0." });
+        if tenths > 0 {
+            push_number(out, tenths);
+        }
+        return out.push('s');
     }
     let seconds = duration.as_secs() + u64::from(duration.subsec_millis() >= 500);
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
-        _ => format!("{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
-    }
+    let _ = match seconds {
+        0..60 => write!(out, "{seconds}s"),
+        60..3600 => write!(out, "{}m {}s", seconds / 60, seconds % 60),
+        _ => write!(out, "{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
+    };
 }
 
 /// `1,234,567`

@@ -10,7 +10,7 @@ use crate::event::{
 use crate::plan::{Plan, Role};
 use crate::summary::{Summary, TaskState};
 use crate::task::{Task, TaskId};
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::time::Duration;
 
 /// The longest last line of output that is kept of a running task.
@@ -72,6 +72,8 @@ pub struct View {
     failing: HashMap<TaskId, Box<AttemptReport>>,
     /// The last report of the task that the last event settled as failed.
     last_failure: Option<Box<AttemptReport>>,
+    /// What ended last: its texts have room for those of what starts next.
+    spare: Option<Running>,
 }
 
 impl View {
@@ -112,7 +114,7 @@ impl View {
                 self.start(plan, task, *attempt, *worker, event.at);
             }
             EventKind::AttemptFinished { task, report, .. } => {
-                self.running.remove(&task.id);
+                self.spare = self.running.remove(&task.id).or(self.spare.take());
                 if !report.outcome.is_success() {
                     self.failing.insert(task.id.clone(), report.clone());
                 }
@@ -222,14 +224,12 @@ impl View {
 
     fn start(&mut self, plan: &Plan, task: &TaskRef, attempt: u32, worker: u32, at: Elapsed) {
         self.forget(&task.id);
-        let running = Running {
-            id: task.id.clone(),
-            title: title(plan, task).to_owned(),
-            attempt,
-            worker,
-            since: at,
-            last_line: String::new(),
-        };
+        let (mut text, mut last_line) =
+            self.spare.take().map_or_else(Default::default, |spare| (spare.title, spare.last_line));
+        text.clear();
+        text.push_str(title(plan, task));
+        last_line.clear();
+        let running = Running { id: task.id.clone(), title: text, attempt, worker, since: at, last_line };
         self.running.insert(task.id.clone(), running);
     }
 

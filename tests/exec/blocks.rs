@@ -109,7 +109,7 @@ fn attributes_of_a_block_hold() {
     std::fs::create_dir(bench.path().join("web")).unwrap();
     let mut here = sh("pwd -P > where; echo \"$PWD|$A|$CI\" >> where");
     here.dir = Some("web".into());
-    here.env = vec![("A".into(), "b c".into()), ("CI".into(), "mine".into())];
+    here.env = vec![("A".into(), "b c".into()), ("CI".into(), "mine".into())].into();
     assert!(bench.run(&[here]).outcome.is_success());
     let web = bench.path().canonicalize().unwrap().join("web").display().to_string();
     assert_eq!(bench.file("web/where").unwrap(), format!("{web}\n{web}|b c|mine\n"));

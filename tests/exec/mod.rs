@@ -13,7 +13,7 @@ use specter::event::{AttemptReport, Stop};
 use specter::exec::{Attempt, NoObserver, OutputObserver, ShellConfig, ShellExecutor, StopHandle};
 use specter::source::Span;
 use specter::sys::LivePids;
-use specter::task::{Block, BlockKind, State, Task, TaskId, TaskIx};
+use specter::task::{Block, BlockKind, Few, State, Task, TaskId, TaskIx};
 use std::path::Path;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -108,7 +108,7 @@ fn block(kind: BlockKind, interpreter: &str, code: &str) -> Block {
         timeout: None,
         dir: None,
         retries: None,
-        env: Vec::new(),
+        env: Few::new(),
         line: 3,
         span: Span { start: 0, end: 0 },
     }
@@ -119,7 +119,7 @@ fn task(blocks: &[Block]) -> Task {
     Task {
         id: TaskId::new("T001"),
         synthetic: false,
-        aliases: Vec::new(),
+        aliases: Few::new(),
         line: 1,
         span,
         id_span: span,
@@ -127,16 +127,16 @@ fn task(blocks: &[Block]) -> Task {
         checkbox: None,
         state: State::Open,
         parallel: false,
-        stories: Vec::new(),
+        stories: Few::new(),
         all_stories: false,
         priority: None,
         layer: None,
-        tags: Vec::new(),
+        tags: Few::new(),
         phase: None,
         group: None,
         is_group: false,
         checkpoint: false,
-        files: Vec::new(),
+        files: Few::new(),
         blocks: blocks.to_vec(),
         agent: None,
         body: span,

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use specter::boxes::{Boxes, Ticked};
 use specter::diagnostic::Diagnostic;
-use specter::source::{SourceText, Span};
-use specter::task::{Checkbox, Document, State, Task, TaskId};
+use specter::source::{Excerpt, SourceText, Span};
+use specter::task::{Checkbox, Document, Few, State, Task, TaskId};
 use specter::writeback::Tick;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -25,39 +25,32 @@ fn parse_line(source: &SourceText, line: u32) -> Option<Task> {
     let (id, title) = rest.split_once(' ')?;
     let span = source.line_span(line);
     let start = span.start as usize + before.len() + 3;
-    let checkbox = Checkbox { inner: Span::new(start, start + mark.len()), mark: mark.to_owned() };
-    Some(Task {
-        id: TaskId::new(id),
-        title: title.to_owned(),
-        line,
-        span,
-        checkbox: Some(checkbox),
-        ..blank()
-    })
+    let checkbox = Checkbox { inner: Span::new(start, start + mark.len()), mark: mark.into() };
+    Some(Task { id: TaskId::new(id), title: title.into(), line, span, checkbox: Some(checkbox), ..blank() })
 }
 
 fn blank() -> Task {
     Task {
         id: TaskId::new(""),
         synthetic: false,
-        aliases: Vec::new(),
+        aliases: Few::new(),
         line: 0,
         span: Span::default(),
         id_span: Span::default(),
-        title: String::new(),
+        title: Excerpt::default(),
         checkbox: None,
         state: State::Open,
         parallel: false,
-        stories: Vec::new(),
+        stories: Few::new(),
         all_stories: false,
         priority: None,
         layer: None,
-        tags: Vec::new(),
+        tags: Few::new(),
         phase: None,
         group: None,
         is_group: false,
         checkpoint: false,
-        files: Vec::new(),
+        files: Few::new(),
         blocks: Vec::new(),
         agent: None,
         body: Span::default(),
@@ -65,7 +58,7 @@ fn blank() -> Task {
 }
 
 pub(super) fn tick(id: &str, title: &str) -> Tick {
-    Tick { task: TaskId::new(id), title: title.to_owned(), mark: " ".to_owned() }
+    Tick { task: TaskId::new(id), title: title.into(), mark: " ".into(), line: 0 }
 }
 
 struct File {
@@ -210,7 +203,7 @@ fn of_two_tasks_with_one_id_the_one_with_the_text_is_ticked() {
 #[test]
 fn a_mark_that_the_plan_treated_as_open_is_replaced() {
     let file = File::new("- [~] T1 a\n");
-    file.boxes().tick(&[Tick { mark: "~".to_owned(), ..tick("T1", "a") }]);
+    file.boxes().tick(&[Tick { mark: "~".into(), ..tick("T1", "a") }]);
     assert_eq!(file.text(), "- [x] T1 a\n");
 }
 
@@ -258,9 +251,9 @@ fn a_symlinked_file_is_ticked_where_it_is() {
 fn an_edit_before_the_first_tick_is_noticed_against_the_plan() {
     let file = File::new("- [ ] T1 a\n");
     let contents = specter::fs::read(&file.path, 1000).unwrap();
-    let source = SourceText::from_bytes("tasks.md", contents.bytes.clone()).unwrap();
+    let source = SourceText::from_bytes("tasks.md", contents.bytes).unwrap();
     let (document, _) = parse(&source);
-    let mut boxes = file.boxes().planned(contents, source, document);
+    let mut boxes = file.boxes().planned(contents.identity, &source, &document);
     assert!(boxes.tick(&[]).changed.is_none());
     file.replace("- [ ] T1 a\n- [ ] T2 b\n");
     assert_eq!(boxes.tick(&[]).changed.unwrap().document.tasks.len(), 2);

@@ -23,9 +23,9 @@ fn hostile_plan(titles: &[String]) -> Plan {
         plan(Mode::Graph, &titles.iter().enumerate().map(|(n, _)| format!("T{n} x\n")).collect::<String>());
     for (n, title) in titles.iter().enumerate() {
         plan.tasks[n] = task("T0 x", n as u32 + 1, None);
-        plan.tasks[n].title.clone_from(title);
+        plan.tasks[n].title = title.as_str().into();
         plan.tasks[n].id = TaskId::new(&format!("{n}{title}"));
-        plan.tasks[n].stories = vec![specter::task::Story(title.clone())];
+        plan.tasks[n].stories = vec![specter::task::Story(title.clone())].into();
     }
     plan.file = format!("specs/{}/tasks.md", titles[0].replace('/', "_"));
     plan

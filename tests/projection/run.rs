@@ -8,7 +8,7 @@ use specter::plan::graph::{Edge, Graph};
 use specter::plan::{EdgeKind, Lane, LaneIx, Mode, Plan, PlannedTask, Reason, Role};
 use specter::source::Span;
 use specter::summary::Summary;
-use specter::task::{Phase, PhaseIx, PhaseKind, State, Story, Task, TaskId, TaskIx};
+use specter::task::{Few, Phase, PhaseIx, PhaseKind, State, Story, Task, TaskId, TaskIx};
 use std::time::Duration;
 
 /// 2026-01-31T14:20:00Z
@@ -29,7 +29,7 @@ pub(crate) fn plan(mode: Mode, text: &str) -> Plan {
             _ if task.is_group => Role::Group,
             _ => Role::Run,
         },
-        lanes: vec![LaneIx(0)],
+        lanes: vec![LaneIx(0)].into(),
         estimate: Duration::from_secs(12),
         remaining: Duration::from_secs(12),
     });
@@ -67,7 +67,7 @@ fn phase(title: &str, line: u32) -> Phase {
         title: title.to_owned(),
         number: None,
         kind: PhaseKind::Other,
-        stories: Vec::new(),
+        stories: Few::new(),
         priority: None,
         line,
         span: Span::default(),
@@ -87,24 +87,24 @@ pub(crate) fn task(line: &str, number: u32, phase: Option<usize>) -> Task {
     Task {
         id: TaskId::new(id),
         synthetic: false,
-        aliases: Vec::new(),
+        aliases: Few::new(),
         line: number,
         span: Span::default(),
         id_span: Span::default(),
-        title: title.to_owned(),
+        title: title.into(),
         checkbox: None,
         state: if done { State::Done } else { State::Open },
         parallel,
-        stories,
+        stories: stories.into(),
         all_stories: false,
         priority: None,
         layer: None,
-        tags: Vec::new(),
+        tags: Few::new(),
         phase: phase.map(|n| PhaseIx(n as u32)),
         group: None,
         is_group: false,
         checkpoint: false,
-        files: Vec::new(),
+        files: Few::new(),
         blocks: Vec::new(),
         agent: None,
         body: Span::default(),

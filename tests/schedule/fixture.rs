@@ -4,7 +4,7 @@ use fastrand::Rng;
 use specter::plan::graph::{Edge, Graph, NodeIx};
 use specter::plan::{EdgeKind, Lane, LaneIx, LeftOut, Mode, Plan, PlannedTask, Reason, Role};
 use specter::source::Span;
-use specter::task::{Block, BlockKind, NamedPath, State, Task, TaskId, TaskIx};
+use specter::task::{Block, BlockKind, Few, NamedPath, State, Task, TaskId, TaskIx};
 use std::time::Duration;
 
 /// A task as a test writes it. Edges run from lower to higher `place`, so no file has a cycle.
@@ -300,19 +300,19 @@ impl File {
         Task {
             id: TaskId::new(&line.id),
             synthetic: false,
-            aliases: Vec::new(),
+            aliases: Few::new(),
             line: 1,
             span: Span::default(),
             id_span: Span::default(),
-            title: line.id.clone(),
+            title: line.id.as_str().into(),
             checkbox: None,
             state: if line.role == Role::Done { State::Done } else { State::Open },
             parallel: line.parallel,
-            stories: Vec::new(),
+            stories: Few::new(),
             all_stories: false,
             priority: line.priority,
             layer: None,
-            tags: Vec::new(),
+            tags: Few::new(),
             phase: None,
             group: group.map(|n| TaskIx(n as u32)),
             is_group: line.id.starts_with('G'),
@@ -328,12 +328,12 @@ impl File {
 fn run_block(retries: Option<u32>) -> Block {
     Block {
         kind: BlockKind::Run,
-        interpreter: "sh".to_owned(),
-        code: "true".to_owned(),
+        interpreter: "sh".into(),
+        code: "true".into(),
         timeout: None,
         dir: None,
         retries,
-        env: Vec::new(),
+        env: Few::new(),
         line: 1,
         span: Span::default(),
     }

@@ -6,7 +6,7 @@ use specter::event::{
 use specter::plan::graph::{Edge, Graph, NodeIx};
 use specter::plan::{EdgeKind, Lane, LaneIx, LeftOut, Mode, Plan, PlannedTask, Reason, Role};
 use specter::source::Span;
-use specter::task::{Phase, PhaseIx, PhaseKind, State, Story, Task, TaskId, TaskIx};
+use specter::task::{Few, Phase, PhaseIx, PhaseKind, State, Story, Task, TaskId, TaskIx};
 use specter::ui::theme::Screen;
 use std::time::Duration;
 
@@ -29,24 +29,24 @@ pub(crate) fn task(id: &str, title: &str) -> Task {
     Task {
         id: TaskId::new(id),
         synthetic: false,
-        aliases: Vec::new(),
+        aliases: Few::new(),
         line: 0,
         span: Span::default(),
         id_span: Span::default(),
-        title: title.to_owned(),
+        title: title.into(),
         checkbox: None,
         state: State::Open,
         parallel: false,
-        stories: Vec::new(),
+        stories: Few::new(),
         all_stories: false,
         priority: None,
         layer: None,
-        tags: Vec::new(),
+        tags: Few::new(),
         phase: None,
         group: None,
         is_group: false,
         checkpoint: false,
-        files: Vec::new(),
+        files: Few::new(),
         blocks: Vec::new(),
         agent: None,
         body: Span::default(),
@@ -62,7 +62,7 @@ pub(crate) fn plan(tasks: &[(&str, &str)]) -> Plan {
         .collect();
     let planned = PlannedTask {
         role: Role::Run,
-        lanes: vec![LaneIx(0)],
+        lanes: vec![LaneIx(0)].into(),
         estimate: Duration::from_secs(12),
         remaining: Duration::from_secs(12),
     };
@@ -97,7 +97,7 @@ pub(crate) fn feature() -> Plan {
         ("T012", "Something half done"),
     ]);
     let phase = |title: &str, kind, line, stories: &[&str]| Phase {
-        title: title.to_owned(),
+        title: title.into(),
         number: None,
         kind,
         stories: stories.iter().map(|story| Story((*story).to_owned())).collect(),
@@ -119,10 +119,10 @@ pub(crate) fn feature() -> Plan {
     for (n, place) in places.into_iter().enumerate() {
         plan.tasks[n].phase = Some(PhaseIx(place));
         plan.tasks[n].state = states[n];
-        plan.planned[n].lanes = vec![LaneIx(place)];
+        plan.planned[n].lanes = vec![LaneIx(place)].into();
         plan.planned[n].remaining = Duration::from_secs(60 - 4 * n as u64);
         if place == 2 {
-            plan.tasks[n].stories = vec![Story("US1".to_owned())];
+            plan.tasks[n].stories = vec![Story("US1".to_owned())].into();
         }
     }
     (plan.tasks[0].state, plan.planned[0].role) = (State::Done, Role::Done);

@@ -212,18 +212,18 @@ impl Trust {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::source::Span;
-    use crate::task::{State as TaskState, TaskId};
+    use crate::source::{Excerpt, Span};
+    use crate::task::{Few, State as TaskState, TaskId};
 
     pub(crate) fn block(kind: BlockKind, code: &str) -> Block {
         Block {
             kind,
-            interpreter: "sh".to_owned(),
-            code: code.to_owned(),
+            interpreter: "sh".into(),
+            code: code.into(),
             timeout: None,
             dir: None,
             retries: None,
-            env: Vec::new(),
+            env: Few::new(),
             line: 1,
             span: Span::default(),
         }
@@ -233,24 +233,24 @@ pub(super) mod tests {
         Task {
             id: TaskId::new(id),
             synthetic: false,
-            aliases: Vec::new(),
+            aliases: Few::new(),
             line: 1,
             span: Span::default(),
             id_span: Span::default(),
-            title: String::new(),
+            title: Excerpt::default(),
             checkbox: None,
             state: TaskState::Open,
             parallel: false,
-            stories: Vec::new(),
+            stories: Few::new(),
             all_stories: false,
             priority: None,
             layer: None,
-            tags: Vec::new(),
+            tags: Few::new(),
             phase: None,
             group: None,
             is_group: false,
             checkpoint: false,
-            files: Vec::new(),
+            files: Few::new(),
             blocks,
             agent: None,
             body: Span::default(),
@@ -269,13 +269,13 @@ pub(super) mod tests {
             vec![base()],
             vec![block(Verify, "make")],
             vec![block(Run, "make ")],
-            vec![Block { interpreter: "bash".to_owned(), ..base() }],
+            vec![Block { interpreter: "bash".into(), ..base() }],
             vec![Block { dir: Some("web".to_owned()), ..base() }],
             vec![Block { dir: Some(String::new()), ..base() }],
             vec![Block { retries: Some(0), ..base() }],
             vec![Block { timeout: Some(std::time::Duration::from_secs(1)), ..base() }],
-            vec![Block { env: vec![("A".to_owned(), "B".to_owned())], ..base() }],
-            vec![Block { env: vec![("AB".to_owned(), String::new())], ..base() }],
+            vec![Block { env: vec![("A".to_owned(), "B".to_owned())].into(), ..base() }],
+            vec![Block { env: vec![("AB".to_owned(), String::new())].into(), ..base() }],
             vec![base(), base()],
             vec![base(), block(Run, "true")],
             vec![block(Run, "true"), base()],
@@ -289,7 +289,7 @@ pub(super) mod tests {
         let a = || task("T1", vec![block(BlockKind::Run, "a")]);
         let b = || task("T2", vec![block(BlockKind::Run, "b")]);
         let renamed =
-            Task { id: TaskId::new("T9"), title: "new".to_owned(), state: TaskState::Done, line: 7, ..a() };
+            Task { id: TaskId::new("T9"), title: "new".into(), state: TaskState::Done, line: 7, ..a() };
         let before = Commands::of(&[a(), b()], &[]);
         let after = Commands::of(&[task("T0", Vec::new()), b(), renamed], &[]);
         assert_eq!(before.hash(), after.hash());

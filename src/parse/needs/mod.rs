@@ -88,9 +88,9 @@ pub(super) fn target(text: &str, at: usize, numbers: bool) -> Option<(Target, us
     let token = id::listed(text, at, numbers)?;
     let first = &text[token.start..token.end];
     if let Some((last, end)) = id::range_end(text, first, token.end) {
-        return Some((Target::Range(first.to_owned(), last), end));
+        return Some((Target::Range(first.into(), last.as_str().into()), end));
     }
-    Some((Target::Id(first.to_owned()), token.end))
+    Some((Target::Id(first.into()), token.end))
 }
 
 /// `Phase 2`, `phase 3.1`, `Phase N`.
@@ -272,7 +272,7 @@ mod tests {
 
     pub(super) fn show(named: &[Named]) -> String {
         let one = |named: &Named| match &named.target {
-            Target::Id(id) => id.clone(),
+            Target::Id(id) => id.to_string(),
             Target::Range(a, b) => format!("{a}..{b}"),
             Target::Story(story) => story.0.clone(),
             Target::Phase(number) => format!("phase {number}"),

@@ -54,7 +54,7 @@ pub(super) fn assert_sound(source: &SourceText) {
         );
         if let Some(checkbox) = &task.checkbox {
             let (start, end) = (checkbox.inner.start as usize, checkbox.inner.end as usize);
-            assert_eq!(&text[start..end], checkbox.mark);
+            assert_eq!(checkbox.mark, text[start..end]);
             assert_eq!(
                 (&text[start - 1..start], &text[end..=end]),
                 ("[", "]"),

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 fn target(target: &Target) -> String {
     match target {
-        Target::Id(id) => id.clone(),
+        Target::Id(id) => id.to_string(),
         Target::Range(first, last) => format!("{first}..{last}"),
         Target::Story(story) => story.0.clone(),
         Target::Phase(number) => format!("phase {number}"),

@@ -45,7 +45,7 @@ fn read(bytes: &[u8]) -> Result<(SourceText, Document), specter::source::NotText
 
 /// Decides and applies; gives the file afterwards.
 fn assert_pure(source: &SourceText, document: &Document, now: &[u8], wanted: &[Tick]) -> Vec<u8> {
-    let edits = ticks(document, source, &Index::new(document), wanted);
+    let edits = ticks(&Index::new(document, source), wanted);
     assert_eq!(edits.edits.len() + edits.already.len() + edits.problems.len(), wanted.len());
     let mut after = now.to_vec();
     for edit in &edits.edits {

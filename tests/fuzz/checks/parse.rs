@@ -40,7 +40,7 @@ pub(crate) fn assert_sound(source: &SourceText, document: &Document) {
         assert!(task.blocks.iter().all(|block| good(block.span)));
         if let Some(checkbox) = &task.checkbox {
             let range = checkbox.inner.range();
-            assert_eq!(&text[range.clone()], checkbox.mark);
+            assert_eq!(checkbox.mark, text[range.clone()]);
             assert_eq!((&text[range.start - 1..range.start], &text[range.end..=range.end]), ("[", "]"));
         }
     }

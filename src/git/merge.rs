@@ -1,0 +1,165 @@
+//! Three versions of one path become one, or a conflict that shows both sides. A side is never taken wholesale where
+//! both changed something.
+
+use super::error::git;
+use super::repo::Git;
+use super::tree::{Entry, Kind};
+use super::{Attempt, Error};
+use git2::{MergeFileInput, MergeFileOptions, merge_file};
+use std::path::PathBuf;
+
+/// Hunks are shown up to this many lines a side.
+const SHOWN_LINES: usize = 200;
+
+/// A path that cannot be merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    pub path: PathBuf,
+    pub kind: ConflictKind,
+    /// Whose attempt last changed the path on the other side; none: the user did, in the working tree.
+    pub other: Option<Attempt>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConflictKind {
+    /// Both changed the same lines.
+    Lines(Vec<Hunk>),
+    /// Both changed it, and it is no text.
+    Binary,
+    /// It was removed there and changed by the attempt.
+    RemovedThere,
+    /// It was changed there and removed by the attempt.
+    RemovedByAttempt,
+    /// Both made it something else: a file, a link, a submodule.
+    DifferentKinds,
+    /// A directory stands where a file should, or a file or link where a directory should.
+    InTheWay(PathBuf),
+}
+
+/// Lines that both sides changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hunk {
+    pub base: Vec<String>,
+    pub there: Vec<String>,
+    pub attempt: Vec<String>,
+}
+
+pub(super) enum Merged {
+    Is(Option<Entry>),
+    Conflict(ConflictKind),
+}
+
+impl Git {
+    /// What `base` becomes if both `there` and `attempt` happen to it.
+    pub(super) fn merge_entry(
+        &self,
+        base: Option<Entry>,
+        there: Option<Entry>,
+        attempt: Option<Entry>,
+    ) -> Result<Merged, Error> {
+        if there == attempt || attempt == base {
+            return Ok(Merged::Is(there));
+        }
+        if there == base {
+            return Ok(Merged::Is(attempt));
+        }
+        let (there, attempt) = match (there, attempt) {
+            (Some(there), Some(attempt)) => (there, attempt),
+            (None, _) => return Ok(Merged::Conflict(ConflictKind::RemovedThere)),
+            (_, None) => return Ok(Merged::Conflict(ConflictKind::RemovedByAttempt)),
+        };
+        let base = base.filter(|base| base.kind.is_file());
+        if !there.kind.is_file() || !attempt.kind.is_file() {
+            return Ok(Merged::Conflict(ConflictKind::DifferentKinds));
+        }
+        let kind = match base {
+            Some(base) if base.kind == there.kind => attempt.kind,
+            _ => there.kind,
+        };
+        self.merge_content(base, there, attempt, kind)
+    }
+
+    fn merge_content(
+        &self,
+        base: Option<Entry>,
+        there: Entry,
+        attempt: Entry,
+        kind: Kind,
+    ) -> Result<Merged, Error> {
+        if there.id == attempt.id || base.is_some_and(|base| base.id == attempt.id) {
+            return Ok(Merged::Is(Some(Entry { id: there.id, kind })));
+        }
+        if base.is_some_and(|base| base.id == there.id) {
+            return Ok(Merged::Is(Some(Entry { id: attempt.id, kind })));
+        }
+        let base = base.map(|base| self.content(base.id)).transpose()?.unwrap_or_default();
+        let (there, attempt) = (self.content(there.id)?, self.content(attempt.id)?);
+        let sides = [&base, &there, &attempt];
+        if sides.iter().any(|side| is_binary(side)) {
+            return Ok(Merged::Conflict(ConflictKind::Binary));
+        }
+        let size = marker_size(&sides);
+        let input = |bytes| {
+            let mut input = MergeFileInput::new();
+            input.content(bytes);
+            input
+        };
+        let (in_base, in_there, in_attempt) = (input(&base), input(&there), input(&attempt));
+        let mut options = MergeFileOptions::new();
+        options.style_diff3(true).marker_size(size);
+        let result =
+            merge_file(&in_base, &in_there, &in_attempt, Some(&mut options)).map_err(git("merge a file"))?;
+        if !result.is_automergeable() {
+            return Ok(Merged::Conflict(ConflictKind::Lines(hunks(result.content(), size))));
+        }
+        let id = self.blob(result.content())?;
+        Ok(Merged::Is(Some(Entry { id, kind })))
+    }
+}
+
+/// As git decides it.
+fn is_binary(bytes: &[u8]) -> bool {
+    memchr::memchr(0, &bytes[..bytes.len().min(8000)]).is_some()
+}
+
+/// Long enough that no line of the files looks like a marker.
+fn marker_size(sides: &[&Vec<u8>]) -> u16 {
+    let is_taken = |size: usize| {
+        let markers: Vec<Vec<u8>> = [b'<', b'|', b'=', b'>'].iter().map(|c| vec![*c; size]).collect();
+        sides
+            .iter()
+            .any(|side| side.split(|b| *b == b'\n').any(|line| markers.iter().any(|m| line.starts_with(m))))
+    };
+    (20..200).find(|size| !is_taken(*size)).unwrap_or(200) as u16
+}
+
+/// The conflicting places of a merge in diff3 style.
+fn hunks(text: &[u8], size: u16) -> Vec<Hunk> {
+    let marker = |c: u8| vec![c; usize::from(size)];
+    let (start, base, middle, end) = (marker(b'<'), marker(b'|'), marker(b'='), marker(b'>'));
+    let mut hunks = Vec::new();
+    let mut open: Option<(Hunk, u8)> = None;
+    for line in text.split(|b| *b == b'\n') {
+        if line.starts_with(&start) {
+            open = Some((Hunk::default(), 0));
+            continue;
+        }
+        let Some((hunk, side)) = &mut open else { continue };
+        match () {
+            () if line.starts_with(&base) => *side = 1,
+            () if line.starts_with(&middle) => *side = 2,
+            () if line.starts_with(&end) => hunks.extend(open.take().map(|(hunk, _)| hunk)),
+            () => {
+                let lines = match side {
+                    0 => &mut hunk.there,
+                    1 => &mut hunk.base,
+                    _ => &mut hunk.attempt,
+                };
+                if lines.len() < SHOWN_LINES {
+                    lines.push(String::from_utf8_lossy(line).into_owned());
+                }
+            }
+        }
+    }
+    hunks
+}

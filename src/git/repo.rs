@@ -1,0 +1,202 @@
+//! The user's repository, opened so that nothing of it is ever run or written but objects and own references.
+
+use super::disk;
+use super::error::{at, git};
+use super::names::{ROOT, Run};
+use super::save::{Cache, Limits};
+use super::tree::RelPath;
+use super::{Error, Rules, Steps};
+use crate::clock::Clock;
+use crate::{fs, sys};
+use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags, Signature, Time};
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// How often and how long a reference is tried that somebody else has locked.
+const LOCK_TRIES: u32 = 50;
+const LOCK_WAIT: Duration = Duration::from_millis(40);
+/// A lock on one of specter's own references that is older was left by a process that died.
+const STALE_LOCK: Duration = Duration::from_millis(1500);
+
+/// The repository of one run, owned by one thread.
+pub struct Git {
+    pub(super) repo: Repository,
+    /// The working tree of the user, without links.
+    pub(super) root: PathBuf,
+    pub(super) run: Run,
+    pub(super) clock: Clock,
+    pub(super) rules: Rules,
+    pub(super) limits: Limits,
+    pub(super) steps: Steps,
+    /// What is being written lies here until it is complete: on the file system of the working tree.
+    pub(super) staging: PathBuf,
+    pub(super) caches: HashMap<PathBuf, Cache>,
+}
+
+impl Git {
+    /// Opens the repository whose working tree holds `inside`. `state` is a directory of specter's own.
+    pub fn open(inside: &Path, state: &Path, run: Run, rules: Rules, clock: Clock) -> Result<Git, Error> {
+        // Trees are written only from objects that exist; everything is synced before it has a name.
+        git2::opts::strict_object_creation(true);
+        sys::sync_git_objects();
+        let repo = discover(inside)?;
+        let root = working_directory(&repo)?;
+        let staging = state.join("git");
+        fs::create_private_dirs(&staging)?;
+        let staging = std::fs::canonicalize(&staging).map_err(at("resolve", &staging))?;
+        Ok(Git {
+            repo,
+            root,
+            run,
+            clock,
+            rules,
+            limits: Limits::default(),
+            steps: Steps::unlimited(),
+            staging,
+            caches: HashMap::new(),
+        })
+    }
+
+    /// What single files may take to be kept.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Git {
+        self.limits = limits;
+        self
+    }
+
+    /// For tests: stops after so many effects.
+    #[must_use]
+    pub fn with_steps(mut self, steps: Steps) -> Git {
+        self.steps = steps;
+        self
+    }
+
+    /// The user's working tree.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Removes locks on specter's own references that a killed run left. Call it while the run's own lock is held.
+    pub fn clear_stale_locks(&self) -> Result<usize, Error> {
+        let mut removed = 0;
+        let mut open = vec![self.repo.commondir().join(ROOT)];
+        while let Some(dir) = open.pop() {
+            let Ok(entries) = std::fs::read_dir(&dir) else { continue };
+            for entry in entries {
+                let entry = entry.map_err(at("list", &dir))?;
+                let path = entry.path();
+                let metadata = entry.metadata().map_err(at("inspect", &path))?;
+                if metadata.is_dir() {
+                    open.push(path);
+                } else if path.extension() == Some(OsStr::new("lock")) && is_stale(&metadata) {
+                    std::fs::remove_file(&path).map_err(at("remove", &path))?;
+                    removed += 1;
+                }
+            }
+        }
+        Ok(removed)
+    }
+
+    pub(super) fn find_ref(&self, name: &str) -> Result<Option<Oid>, Error> {
+        match self.repo.refname_to_id(name) {
+            Ok(id) => Ok(Some(id)),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(git("read a reference")(error)),
+        }
+    }
+
+    /// Points a reference of specter's at a commit, if it still is where `old` says (`None`: it does not exist).
+    pub(super) fn set_ref(&self, name: &str, new: Oid, old: Option<Oid>) -> Result<(), Error> {
+        self.steps.next()?;
+        for attempt in 1.. {
+            let result = match old {
+                Some(old) => self.repo.reference_matching(name, new, true, old, "specter"),
+                None => self.repo.reference(name, new, false, "specter"),
+            };
+            match result {
+                Ok(_) => break,
+                Err(error) if error.code() == ErrorCode::Locked && attempt < LOCK_TRIES => {
+                    std::thread::sleep(LOCK_WAIT);
+                }
+                // Held all that time: by nobody who lives.
+                Err(error) if error.code() == ErrorCode::Locked && attempt == LOCK_TRIES => {
+                    self.clear_stale_locks()?;
+                }
+                Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists) => {
+                    return Err(Error::Moved { reference: name.to_owned() });
+                }
+                Err(error) => return Err(git("write a reference")(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// A commit on no branch.
+    pub(super) fn commit(&self, tree: Oid, parents: &[Oid], message: &str) -> Result<Oid, Error> {
+        self.steps.next()?;
+        let seconds = (self.clock.wall_ms() / 1000) as i64;
+        let signature = Signature::new("specter", "specter@localhost", &Time::new(seconds, 0));
+        let write = || {
+            let signature = signature?;
+            let tree = self.repo.find_tree(tree)?;
+            let parents: Vec<_> =
+                parents.iter().map(|id| self.repo.find_commit(*id)).collect::<Result<_, _>>()?;
+            let parents: Vec<_> = parents.iter().collect();
+            self.repo.commit(None, &signature, &signature, message, &tree, &parents)
+        };
+        write().map_err(git("write a commit"))
+    }
+
+    pub(super) fn tree_of(&self, commit: Oid) -> Result<Oid, Error> {
+        self.repo.find_commit(commit).map(|commit| commit.tree_id()).map_err(git("read a commit"))
+    }
+
+    pub(super) fn blob(&self, bytes: &[u8]) -> Result<Oid, Error> {
+        self.repo.blob(bytes).map_err(git("write a file's content"))
+    }
+
+    pub(super) fn content(&self, id: Oid) -> Result<Vec<u8>, Error> {
+        self.repo.find_blob(id).map(|blob| blob.content().to_vec()).map_err(git("read a file's content"))
+    }
+
+    /// What the user's index tracks, also where it is ignored.
+    pub(super) fn tracked(&self) -> Result<BTreeSet<RelPath>, Error> {
+        let mut index = self.repo.index().map_err(git("read the index"))?;
+        index.read(false).map_err(git("read the index"))?;
+        Ok(index.iter().map(|entry| entry.path).collect())
+    }
+
+    /// An object of this repository is below this directory.
+    pub(super) fn objects(&self) -> PathBuf {
+        self.repo.commondir().join("objects")
+    }
+
+    pub(super) fn fs_now(&self) -> Result<i128, Error> {
+        disk::now_in(&self.staging)
+    }
+}
+
+fn is_stale(metadata: &std::fs::Metadata) -> bool {
+    let age = |at: SystemTime| at.elapsed().unwrap_or_default();
+    metadata.modified().is_ok_and(|at| age(at) > STALE_LOCK)
+}
+
+/// The repository a path is in. The owner of its directory must be this user, as git demands it; the environment
+/// (`GIT_DIR` and its kin, set where specter is started by a hook) is not asked.
+pub(super) fn discover(inside: &Path) -> Result<Repository, Error> {
+    let none: [&OsStr; 0] = [];
+    match Repository::open_ext(inside, RepositoryOpenFlags::empty(), none) {
+        Ok(repo) => Ok(repo),
+        Err(error) if error.code() == ErrorCode::NotFound => {
+            Err(Error::NoRepository { path: inside.to_owned() })
+        }
+        Err(error) => Err(git("open the repository")(error)),
+    }
+}
+
+pub(super) fn working_directory(repo: &Repository) -> Result<PathBuf, Error> {
+    let root = repo.workdir().ok_or_else(|| Error::Bare { path: repo.path().to_owned() })?;
+    std::fs::canonicalize(root).map_err(at("resolve", root))
+}

@@ -1,0 +1,195 @@
+//! Which files a working tree has that are worth keeping: tracked ones, and others that git does not ignore.
+//! Reads names and metadata only. What cannot be kept is listed with its reason, never passed over.
+
+use super::Error;
+use super::disk::{self, Stamp, join, left_out};
+use super::error::{at, git};
+use super::tree::RelPath;
+use git2::Repository;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Deeper directories are listed as left out.
+const MAX_DEPTH: usize = 512;
+
+/// Something in a working tree that saving it does not cover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    pub path: PathBuf,
+    pub why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    Unreadable(String),
+    /// Bytes.
+    TooLarge(u64),
+    /// A repository inside the repository, with whatever it holds.
+    NestedRepository,
+    /// A named pipe, a socket, a device.
+    Special,
+    TooDeep,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::Unreadable(reason) => write!(f, "cannot be read: {reason}"),
+            Why::TooLarge(bytes) => write!(f, "too large: {bytes} bytes"),
+            Why::NestedRepository => f.write_str("a repository of its own"),
+            Why::Special => f.write_str("neither a file nor a link"),
+            Why::TooDeep => f.write_str("too many directories deep"),
+        }
+    }
+}
+
+pub(super) struct Found {
+    pub path: RelPath,
+    pub stamp: Stamp,
+}
+
+#[derive(Default)]
+pub(super) struct Walked {
+    pub files: Vec<Found>,
+    pub left_out: Vec<LeftOut>,
+    /// What git ignores: the topmost names only.
+    pub ignored: Vec<RelPath>,
+    /// Submodules that stand where they are tracked.
+    pub submodules: Vec<RelPath>,
+}
+
+/// What decides whether a file is worth keeping.
+pub(super) struct Scope<'a> {
+    /// Open with its working directory at the root that is walked; none: nothing is ignored.
+    pub rules: Option<&'a Repository>,
+    /// Kept even if ignored.
+    pub tracked: &'a BTreeSet<RelPath>,
+    /// Never kept and never listed, with everything below.
+    pub skip: &'a [RelPath],
+}
+
+impl Scope<'_> {
+    fn is_skipped(&self, path: &[u8]) -> bool {
+        self.skip.iter().any(|skip| skip == path)
+    }
+
+    fn is_ignored(&self, path: &[u8], is_dir: bool) -> Result<bool, Error> {
+        let Some(rules) = self.rules else { return Ok(false) };
+        let mut path = path.to_vec();
+        if is_dir {
+            path.push(b'/');
+        }
+        rules
+            .is_path_ignored(Path::new(std::ffi::OsStr::from_bytes(&path)))
+            .map_err(git("read the ignore rules"))
+    }
+
+    fn has_tracked_below(&self, dir: &[u8]) -> bool {
+        let mut prefix = dir.to_vec();
+        prefix.push(b'/');
+        self.tracked.range(prefix.clone()..).next().is_some_and(|path| path.starts_with(&prefix))
+    }
+}
+
+/// Walks everything below `start` (empty: the whole tree).
+pub(super) fn walk(root: &Path, start: &[u8], scope: &Scope<'_>) -> Result<Walked, Error> {
+    let mut walked = Walked::default();
+    // Directories still to be read; whether the ignore rules say no to what is untracked in them.
+    let mut open: Vec<(RelPath, usize, bool)> = vec![(start.to_vec(), 0, false)];
+    while let Some((dir, depth, is_ignored)) = open.pop() {
+        let path = join(root, &dir);
+        let names = match names_in(&path) {
+            Ok(names) => names,
+            Err(error) if dir.is_empty() => return Err(Error::io("list", &path, error)),
+            Err(error) => {
+                walked.left_out.push(left_out(&dir, Why::Unreadable(error.to_string())));
+                continue;
+            }
+        };
+        if !dir.is_empty() && names.iter().any(|name| name.eq_ignore_ascii_case(b".git")) {
+            if scope.tracked.contains(&dir) {
+                walked.submodules.push(dir);
+            } else {
+                walked.left_out.push(left_out(&dir, Why::NestedRepository));
+            }
+            continue;
+        }
+        for name in names {
+            let is_git = dir.is_empty() && name.eq_ignore_ascii_case(b".git");
+            let child = below(&dir, &name);
+            if is_git || scope.is_skipped(&child) {
+                continue;
+            }
+            let full = join(root, &child);
+            let metadata = match std::fs::symlink_metadata(&full) {
+                Ok(metadata) => metadata,
+                // Gone since the directory was read.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    walked.left_out.push(left_out(&child, Why::Unreadable(error.to_string())));
+                    continue;
+                }
+            };
+            if metadata.is_dir() {
+                // A submodule that was never filled.
+                if scope.tracked.contains(&child) && names_in(&full).is_ok_and(|names| names.is_empty()) {
+                    walked.submodules.push(child);
+                    continue;
+                }
+                let ignored = is_ignored || scope.is_ignored(&child, true)?;
+                match () {
+                    () if ignored && !scope.has_tracked_below(&child) => walked.ignored.push(child),
+                    () if depth >= MAX_DEPTH => walked.left_out.push(left_out(&child, Why::TooDeep)),
+                    () => open.push((child, depth + 1, ignored)),
+                }
+                continue;
+            }
+            let is_tracked = scope.tracked.contains(&child);
+            if !is_tracked && (is_ignored || scope.is_ignored(&child, false)?) {
+                walked.ignored.push(child);
+                continue;
+            }
+            match disk::kind_of(&metadata) {
+                Some(_) => walked.files.push(Found { path: child, stamp: Stamp::of(&metadata) }),
+                None => walked.left_out.push(left_out(&child, Why::Special)),
+            }
+        }
+    }
+    Ok(walked)
+}
+
+fn names_in(dir: &Path) -> std::io::Result<Vec<Vec<u8>>> {
+    std::fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().as_bytes().to_vec())).collect()
+}
+
+pub(super) fn below(dir: &[u8], name: &[u8]) -> RelPath {
+    let mut path = Vec::with_capacity(dir.len() + name.len() + 1);
+    if !dir.is_empty() {
+        path.extend_from_slice(dir);
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    path
+}
+
+/// Bytes that a file or directory takes, counted no further than `limit`.
+pub(super) fn size(path: &Path, limit: u64) -> Result<u64, Error> {
+    let mut total = 0;
+    let mut open = vec![path.to_owned()];
+    while let Some(path) = open.pop() {
+        let metadata = std::fs::symlink_metadata(&path).map_err(at("inspect", &path))?;
+        if metadata.is_dir() {
+            for entry in std::fs::read_dir(&path).map_err(at("list", &path))? {
+                open.push(entry.map_err(at("list", &path))?.path());
+            }
+        } else {
+            total += metadata.len();
+        }
+        if total > limit {
+            break;
+        }
+    }
+    Ok(total)
+}

@@ -1,0 +1,607 @@
+//! Working trees of their own for attempts, outside the project, used again from a pool.
+//!
+//! Each is a small repository that borrows the user's objects: its own HEAD, index, references, stash, configuration.
+//! So whatever an attempt does with git in it meets no lock of the user's repository or of another attempt, moves no
+//! branch, shares no stash, and a sandbox needs to let it write nothing else. (Linked working trees share all of
+//! these, and adding them side by side fails at `config.lock`.)
+//!
+//! A slot `<pool>/<n>/` holds `git/` (the repository), a directory with the project's name (the tree) and `state`,
+//! which says what may be done: leased to an attempt, idle with a tree that is saved, or, without it, half made.
+
+use super::carry::{self, Carried, Carry};
+use super::disk::{self, Place, Stamp, join};
+use super::error::{at, git};
+use super::names::Attempt;
+use super::repo::Git;
+use super::save::{Cache, Saved};
+use super::tree::{self, Differs, Entry, Kind, RelPath};
+use super::walk::Scope;
+use super::{Error, LeftOut};
+use crate::fs::{self, Access};
+use git2::{Config, Index, IndexEntry, IndexTime, Oid, Repository, RepositoryOpenFlags};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+const STATE_LIMIT: u64 = 1 << 20;
+
+/// Where the working trees of one project are.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    dir: PathBuf,
+    /// Tools derive names from the directory they run in: every tree is called as the project is.
+    project: OsString,
+}
+
+/// What a slot is, on disk.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Slot {
+    Idle { tree: String },
+    Leased { base: String, task: String, attempt: u32 },
+}
+
+/// A working tree that an attempt has for itself.
+#[derive(Clone, Debug)]
+pub struct Worktree {
+    slot: PathBuf,
+    root: PathBuf,
+    /// The user's repository, whose ignore rules count: those of the attempt could hide what it made.
+    user_git: PathBuf,
+    base: Oid,
+    attempt: Attempt,
+}
+
+/// What became of a working tree that was given back.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Ready for the next attempt.
+    Idle,
+    /// It stays as it is, because not all of it could be saved.
+    Kept(Vec<LeftOut>),
+}
+
+impl Pool {
+    /// The pool of the project of `git`, below the user's cache directory.
+    pub fn open(cache: &Path, git: &Git) -> Result<Pool, Error> {
+        let digest = Sha256::digest(git.root.as_os_str().as_bytes());
+        let key: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let project = git.root.file_name().unwrap_or(OsStr::new("project")).to_owned();
+        let dir = cache.join(key);
+        fs::create_private_dirs(&dir)?;
+        let dir = std::fs::canonicalize(&dir).map_err(at("resolve", &dir))?;
+        Ok(Pool { dir, project })
+    }
+
+    fn slots(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut slots = Vec::new();
+        for entry in std::fs::read_dir(&self.dir).map_err(at("list", &self.dir))? {
+            let path = entry.map_err(at("list", &self.dir))?.path();
+            if path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.parse::<u32>().is_ok()) {
+                slots.push(path);
+            }
+        }
+        slots.sort_by_key(|path| number_of(path));
+        Ok(slots)
+    }
+}
+
+fn number_of(slot: &Path) -> u32 {
+    slot.file_name().and_then(OsStr::to_str).and_then(|name| name.parse().ok()).unwrap_or(0)
+}
+
+fn state_of(slot: &Path) -> Result<Option<Slot>, Error> {
+    match fs::read(&slot.join("state"), STATE_LIMIT) {
+        // One that cannot be understood is not half made: it stays until a person looks at it.
+        Ok(contents) => serde_json::from_slice(&contents.bytes)
+            .map(Some)
+            .map_err(|error| Error::io("understand", &slot.join("state"), std::io::Error::other(error))),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn set_state(slot: &Path, state: &Slot) -> Result<(), Error> {
+    let text = serde_json::to_vec(state)
+        .map_err(|error| Error::io("write", &slot.join("state"), std::io::Error::other(error)))?;
+    Ok(fs::atomic_replace(&slot.join("state"), &text, Access::Private)?)
+}
+
+fn clear_state(slot: &Path) -> Result<(), Error> {
+    let path = slot.join("state");
+    std::fs::remove_file(&path).map_err(at("remove", &path))?;
+    Ok(fs::sync_dir(slot)?)
+}
+
+impl Worktree {
+    /// Where the attempt works.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The commit it started from.
+    pub fn base(&self) -> Oid {
+        self.base
+    }
+
+    /// Whose it is.
+    pub fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    /// Its own repository: what a sandbox must let it write besides the tree.
+    pub fn git_dir(&self) -> PathBuf {
+        self.slot.join("git")
+    }
+
+    pub(super) fn repository(&self) -> Result<Repository, Error> {
+        open_exactly(&self.git_dir())
+    }
+
+    pub(super) fn rules(&self) -> Result<Repository, Error> {
+        rules(&self.user_git, &self.root)
+    }
+}
+
+fn rules(user_git: &Path, root: &Path) -> Result<Repository, Error> {
+    let repo = open_exactly(user_git)?;
+    repo.set_workdir(root, false).map_err(git("open the repository"))?;
+    Ok(repo)
+}
+
+fn open_exactly(git_dir: &Path) -> Result<Repository, Error> {
+    let none: [&OsStr; 0] = [];
+    let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT | RepositoryOpenFlags::BARE;
+    Repository::open_ext(git_dir, flags, none).map_err(git("open the repository"))
+}
+
+impl Git {
+    /// A working tree that holds exactly `base`, and of what is ignored what is wanted.
+    pub fn lease(
+        &mut self,
+        pool: &Pool,
+        base: Oid,
+        attempt: &Attempt,
+        wanted: &[Carry],
+    ) -> Result<(Worktree, Vec<Carried>), Error> {
+        let tree = self.tree_of(base)?;
+        let slot = self.ready_slot(pool, tree)?;
+        let root = slot.join(&pool.project);
+        self.write_head(&slot, &root, base)?;
+        let carried = if wanted.is_empty() {
+            Vec::new()
+        } else {
+            let ignored = self.ignored_in_main()?;
+            carry::carry_over(&self.root, &root, &ignored, wanted)?
+        };
+        self.steps.next()?;
+        set_state(
+            &slot,
+            &Slot::Leased { base: base.to_string(), task: attempt.task.clone(), attempt: attempt.number },
+        )?;
+        let user_git = self.repo.path().to_owned();
+        Ok((Worktree { slot, root, user_git, base, attempt: attempt.clone() }, carried))
+    }
+
+    /// What a run that died left leased: to be saved, then given back.
+    pub fn leased(&self, pool: &Pool) -> Result<Vec<Worktree>, Error> {
+        let mut found = Vec::new();
+        for slot in pool.slots()? {
+            if let Some(Slot::Leased { base, task, attempt }) = state_of(&slot)? {
+                found.push(Worktree {
+                    root: slot.join(&pool.project),
+                    user_git: self.repo.path().to_owned(),
+                    base: Oid::from_str(&base).map_err(git("read a working tree's state"))?,
+                    attempt: Attempt { task, number: attempt },
+                    slot,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Gives a working tree back once what it holds is saved. Nothing else removes or resets one.
+    pub fn give_back(&mut self, worktree: Worktree, saved: &Saved) -> Result<Removal, Error> {
+        if saved.root != worktree.root {
+            return Err(Error::NotSaved { path: worktree.root, what: "another tree was saved".to_owned() });
+        }
+        if !saved.left_out.is_empty() {
+            return Ok(Removal::Kept(saved.left_out.clone()));
+        }
+        // Whoever wrote after it was saved is not to lose that.
+        let ignored = self.unchanged(&worktree, saved)?;
+        for path in &ignored {
+            self.remove_ignored(&worktree.root, path, saved)?;
+        }
+        self.steps.next()?;
+        set_state(&worktree.slot, &Slot::Idle { tree: saved.tree.to_string() })?;
+        Ok(Removal::Idle)
+    }
+
+    fn unchanged(&mut self, worktree: &Worktree, saved: &Saved) -> Result<Vec<RelPath>, Error> {
+        let rules = worktree.rules()?;
+        let mut tracked: BTreeSet<RelPath> = tree::flatten(&self.repo, saved.tree)?.into_keys().collect();
+        tracked.extend(
+            Index::open(&worktree.git_dir().join("index")).iter().flat_map(Index::iter).map(|e| e.path),
+        );
+        let mut cache = self.caches.remove(&worktree.root).unwrap_or_default();
+        let skip = self.rules.own_paths().to_vec();
+        let scope = Scope { rules: Some(&rules), tracked: &tracked, skip: &skip };
+        let now = self.snapshot(&worktree.root, &scope, &mut cache);
+        self.caches.insert(worktree.root.clone(), cache);
+        let now = now?;
+        if now.tree != saved.tree || now.left_out != saved.left_out {
+            return Err(Error::ChangedSince { path: worktree.root.clone() });
+        }
+        Ok(now.ignored)
+    }
+
+    /// Ignored files that were saved go, so that the next attempt starts clean; what is built again stays warm.
+    fn remove_ignored(&self, root: &Path, path: &[u8], saved: &Saved) -> Result<(), Error> {
+        let below: Vec<&RelPath> =
+            saved.ignored.keys().filter(|kept| super::save::is_at_or_below(kept, path)).collect();
+        for kept in below {
+            let full = join(root, kept);
+            let limit = self.limits.file_bytes;
+            let is_same = disk::read(&full, limit).is_ok_and(|read| {
+                Oid::hash_object(git2::ObjectType::Blob, &read.bytes).ok()
+                    == saved.ignored.get(kept).map(|e| e.id)
+            });
+            if !is_same {
+                return Err(Error::ChangedSince { path: full });
+            }
+            self.steps.next()?;
+            std::fs::remove_file(&full).map_err(at("remove", &full))?;
+            disk::prune(root, kept);
+        }
+        Ok(())
+    }
+
+    /// Removes half-made working trees, and idle ones until `keep` are left.
+    pub fn collect_garbage(&mut self, pool: &Pool, keep: usize) -> Result<usize, Error> {
+        let mut removed = 0;
+        let mut idle = 0;
+        for slot in pool.slots()? {
+            match state_of(&slot)? {
+                Some(Slot::Leased { .. }) => continue,
+                Some(Slot::Idle { .. }) if idle < keep => {
+                    idle += 1;
+                    continue;
+                }
+                Some(Slot::Idle { tree }) => {
+                    self.rescue_changes(&slot, &pool.project, &tree)?;
+                    self.steps.next()?;
+                    clear_state(&slot)?;
+                }
+                None => {}
+            }
+            self.steps.next()?;
+            self.caches.remove(&slot.join(&pool.project));
+            remove_tree(&slot)?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// An idle tree should hold what was saved of it; if somebody wrote there, that is saved too.
+    fn rescue_changes(&mut self, slot: &Path, project: &OsStr, tree: &str) -> Result<(), Error> {
+        let root = slot.join(project);
+        let expected = Oid::from_str(tree).map_err(git("read a working tree's state"))?;
+        let rules = rules(self.repo.path(), &root)?;
+        let tracked: BTreeSet<RelPath> = tree::flatten(&self.repo, expected)?.into_keys().collect();
+        let mut cache = self.caches.remove(&root).unwrap_or_default();
+        let skip = self.rules.own_paths().to_vec();
+        let scope = Scope { rules: Some(&rules), tracked: &tracked, skip: &skip };
+        let now = self.snapshot(&root, &scope, &mut cache)?;
+        self.caches.insert(root.clone(), cache);
+        if !now.left_out.is_empty() {
+            let what = now
+                .left_out
+                .iter()
+                .map(|out| format!("`{}` {}", fs::shown(&out.path), out.why))
+                .collect::<Vec<_>>();
+            return Err(Error::NotSaved { path: root, what: what.join(", ") });
+        }
+        if now.tree != expected {
+            self.rescue(now.tree, "written into a working tree that nobody had\n")?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a tree under a reference of its own.
+    pub(super) fn rescue(&self, tree: Oid, message: &str) -> Result<String, Error> {
+        let commit = self.commit(tree, &[], message)?;
+        let mut number = 1;
+        loop {
+            let reference = self.run.rescued(number);
+            if self.find_ref(&reference)?.is_none() {
+                self.set_ref(&reference, commit, None)?;
+                return Ok(reference);
+            }
+            number += 1;
+        }
+    }
+
+    /// A slot that is in nobody's use, with this tree in it. Its state is cleared: until it is leased it is half made.
+    fn ready_slot(&mut self, pool: &Pool, tree: Oid) -> Result<PathBuf, Error> {
+        let mut highest = 0;
+        for slot in pool.slots()? {
+            highest = highest.max(number_of(&slot));
+            let Some(Slot::Idle { tree: held }) = state_of(&slot)? else { continue };
+            // One that cannot be used again is left to a person: there is more than saved work in it.
+            match self.rescue_changes(&slot, &pool.project, &held) {
+                Err(Error::NotSaved { .. }) => continue,
+                result => result?,
+            }
+            self.steps.next()?;
+            clear_state(&slot)?;
+            self.reset(&slot, &slot.join(&pool.project), tree)?;
+            return Ok(slot);
+        }
+        let slot = pool.dir.join((highest + 1).to_string());
+        self.make_slot(&slot, &slot.join(&pool.project), tree)?;
+        Ok(slot)
+    }
+
+    fn make_slot(&mut self, slot: &Path, root: &Path, tree: Oid) -> Result<(), Error> {
+        self.steps.next()?;
+        for dir in [slot.to_owned(), root.to_owned()] {
+            std::fs::create_dir(&dir).map_err(at("create directory", &dir))?;
+        }
+        self.make_repository(slot, root)?;
+        let files = tree::flatten(&self.repo, tree)?;
+        let changes: Vec<Differs> =
+            files.into_iter().map(|(path, entry)| Differs { path, old: None, new: Some(entry) }).collect();
+        let written = self.write_files(root, &changes)?;
+        let now = self.fs_now()?;
+        let cache = Cache::fresh(tree, written, now);
+        write_index(&slot.join("git/index"), &cache)?;
+        self.caches.insert(root.to_owned(), cache);
+        Ok(())
+    }
+
+    /// Makes an idle tree, whose state is known, hold another tree: only what differs is touched.
+    fn reset(&mut self, slot: &Path, root: &Path, tree: Oid) -> Result<(), Error> {
+        let mut cache = self.caches.remove(root).unwrap_or_default();
+        let held = cache.tree().ok_or_else(|| Error::ChangedSince { path: root.to_owned() })?;
+        let changes = tree::differences(&self.repo, held, tree)?;
+        for change in changes.iter().rev().filter(|change| change.old.is_some()) {
+            self.steps.next()?;
+            remove_file(root, change)?;
+            cache.note(change.path.clone(), None, 0);
+        }
+        let written = self.write_files(root, &changes)?;
+        let now = self.fs_now()?;
+        for (path, entry, stamp) in written {
+            cache.note(path, Some((entry, stamp)), now);
+        }
+        cache.set_tree(tree);
+        self.make_repository_again(slot, root)?;
+        write_index(&slot.join("git/index"), &cache)?;
+        self.caches.insert(root.to_owned(), cache);
+        Ok(())
+    }
+
+    /// Writes the new side of changes; what they replace is gone already.
+    fn write_files(&self, root: &Path, changes: &[Differs]) -> Result<Vec<(RelPath, Entry, Stamp)>, Error> {
+        let odb = self.repo.odb().map_err(git("open the objects"))?;
+        let mut written = Vec::with_capacity(changes.len());
+        let mut dir: Option<(&[u8], Place)> = None;
+        for change in changes {
+            let Some(entry) = change.new else { continue };
+            self.steps.next()?;
+            let way = disk::parent_of(&change.path);
+            if dir.as_ref().is_none_or(|(open, _)| *open != way) {
+                dir = Some((way, Place::below(root, &change.path)?));
+            }
+            let Some((_, place)) = &dir else { continue };
+            let path = place.path().with_file_name(OsStr::from_bytes(disk::name_of(&change.path)));
+            if entry.kind == Kind::Submodule {
+                std::fs::create_dir_all(&path).map_err(at("create directory", &path))?;
+                continue;
+            }
+            let object = odb.read(entry.id).map_err(git("read a file's content"))?;
+            let metadata = disk::create(&path, entry.kind, object.data(), None, false)
+                .map_err(at("write", &join(root, &change.path)))?;
+            written.push((change.path.clone(), entry, Stamp::of(&metadata)));
+        }
+        Ok(written)
+    }
+
+    fn make_repository(&self, slot: &Path, root: &Path) -> Result<(), Error> {
+        let dir = slot.join("git");
+        for part in [
+            "",
+            "objects",
+            "objects/info",
+            "objects/pack",
+            "refs",
+            "refs/heads",
+            "refs/tags",
+            "info",
+            "hooks",
+        ] {
+            let path = dir.join(part);
+            std::fs::create_dir(&path).map_err(at("create directory", &path))?;
+        }
+        let write = |path: PathBuf, bytes: &[u8]| std::fs::write(&path, bytes).map_err(at("write", &path));
+        let mut objects = self.objects().into_os_string().into_encoded_bytes();
+        objects.push(b'\n');
+        write(dir.join("objects/info/alternates"), &objects)?;
+        write(dir.join("HEAD"), b"ref: refs/heads/none\n")?;
+        write(dir.join("packed-refs"), &self.visible_refs()?)?;
+        let exclude = std::fs::read(self.repo.commondir().join("info/exclude")).unwrap_or_default();
+        write(dir.join("info/exclude"), &exclude)?;
+        // Where a clone that is not whole ends: without it git looks for what is not there.
+        if let Ok(shallow) = std::fs::read(self.repo.commondir().join("shallow")) {
+            write(dir.join("shallow"), &shallow)?;
+        }
+        write(root.join(".git"), b"gitdir: ../git\n")?;
+        self.write_config(&dir.join("config"))
+    }
+
+    /// The last attempt's references, configuration and hooks are nothing to the next one. Its objects are kept by
+    /// the user's repository where they matter.
+    fn make_repository_again(&self, slot: &Path, root: &Path) -> Result<(), Error> {
+        let dir = slot.join("git");
+        remove_tree(&dir)?;
+        let link = root.join(".git");
+        match std::fs::remove_file(&link) {
+            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => remove_tree(&link)?,
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &link, error));
+            }
+            _ => {}
+        }
+        self.make_repository(slot, root)
+    }
+
+    /// The user's branches, tags and remote branches, to be looked at.
+    fn visible_refs(&self) -> Result<Vec<u8>, Error> {
+        let mut names: BTreeMap<Vec<u8>, Oid> = BTreeMap::new();
+        let references = self.repo.references().map_err(git("list the references"))?;
+        for reference in references.flatten() {
+            let name = reference.name_bytes();
+            let is_seen =
+                [&b"refs/heads/"[..], b"refs/tags/", b"refs/remotes/"].iter().any(|p| name.starts_with(p));
+            if let (true, Some(id)) = (is_seen, reference.target()) {
+                names.insert(name.to_vec(), id);
+            }
+        }
+        let mut text = b"# pack-refs with: sorted \n".to_vec();
+        for (name, id) in names {
+            text.extend_from_slice(id.to_string().as_bytes());
+            text.push(b' ');
+            text.extend_from_slice(&name);
+            text.push(b'\n');
+        }
+        Ok(text)
+    }
+
+    /// Who commits, where remotes are, how line ends are: what of the user's configuration an attempt needs to use
+    /// git. Nothing that runs a program by itself; nothing signs.
+    fn write_config(&self, path: &Path) -> Result<(), Error> {
+        const COPIED: &[&str] = &["user.", "remote.", "branch.", "diff.", "merge.", "submodule."];
+        const ALSO: &[&str] =
+            &["core.autocrlf", "core.eol", "core.ignorecase", "core.symlinks", "core.precomposeunicode"];
+        let copy = || -> Result<(), git2::Error> {
+            let mut own = Config::open(path)?;
+            let config = self.repo.config()?;
+            let mut entries = config.entries(None)?;
+            while let Some(entry) = entries.next() {
+                let entry = entry?;
+                let (Ok(name), Ok(value)) = (entry.name(), entry.value()) else { continue };
+                let is_local = entry.level() == git2::ConfigLevel::Local;
+                let is_wanted = COPIED.iter().any(|prefix| name.starts_with(prefix)) || ALSO.contains(&name);
+                let runs = [
+                    "command",
+                    "driver",
+                    "textconv",
+                    "update",
+                    "external",
+                    "uploadpack",
+                    "receivepack",
+                    "vcs",
+                ]
+                .iter()
+                .any(|word| name.ends_with(word));
+                if is_local && is_wanted && !runs {
+                    own.set_multivar(name, "^$", value)?;
+                }
+            }
+            own.set_i32("core.repositoryformatversion", 0)?;
+            own.set_bool("core.bare", false)?;
+            own.set_bool("core.filemode", true)?;
+            own.set_bool("core.logallrefupdates", true)?;
+            own.set_bool("commit.gpgsign", false)?;
+            own.set_i32("gc.auto", 0)
+        };
+        std::fs::write(path, b"").map_err(at("write", path))?;
+        copy().map_err(git("write a working tree's configuration"))
+    }
+
+    fn write_head(&self, slot: &Path, root: &Path, base: Oid) -> Result<(), Error> {
+        self.steps.next()?;
+        let path = slot.join("git/HEAD");
+        std::fs::write(&path, format!("{base}\n")).map_err(at("write", &path))?;
+        // An attempt must never start anywhere else because this was missing.
+        if root.is_dir() { Ok(()) } else { Err(Error::NoRepository { path: root.to_owned() }) }
+    }
+
+    fn ignored_in_main(&mut self) -> Result<Vec<RelPath>, Error> {
+        Ok(self.snapshot_main()?.ignored)
+    }
+}
+
+fn remove_file(root: &Path, change: &Differs) -> Result<(), Error> {
+    let path = join(root, &change.path);
+    if !disk::has_directories(root, disk::parent_of(&change.path))? {
+        return Ok(());
+    }
+    let done = match change.old.map(|entry| entry.kind) {
+        Some(Kind::Submodule) => std::fs::remove_dir(&path),
+        _ => std::fs::remove_file(&path),
+    };
+    match done {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", &path, error));
+        }
+        _ => disk::prune(root, &change.path),
+    }
+    Ok(())
+}
+
+/// Removes a directory that specter made, with everything in it; directories that forbid it are opened first.
+fn remove_tree(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_dir_all(path) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(_) => {}
+    }
+    let mut open = vec![path.to_owned()];
+    while let Some(dir) = open.pop() {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(&dir, permissions).map_err(at("open", &dir))?;
+        for entry in std::fs::read_dir(&dir).map_err(at("list", &dir))? {
+            let entry = entry.map_err(at("list", &dir))?;
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open.push(entry.path());
+            }
+        }
+    }
+    std::fs::remove_dir_all(path).map_err(at("remove", path))
+}
+
+/// The index of a working tree, with the metadata of what was just written, so that `git status` reads no file.
+fn write_index(path: &Path, cache: &Cache) -> Result<(), Error> {
+    let write = || -> Result<(), git2::Error> {
+        let mut index = Index::open(path)?;
+        index.clear()?;
+        for (path, entry, stamp) in cache.entries() {
+            index.add(&index_entry(path, *entry, stamp))?;
+        }
+        index.write()
+    };
+    write().map_err(git("write a working tree's index"))
+}
+
+fn index_entry(path: &[u8], entry: Entry, stamp: &Stamp) -> IndexEntry {
+    let time = |ns: i128| IndexTime::new((ns / 1_000_000_000) as i32, (ns % 1_000_000_000) as u32);
+    IndexEntry {
+        ctime: time(stamp.ctime),
+        mtime: time(stamp.mtime),
+        dev: stamp.dev as u32,
+        ino: stamp.ino as u32,
+        mode: entry.kind.mode() as u32,
+        uid: stamp.uid,
+        gid: stamp.gid,
+        file_size: stamp.len as u32,
+        id: entry.id,
+        flags: 0,
+        flags_extended: 0,
+        path: path.to_vec(),
+    }
+}

@@ -1,0 +1,50 @@
+//! Names and contents on disk beyond std: swapping two names, moving without replacing, sharing blocks between
+//! files, and telling libgit2 to sync what it writes.
+
+use super::check;
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Swaps what two names stand for, in one step: nothing that either held is gone.
+pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    rename(one, other, libc::RENAME_EXCHANGE)
+}
+
+/// Moves a name; an error if the new one is taken.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    rename(from, to, libc::RENAME_NOREPLACE)
+}
+
+fn rename(from: &Path, to: &Path, flags: libc::c_uint) -> io::Result<()> {
+    let (from, to) = (c_path(from)?, c_path(to)?);
+    // SAFETY: both names are strings that live through the call.
+    check(unsafe { libc::renameat2(libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), flags) })?;
+    Ok(())
+}
+
+/// Makes `to` hold what `from` holds without copying it: both share their blocks until one of them is written.
+pub fn reflink(from: &File, to: &File) -> io::Result<()> {
+    // SAFETY: both descriptors are open through the call; the third argument of FICLONE is a descriptor.
+    check(unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONE as _, from.as_raw_fd()) })?;
+    Ok(())
+}
+
+/// From now on libgit2 syncs every object and reference before it gives it its name. False if it cannot.
+pub fn sync_git_objects() -> bool {
+    // SAFETY: the option takes one int; it only sets a flag that libgit2 reads when it writes.
+    unsafe {
+        libgit2_sys::init();
+        libgit2_sys::git_libgit2_opts(
+            libgit2_sys::GIT_OPT_ENABLE_FSYNC_GITDIR as libc::c_int,
+            1 as libc::c_int,
+        ) == 0
+    }
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
