@@ -360,7 +360,7 @@ impl Scheduler {
     fn executor(&self, task: TaskIx) -> Cow<'static, str> {
         let task = self.plan.task(task);
         match &task.agent {
-            Some(agent) if !task.has_run_block() => Cow::Owned(agent.clone()),
+            Some(agent) if !task.has_run_block() => Cow::Owned(agent.to_string()),
             _ => Cow::Borrowed("shell"),
         }
     }
