@@ -213,22 +213,20 @@ pub fn put_number(out: &mut Vec<u8>, number: u64) {
     put_longer(out, number);
 }
 
-/// Of two digits or more. Up to eight are made at once and copied as one word, what leads them shifted out: a copy of
-/// known length is no call.
+/// Of two digits or more. Up to four are put pair by pair: a copy of known length is no call.
 fn put_longer(out: &mut Vec<u8>, number: u64) {
-    if number >= 100_000_000 {
+    if number >= 10_000 {
         let (digits, at) = digits(number);
         return out.extend_from_slice(&digits[at..]);
     }
-    let (high, low) = (number as usize / 10_000, number as usize % 10_000);
-    let pairs = [PAIRS[high / 100], PAIRS[high % 100], PAIRS[low / 100], PAIRS[low % 100]];
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(pairs.as_flattened());
-    let word = u64::from_le_bytes(bytes);
-    let zeros = (word ^ u64::from_le_bytes([b'0'; 8])).trailing_zeros() / 8;
-    let len = out.len() + 8 - zeros as usize;
-    out.extend_from_slice(&(word >> (8 * zeros)).to_le_bytes());
-    out.truncate(len);
+    let (high, low) = (number as usize / 100, number as usize % 100);
+    let [tens, ones] = PAIRS[high];
+    if high >= 10 {
+        out.extend_from_slice(&[tens, ones]);
+    } else if high > 0 {
+        out.push(ones);
+    }
+    out.extend_from_slice(&PAIRS[low]);
 }
 
 /// Appends decimal digits.

@@ -1,6 +1,6 @@
-//! Nothing of a task outlives it or specter: nine styles of children, each ended in five ways, through the real binary.
+//! Nothing of a task outlives it or specter: eleven styles of children, each ended in five ways, through the real binary.
 //!
-//! `SPECTER_ORPHANS` is how often each of the 45 cells is played.
+//! `SPECTER_ORPHANS` is how often each of the 55 cells is played.
 
 use super::{NEVER, Times, one_task, system};
 use crate::exec::orphans::{STYLES, code, number};
