@@ -30,6 +30,9 @@ impl Place {
         let place = Place { dir: dir.unwrap() };
         std::fs::create_dir(place.root()).unwrap();
         place.git(&["init", "-q", "-b", "main"]);
+        // What git does by itself in the background would be a git command at work.
+        place.git(&["config", "maintenance.auto", "false"]);
+        place.git(&["config", "gc.auto", "0"]);
         place.git(&["config", "user.name", "A User"]);
         place.git(&["config", "user.email", "user@example.org"]);
         for (path, text) in files {
