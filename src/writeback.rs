@@ -306,24 +306,28 @@ impl Index {
         if self.has_bom { BOM.len() } else { 0 }
     }
 
-    /// What the file holds from byte `at` on, as far as `out` reaches; no byte of `out` may lie behind its end.
-    pub fn read(&self, at: usize, out: &mut [u8]) {
+    /// Whether the file holds `found` from byte `at` on. Our ticks are taken out of `found` on the way, so that nothing is
+    /// copied.
+    pub fn holds(&self, at: usize, found: &mut [u8]) -> bool {
         let before = self.before_text();
-        let (bom, out) = out.split_at_mut(before.saturating_sub(at).min(out.len()));
-        bom.copy_from_slice(&BOM[before - before.saturating_sub(at)..][..bom.len()]);
+        let (bom, found) = found.split_at_mut(before.saturating_sub(at).min(found.len()));
         let start = at.saturating_sub(before);
-        let end = start + out.len();
-        out.copy_from_slice(&self.text.as_bytes()[start..end]);
+        let end = start + found.len();
+        let Some(text) = self.text.as_bytes().get(start..end) else { return false };
         let first = self.tasks.partition_point(|task| (task.end as usize) < start);
         for task in &self.tasks[first..] {
             let Some(inner) = task.inner.map(|inner| inner as usize) else { continue };
             if inner >= end {
-                return;
+                break;
             }
             if task.is_ticked && inner >= start {
-                out[inner - start] = self.tick;
+                if found[inner - start] != self.tick {
+                    return false;
+                }
+                found[inner - start] = text[inner - start];
             }
         }
+        found == text && BOM[at.min(before)..].starts_with(bom)
     }
 }
 
@@ -395,11 +399,15 @@ mod tests {
         assert_eq!(index.file_len(), file.len());
         for start in 0..file.len() {
             for end in start..=file.len() {
-                let mut piece = vec![0; end - start];
-                index.read(start, &mut piece);
-                assert_eq!(piece, file[start..end], "{start}..{end}");
+                assert!(index.holds(start, &mut file[start..end].to_vec()), "{start}..{end}");
+                for other in start..end {
+                    let mut piece = file[start..end].to_vec();
+                    piece[other - start] ^= 1;
+                    assert!(!index.holds(start, &mut piece), "{start}..{end}, {other} changed");
+                }
             }
         }
+        assert!(!index.holds(0, &mut [&file[..], b"\n"].concat()));
         assert_eq!(ticks(&index, &wanted).already.len(), 3);
     }
 

@@ -46,7 +46,7 @@ pub(super) fn holds(file: &File, expected: &Index) -> io::Result<bool> {
     if file.metadata()?.len() != len as u64 {
         return Ok(false);
     }
-    let (mut found, mut known) = ([0; PIECE], [0; PIECE]);
+    let mut found = [0; PIECE];
     for at in (0..len).step_by(PIECE) {
         let piece = PIECE.min(len - at);
         match file.read_exact_at(&mut found[..piece], at as u64) {
@@ -55,8 +55,7 @@ pub(super) fn holds(file: &File, expected: &Index) -> io::Result<bool> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
             Err(error) => return Err(error),
         }
-        expected.read(at, &mut known[..piece]);
-        if found[..piece] != known[..piece] {
+        if !expected.holds(at, &mut found[..piece]) {
             return Ok(false);
         }
     }

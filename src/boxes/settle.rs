@@ -84,11 +84,6 @@ fn needed(bytes: &[u8], expected: Option<&Index>) -> u32 {
 }
 
 fn begins_with(expected: &Index, bytes: &[u8]) -> bool {
-    let mut known = [0; alone::PIECE];
-    bytes.len() <= expected.file_len()
-        && bytes.chunks(alone::PIECE).enumerate().all(|(n, piece)| {
-            let known = &mut known[..piece.len()];
-            expected.read(n * alone::PIECE, known);
-            piece == known
-        })
+    let mut pieces = bytes.chunks(alone::PIECE).enumerate();
+    pieces.all(|(n, piece)| expected.holds(n * alone::PIECE, &mut piece.to_vec()))
 }
