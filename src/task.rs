@@ -3,10 +3,9 @@
 //! A [`Document`] is what was *written*, in document order; whether it makes sense together is the plan's business.
 
 mod few;
-mod short;
 
+pub use ecow::EcoString;
 pub use few::Few;
-pub use short::Short;
 
 use crate::source::{Excerpt, Span};
 use schemars::JsonSchema;
@@ -17,11 +16,11 @@ use std::time::Duration;
 /// A task's id as written (`T014`, `1.2`, `t-01`), without decoration. Identity is (spec directory, id).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 #[schemars(with = "String", inline)]
-pub struct TaskId(Short);
+pub struct TaskId(EcoString);
 
 impl TaskId {
     pub fn new(id: &str) -> TaskId {
-        TaskId(Short::from(id))
+        TaskId(EcoString::from(id))
     }
 
     pub fn as_str(&self) -> &str {
@@ -89,7 +88,7 @@ pub struct Checkbox {
     /// Between the brackets, exclusive of them.
     pub inner: Span,
     /// The text between the brackets as written: ` `, `x`, `X`, `~`, `✅`, or nothing.
-    pub mark: Short,
+    pub mark: EcoString,
 }
 
 impl Checkbox {
@@ -158,7 +157,7 @@ pub enum BlockKind {
 pub struct Block {
     pub kind: BlockKind,
     /// First word of the info string: `sh`, `bash`, `python3`.
-    pub interpreter: Short,
+    pub interpreter: EcoString,
     /// The code with the fence's own indentation removed.
     pub code: Excerpt,
     pub timeout: Option<Duration>,
@@ -188,9 +187,9 @@ pub enum NeedForm {
 /// One end of a dependency as written, not yet resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    Id(Short),
+    Id(EcoString),
     /// Inclusive, as written: `T001-T009`.
-    Range(Short, Short),
+    Range(EcoString, EcoString),
     /// `US2`
     Story(Story),
     /// `Phase 2`: the number as written.
@@ -272,7 +271,7 @@ pub struct Task {
     /// `run`, `fallback` and `verify` blocks in document order.
     pub blocks: Vec<Block>,
     /// `agent:` line, if any.
-    pub agent: Option<Short>,
+    pub agent: Option<EcoString>,
     /// Everything below the first line that belongs to the task, verbatim; empty span if nothing.
     pub body: Span,
 }

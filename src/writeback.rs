@@ -5,7 +5,7 @@
 //! while a run goes on; where it is not certain which box is meant, none is touched and the reason is given.
 
 use crate::source::{BOM, Excerpt, SourceText, Span};
-use crate::task::{Document, Short, Task, TaskId, TaskIx};
+use crate::task::{Document, EcoString, Task, TaskId, TaskIx};
 use foldhash::{HashMap, HashMapExt};
 use std::cell::OnceCell;
 use std::collections::hash_map::Entry;
@@ -17,14 +17,14 @@ pub struct Tick {
     pub task: TaskId,
     pub title: Excerpt,
     /// What stood between the brackets; the tick replaces this or a blank, and nothing else.
-    pub mark: Short,
+    pub mark: EcoString,
     /// Where it stood: looked at first.
     pub line: u32,
 }
 
 impl Tick {
     pub fn of(task: &Task) -> Tick {
-        let mark = task.checkbox.as_ref().map_or_else(Short::default, |checkbox| checkbox.mark.clone());
+        let mark = task.checkbox.as_ref().map_or_else(EcoString::default, |checkbox| checkbox.mark.clone());
         Tick { task: task.id.clone(), title: task.title.clone(), mark, line: task.line }
     }
 }

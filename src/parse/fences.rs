@@ -6,7 +6,7 @@ use super::blocks::Fence;
 use super::scan;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Excerpt, SourceText, Span};
-use crate::task::{Block, BlockKind, Few, Short};
+use crate::task::{Block, BlockKind, EcoString, Few};
 use crate::text;
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ pub(super) fn block(
     let last = if fence.closed { fence.last } else { fence.last.max(fence.first) };
     let mut block = Block {
         kind,
-        interpreter: Short::from(bare.map_or_else(|| first_word(info), |(interpreter, _)| interpreter)),
+        interpreter: EcoString::from(bare.map_or_else(|| first_word(info), |(interpreter, _)| interpreter)),
         code,
         timeout: None,
         dir: None,

@@ -10,7 +10,7 @@ use super::{id, paths, state};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceText, Span};
 use crate::task::{
-    Checkbox, Dependent, Few, NeedForm, PhaseIx, Short, State, Story, Target, Task, TaskId, TaskIx,
+    Checkbox, Dependent, EcoString, Few, NeedForm, PhaseIx, State, Story, Target, Task, TaskId, TaskIx,
     WrittenNeed,
 };
 use crate::text::{fnv1a, safe};
@@ -64,7 +64,7 @@ pub(super) fn task(walk: &mut Walk<'_, '_>, candidate: &Candidate, place: Place)
         title: source.excerpt(Span::new(base + from, base + to)),
         checkbox: candidate.bracket.map(|bracket| Checkbox {
             inner: Span::new(base + bracket.start, base + bracket.end),
-            mark: Short::from(&text[bracket.start..bracket.end]),
+            mark: EcoString::from(&text[bracket.start..bracket.end]),
         }),
         state,
         parallel: markers.parallel,

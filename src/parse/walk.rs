@@ -14,7 +14,7 @@ use super::{fences, loose, state};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceText, Span};
 use crate::task::{
-    Checkpoint, Dependent, Document, Ignored, IgnoredReason, NeedForm, Phase, PhaseIx, PhaseKind, Short,
+    Checkpoint, Dependent, Document, EcoString, Ignored, IgnoredReason, NeedForm, Phase, PhaseIx, PhaseKind,
     TaskIx, WrittenNeed,
 };
 use foldhash::{HashMap, HashMapExt};
@@ -494,7 +494,7 @@ impl<'s, 'c> Walk<'s, 'c> {
                 let name = text[at..].trim().trim_matches(['`', '*', '_', '"', '@']);
                 let word = name.split_whitespace().next().unwrap_or_default();
                 if !word.is_empty() {
-                    self.document.tasks[owner.ix()].agent = Some(Short::from(word));
+                    self.document.tasks[owner.ix()].agent = Some(EcoString::from(word));
                 }
             }
         }
