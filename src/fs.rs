@@ -211,6 +211,17 @@ pub fn replace_name(path: &Path, bytes: &[u8], access: Access) -> Result<(), Err
     Temporary::write(path, bytes, access)?.rename(path)
 }
 
+/// As [`replace_name`], for what is written piece by piece.
+pub fn replace_name_by(
+    path: &Path,
+    access: Access,
+    write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+) -> Result<(), Error> {
+    let mut temporary = Temporary::create(path, access)?;
+    write(&mut temporary.file).map_err(at("write", &temporary.path))?;
+    temporary.rename(path)
+}
+
 /// Adds `bytes` at the end; creates the file, private, if there is none. Not synced.
 pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     open_append(path)?.write_all(bytes).map_err(at("append to", path))

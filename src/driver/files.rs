@@ -3,11 +3,11 @@
 use crate::event::Event;
 use crate::fs::{self, Access};
 use crate::plan::Plan;
-use crate::projection::{Content, Moment, Place, Projections, Write};
+use crate::projection::{Content, Moment, Place, Projections, Target, Write};
 use crate::summary::Summary;
 use crate::sys::Dir;
 use std::collections::HashSet;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -90,10 +90,10 @@ impl StateFiles {
             return Vec::new();
         }
         let moment = if all { Moment::Rest } else { Moment::Going };
-        let mut problems = Vec::new();
         let Self { projections, summary, project, state_dir, written, .. } = self;
-        let mut places = Places { project, state_dir, written, entered: Vec::new() };
-        projections.each_due(plan, summary, moment, &mut |write| problems.extend(places.put(write)));
+        let mut places = Places { project, state_dir, written, entered: Vec::new(), problems: Vec::new() };
+        projections.each_due(plan, summary, moment, &mut places);
+        let problems = places.problems;
         self.next = started + RATE.max(started.elapsed() * SHARE);
         problems.into_iter().filter(|problem| self.said.insert(problem.clone())).collect()
     }
@@ -113,7 +113,11 @@ struct Places<'a> {
     written: &'a mut HashSet<String>,
     /// Directories that this round has entered: most get several files. A handful.
     entered: Vec<Entered>,
+    problems: Vec<String>,
 }
+
+/// Writes a file at a path; what it is given to write is still whole if the path's directory is missing.
+type Put<'a> = &'a mut dyn FnMut(&Path) -> Result<(), fs::Error>;
 
 struct Entered {
     in_state_dir: bool,
@@ -122,21 +126,38 @@ struct Entered {
     dir: Dir,
 }
 
+impl Target for Places<'_> {
+    fn write(&mut self, write: Write) {
+        let access = access(&write.place.path());
+        self.put(write.place, &mut |here| put_here(here, &write.content, access));
+    }
+
+    fn write_pieces(&mut self, place: Place, next: &mut dyn FnMut(&mut String) -> bool) {
+        let access = access(&place.path());
+        self.put(place, &mut |here| {
+            fs::replace_name_by(here, access, &mut |file| {
+                let mut piece = String::new();
+                while next(&mut piece) {
+                    file.write_all(piece.as_bytes())?;
+                    piece.clear();
+                }
+                Ok(())
+            })
+        });
+    }
+}
+
 impl Places<'_> {
-    fn put(&mut self, write: Write) -> Option<String> {
-        let full = write.place.path();
+    fn put(&mut self, place: Place, put: Put<'_>) {
+        let full = place.path();
         let (in_state_dir, name) = match full.strip_prefix(".specter/") {
             Some(name) => (true, name),
             None => (false, full.as_str()),
         };
-        match self.put_below(in_state_dir, Path::new(name), &write.content, access(&full)) {
-            Ok(()) => {
-                if !matches!(write.place, Place::Checkpoint(_)) {
-                    self.written.insert(full);
-                }
-                None
-            }
-            Err(error) => Some(format!("a derived file is behind: {error}")),
+        match self.put_below(in_state_dir, Path::new(name), access(&full), put) {
+            Ok(()) if matches!(place, Place::Checkpoint(_)) => {}
+            Ok(()) => drop(self.written.insert(full)),
+            Err(error) => self.problems.push(format!("a derived file is behind: {error}")),
         }
     }
 
@@ -144,15 +165,15 @@ impl Places<'_> {
         &mut self,
         in_state_dir: bool,
         name: &Path,
-        content: &Content,
         access: Access,
+        put: Put<'_>,
     ) -> Result<(), fs::Error> {
         let root = if in_state_dir { self.state_dir } else { self.project };
         let path = root.path.join(name);
         let (parent, name) = (name.parent().unwrap_or(Path::new("")), name.file_name().unwrap_or_default());
         let is_here = |entered: &Entered| entered.in_state_dir == in_state_dir && entered.relative == parent;
         if let Some(known) = self.entered.iter().position(is_here) {
-            match put_here(&self.entered[known].dir.path().join(name), content, access) {
+            match put(&self.entered[known].dir.path().join(name)) {
                 // Somebody removed the directory meanwhile: it is made again.
                 Err(error) if error.is_not_found() => drop(self.entered.swap_remove(known)),
                 result => return result.map_err(|error| error.about(&path)),
@@ -163,7 +184,7 @@ impl Places<'_> {
             .map_err(|error| fs::Error::io("enter", fs::parent(&path), error))?;
         let here = dir.path().join(name);
         self.entered.push(Entered { in_state_dir, relative: parent.to_owned(), dir });
-        put_here(&here, content, access).map_err(|error| error.about(&path))
+        put(&here).map_err(|error| error.about(&path))
     }
 }
 

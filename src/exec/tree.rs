@@ -343,6 +343,8 @@ impl Trees {
                     sight = Sight::Ours;
                 }
                 (Some(process), Err(_)) if is_ours(&process) => sight = Sight::Ours,
+                // It says no more whose it is, and what it started is adopted only when it has ended.
+                (Some(process), _) if process.is_gone() => sight = sight.max(Sight::Moved),
                 (Some(_), _) => {}
                 (None, _) => sight = sight.max(Sight::Moved),
             }
@@ -368,7 +370,7 @@ impl Trees {
                 Sight::Moved => {}
             }
         }
-        has_killed
+        true
     }
 
     /// Whether no other attempt runs: an orphan that names nobody is this one's then.
@@ -411,9 +413,11 @@ impl Trees {
             pause = (pause * 2).min(Duration::from_millis(20));
             self.bury();
         }
-        let mut hunted = Vec::new();
-        self.kill_and_name(owner, &mut hunted);
-        left.iter().map(Proc::describe).chain(hunted).collect()
+        let mut ended = Vec::new();
+        self.kill_and_name(owner, &mut ended);
+        let mut known = HashSet::new();
+        let all = left.iter().map(Proc::describe).chain(ended);
+        all.filter(|process| known.insert(process.clone())).collect()
     }
 
     /// Asks what the attempt runs to end. A process that was just being started is not told, and if what started it
@@ -434,13 +438,22 @@ impl Trees {
         self.kill_and_name(owner, &mut Vec::new())
     }
 
-    /// `hunted` grows by what no walk found.
-    fn kill_and_name(&self, owner: Owner<'_>, hunted: &mut Vec<String>) -> bool {
+    /// `ended` grows by what was still there, some of it more than once.
+    fn kill_and_name(&self, owner: Owner<'_>, ended: &mut Vec<String>) -> bool {
+        let mut walked = Vec::new();
         let hunt = || {
             let alone = Self::is_alone(owner, &self.live.all());
-            self.hunt(|process| self.is_of(process, owner, alone), hunted)
+            self.hunt(|process| self.is_of(process, owner, alone), ended)
         };
-        exterminate(|| self.members(owner), hunt)
+        let find = || {
+            let found = self.members(owner);
+            let room = NAMED.saturating_sub(walked.len());
+            walked.extend(found.iter().take(room).map(Proc::describe));
+            found
+        };
+        let is_done = exterminate(find, hunt);
+        ended.append(&mut walked);
+        is_done
     }
 
     /// What lives of the attempt.

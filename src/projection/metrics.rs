@@ -262,20 +262,58 @@ fn is_zero(n: &u32) -> bool {
 
 /// What a row mostly has room in.
 const ROW: usize = 320;
+/// So many rows make a piece.
+const ROWS: usize = 256;
 
 /// The file's text: the figures one a line, then the rows one a line.
 pub fn render(plan: &Plan, summary: &Summary) -> String {
-    let mut text = super::json::text(&Metrics::without_rows(plan, summary));
-    let Some(end) = text.rfind("[]").filter(|_| summary.counts().selected > 0) else { return text };
-    text.truncate(end + 1);
-    text.reserve(summary.counts().selected as usize * ROW);
-    let mut stamps = Stamps::default();
-    for (n, (task, row)) in selected(summary).enumerate() {
-        text.push_str(if n == 0 { "\n    " } else { ",\n    " });
-        TaskRow::of(plan, summary, (task, row)).write(&mut text, &mut stamps);
-    }
-    text.push_str("\n  ]\n}\n");
+    let mut text = String::with_capacity(summary.counts().selected as usize * ROW);
+    let mut pieces = Pieces::new(plan, summary);
+    while pieces.next(&mut text) {}
     text
+}
+
+/// The file's text one piece after the other, so that it need not be held whole.
+pub struct Pieces<'a> {
+    plan: &'a Plan,
+    summary: &'a Summary,
+    rows: Option<Box<dyn Iterator<Item = (TaskIx, &'a Row)> + 'a>>,
+    stamps: Stamps,
+    is_begun: bool,
+}
+
+impl<'a> Pieces<'a> {
+    pub fn new(plan: &'a Plan, summary: &'a Summary) -> Pieces<'a> {
+        let rows = Some(Box::new(selected(summary)) as Box<_>);
+        Pieces { plan, summary, rows, stamps: Stamps::default(), is_begun: false }
+    }
+
+    /// Puts the next piece behind `text`; false if there was none.
+    pub fn next(&mut self, text: &mut String) -> bool {
+        let Some(rows) = &mut self.rows else { return false };
+        let mut before = ",\n    ";
+        if !std::mem::replace(&mut self.is_begun, true) {
+            let head = super::json::text(&Metrics::without_rows(self.plan, self.summary));
+            let Some(end) = head.rfind("[]").filter(|_| self.summary.counts().selected > 0) else {
+                text.push_str(&head);
+                self.rows = None;
+                return true;
+            };
+            text.push_str(&head[..=end]);
+            before = "\n    ";
+        }
+        for _ in 0..ROWS {
+            let Some(row) = rows.next() else {
+                text.push_str("\n  ]\n}\n");
+                self.rows = None;
+                return true;
+            };
+            text.push_str(before);
+            before = ",\n    ";
+            TaskRow::of(self.plan, self.summary, row).write(text, &mut self.stamps);
+        }
+        true
+    }
 }
 
 fn selected(summary: &Summary) -> impl Iterator<Item = (TaskIx, &Row)> {

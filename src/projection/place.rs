@@ -132,6 +132,27 @@ pub struct Write {
     pub content: Content,
 }
 
+/// Takes what is to be written.
+pub trait Target {
+    fn write(&mut self, write: Write);
+
+    /// A whole file that is too long to be held: `next` puts a piece of it behind what it is given, and says whether
+    /// there was one.
+    fn write_pieces(&mut self, place: Place, next: &mut dyn FnMut(&mut String) -> bool);
+}
+
+impl Target for Vec<Write> {
+    fn write(&mut self, write: Write) {
+        self.push(write);
+    }
+
+    fn write_pieces(&mut self, place: Place, next: &mut dyn FnMut(&mut String) -> bool) {
+        let mut text = String::new();
+        while next(&mut text) {}
+        self.push(Write { place, content: Content::Replace(text) });
+    }
+}
+
 /// When files are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -192,27 +213,31 @@ impl Projections {
     /// among it.
     pub fn due(&mut self, plan: &Plan, summary: &Summary, moment: Moment) -> Vec<Write> {
         let mut due = Vec::new();
-        self.each_due(plan, summary, moment, &mut |write| due.push(write));
+        self.each_due(plan, summary, moment, &mut due);
         due
     }
 
     /// As [`Projections::due`], one file after the other: no two texts that list every task are held at once.
-    pub fn each_due(&mut self, plan: &Plan, summary: &Summary, moment: Moment, to: &mut dyn FnMut(Write)) {
+    pub fn each_due(&mut self, plan: &Plan, summary: &Summary, moment: Moment, to: &mut dyn Target) {
         if !std::mem::take(&mut self.changed) && moment == Moment::Going {
             return;
         }
-        self.appends(summary).into_iter().for_each(&mut *to);
-        self.checkpoints(plan, summary).into_iter().for_each(&mut *to);
-        let all = moment == Moment::Rest || plan.tasks.len() <= SMALL;
+        self.appends(summary).into_iter().for_each(|write| to.write(write));
+        self.checkpoints(plan, summary).into_iter().for_each(|write| to.write(write));
+        let is_small = plan.tasks.len() <= SMALL;
+        let all = moment == Moment::Rest || is_small;
         for place in Place::ALL {
             let first_context = place == Place::Context && !self.written.contains_key(&place);
             let wanted =
                 (all || place.is_bounded() || first_context) && (self.speckit || !place.is_speckit());
-            if wanted
+            if wanted && place == Place::Metrics && !is_small {
+                let mut pieces = metrics::Pieces::new(plan, summary);
+                to.write_pieces(place, &mut |text| pieces.next(text));
+            } else if wanted
                 && let Some(content) = self.render(place, plan, summary)
-                && self.is_new(place, &content, plan.tasks.len() > SMALL && !place.is_bounded())
+                && self.is_new(place, &content, !is_small && !place.is_bounded())
             {
-                to(Write { place, content });
+                to.write(Write { place, content });
             }
         }
     }

@@ -16,8 +16,8 @@ pub(crate) const STYLES: [(&str, &str); 10] = [
         "(trap '' TERM HUP; nohup sh -c 'trap \"\" TERM HUP; while :; do sleep 0.N; done' >/dev/null 2>&1 &); echo up > up; sleep N",
     ),
     // Each starts the next and ends: gone before a walk over all processes comes to it. The second in a session of its own
-    // each time, and with the pause that the start of a program is.
-    ("hopper", "f() { [ $1 -gt 0 ] && { f $(($1-1)) & exit; }; }; f 200000 & echo up > up; sleep N"),
+    // each time. (A function that calls itself would be quicker, and is ended by the shell after a thousand times.)
+    ("hopper", "echo '[ $2 -gt 0 ] && sh hop $1 $(($2-1)) &' > hop; sh hop N 20000 & echo up > up; sleep N"),
     (
         "leaper",
         "echo '[ $2 -gt 0 ] && setsid sh leap $1 $(($2-1)) &' > leap; setsid sh leap N 20000 & echo up > up; sleep N",

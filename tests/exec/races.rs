@@ -9,7 +9,10 @@ use std::sync::atomic::AtomicBool;
 
 /// What a task leaves behind when it ends.
 const LEFT: [(&str, &str); 6] = [
-    ("hopper", "f() { [ $1 -gt 0 ] && { echo $1 > hops; f $(($1-1)) & exit; }; }; f 200000 & echo N > up"),
+    (
+        "hopper",
+        "echo 'echo $2 > hops; [ $2 -gt 0 ] && sh hop $1 $(($2-1)) &' > hop; sh hop N 20000 & echo N > up",
+    ),
     (
         "leaper",
         "echo 'echo $2 > hops; [ $2 -gt 0 ] && setsid sh leap $1 $(($2-1)) &' > leap; setsid sh leap N 20000 & echo N > up",
