@@ -1,9 +1,9 @@
 //! Ticks boxes in the task file while people and agents edit it (SPEC 2.6).
 //!
 //! The file is never rewritten: a tick is one byte written in place, while nobody else has the file open, after making
-//! sure that it still holds what was read. So inode, mode, links, line ends and every other byte stay, and nobody's save is undone by ours.
-//! What an editor's save undoes of ours is found at the next look and ticked again. The journal is the truth; the
-//! boxes follow it.
+//! sure that it still holds what was read. So inode, mode, links, line ends and every other byte stay, and nobody's save
+//! is undone by ours. What an editor's save undoes of ours is found at the next look and ticked again. The journal is the
+//! truth; the boxes follow it.
 //!
 //! A box that lost its tick was either overwritten by an editor that had loaded the file before, or cleared by a
 //! person. An editor's old copy lacks every tick since it was loaded: so if one that was made no earlier is still

@@ -116,7 +116,7 @@ struct Places<'a> {
     problems: Vec<String>,
 }
 
-/// Writes a file at a path; what it is given to write is still whole if the path's directory is missing.
+/// Writes a file at a path. Tried once more where the path's directory is missing.
 type Put<'a> = &'a mut dyn FnMut(&Path) -> Result<(), fs::Error>;
 
 struct Entered {
@@ -134,8 +134,14 @@ impl Target for Places<'_> {
 
     fn write_pieces(&mut self, place: Place, next: &mut dyn FnMut(&mut String) -> bool) {
         let access = access(&place.path());
+        let mut is_begun = false;
         self.put(place, &mut |here| {
+            // The pieces come once: what is left of them would be no whole file.
+            if is_begun {
+                return Err(fs::Error::io("write", here, io::ErrorKind::NotFound.into()));
+            }
             fs::replace_name_by(here, access, &mut |file| {
+                is_begun = true;
                 let mut piece = String::new();
                 while next(&mut piece) {
                     file.write_all(piece.as_bytes())?;

@@ -227,6 +227,13 @@ fn a_flipped_bit_in_the_middle_is_refused_with_its_line_and_byte() {
     }
 }
 
+fn starts_with_what_is_open(sandbox: &Sandbox) {
+    let ended = sandbox.run(["resume", "--yes"]).expect(0);
+    let said = "no unfinished run to resume; starting with what is open";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    assert_eq!(ran(sandbox), ["T003", "T004"]);
+}
+
 #[test]
 fn the_journal_of_another_task_file_is_neither_taken_up_nor_touched() {
     let other =
@@ -235,13 +242,7 @@ fn the_journal_of_another_task_file_is_neither_taken_up_nor_touched() {
     let body = &first[..first.len() - 16];
     let journal = sealed(body);
     let sandbox = project(&journal);
-    let ended = sandbox.run(["resume", "--yes"]).expect(0);
-    assert!(
-        ended.stderr.contains("no unfinished run to resume; starting with what is open"),
-        "{}",
-        ended.stderr
-    );
-    assert_eq!(ran(&sandbox), ["T003", "T004"]);
+    starts_with_what_is_open(&sandbox);
     assert_eq!(std::fs::read(sandbox.root().join(RUN).join("journal.ndjson")).unwrap(), journal);
 }
 
@@ -249,11 +250,5 @@ fn the_journal_of_another_task_file_is_neither_taken_up_nor_touched() {
 fn without_its_journal_a_run_goes_on_from_the_boxes_and_says_so() {
     let sandbox = project(&bytes("killed"));
     std::fs::remove_file(sandbox.root().join(RUN).join("journal.ndjson")).unwrap();
-    let ended = sandbox.run(["resume", "--yes"]).expect(0);
-    assert!(
-        ended.stderr.contains("no unfinished run to resume; starting with what is open"),
-        "{}",
-        ended.stderr
-    );
-    assert_eq!(ran(&sandbox), ["T003", "T004"]);
+    starts_with_what_is_open(&sandbox);
 }
