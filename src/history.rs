@@ -183,6 +183,7 @@ impl History {
     fn apply_to_task(&mut self, kind: &EventKind) {
         match kind {
             EventKind::PlanChanged { reopened, ticked, .. } => self.edited(reopened, ticked),
+            EventKind::RolledBack { reopened, done, .. } => self.edited(reopened, done),
             EventKind::AttemptStarted { task, attempt, .. } => {
                 self.dispatches += 1;
                 let session = self.sessions;
