@@ -31,6 +31,7 @@ mod worktree;
 pub use carry::{Carried, Carry, How};
 pub use error::Error;
 pub use escape::{Change, Fingerprint};
+pub use git2::Oid;
 pub use integrate::{Finished, Integrated, Outcome, Rules};
 pub use merge::{Conflict, ConflictKind, Hunk};
 pub use names::{Attempt, Run};
