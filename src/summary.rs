@@ -186,7 +186,15 @@ impl Summary {
         }
         let at = self.advance(event.at);
         match &event.kind {
-            EventKind::RunStarted { .. } | EventKind::RunResumed { .. } | EventKind::BoxTicked { .. } => {}
+            EventKind::RunStarted { .. }
+            | EventKind::RunResumed { .. }
+            | EventKind::BoxTicked { .. }
+            | EventKind::WorktreeLeased { .. }
+            | EventKind::AttemptSaved { .. }
+            | EventKind::Integrated { .. }
+            | EventKind::Conflicted { .. }
+            | EventKind::ReviewNeeded { .. }
+            | EventKind::Escaped { .. } => {}
             EventKind::PlanChanged { added, removed, reopened, ticked } => {
                 self.plan_changed(plan, [added, removed, reopened, ticked]);
             }
@@ -211,9 +219,12 @@ impl Summary {
             EventKind::BoxPending { task, problem } => {
                 self.remark(RemarkKind::BoxPending { task: task.id.clone(), problem: problem.clone() });
             }
-            EventKind::CheckpointCreated { name, done } => {
+            EventKind::CheckpointCreated { name, done, .. } => {
                 let at = self.wall();
                 self.last_checkpoint = Some(CheckpointMark { name: name.clone(), done: *done, at });
+            }
+            EventKind::RolledBack { reopened, done, .. } => {
+                self.boxes_changed(plan, [(reopened, TaskState::Open), (done, TaskState::Done)]);
             }
             EventKind::BudgetReached { budget, limit } => {
                 self.stop(Stopped::Budget { budget: *budget, limit: limit.clone() });
@@ -546,8 +557,12 @@ impl Summary {
             reopened: reopened.clone(),
             ticked: ticked.clone(),
         });
+        self.boxes_changed(plan, [(reopened, TaskState::Open), (ticked, TaskState::Done)]);
+    }
+
+    fn boxes_changed(&mut self, plan: &Plan, changes: [(&[TaskId], TaskState); 2]) {
         self.follow(plan);
-        for (ids, state) in [(reopened, TaskState::Open), (ticked, TaskState::Done)] {
+        for (ids, state) in changes {
             for id in ids {
                 let task = self.resolve(&TaskRef { ix: TaskRef::UNRESOLVED, id: id.clone() });
                 // What runs goes on and says itself how it ended.

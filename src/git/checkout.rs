@@ -52,7 +52,7 @@ impl Git {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
             let own = work();
             let joined =
-                others.into_iter().map(|other| other.join().unwrap_or_else(|_| Err(Error::OwnerGone)));
+                others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
             std::iter::once(own).chain(joined).collect()
         });
         let mut done = Vec::with_capacity(batches.len());

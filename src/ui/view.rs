@@ -138,6 +138,14 @@ impl View {
             | EventKind::BoxTicked { .. }
             | EventKind::BoxPending { .. }
             | EventKind::CheckpointCreated { .. }
+            | EventKind::WorktreeLeased { .. }
+            | EventKind::AttemptSaved { .. }
+            | EventKind::Integrated { .. }
+            | EventKind::Conflicted { .. }
+            | EventKind::ReviewNeeded { .. }
+            | EventKind::Escaped { .. }
+            // Between sessions, when nothing is shown live.
+            | EventKind::RolledBack { .. }
             | EventKind::Note { .. } => {}
         }
     }
