@@ -10,6 +10,7 @@
 //! Knows nothing of plans, journals and processes: whoever calls says which run, task and attempt it is about.
 
 mod carry;
+mod checkout;
 mod disk;
 mod error;
 mod escape;
