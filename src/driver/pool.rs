@@ -62,7 +62,10 @@ fn work(hub: &Hub, executor: &Executor, observer: &dyn OutputObserver) {
     let mut next = hub.next_job();
     while let Some(job) = next {
         let report = if hub.may_start(&job) { run(executor, &job, observer) } else { cancelled() };
-        next = hub.finished(job.stop, report).or_else(|| hub.next_job());
+        next = hub.finished(job.stop, report).or_else(|| {
+            executor.rest();
+            hub.next_job()
+        });
     }
 }
 

@@ -9,6 +9,7 @@ mod command;
 mod direct;
 mod environment;
 mod guardian;
+mod jobserver;
 mod log;
 mod mask;
 mod repeat;
@@ -21,6 +22,7 @@ mod tree;
 
 pub use environment::{is_secret_name, is_withheld};
 pub use guardian::{Guardian, kill_leftovers};
+pub use jobserver::JobserverConfig;
 pub use mask::{MaskStream, Masker};
 pub use sandbox::SandboxConfig;
 pub use scripted::{Scripted, ScriptedAttempt};
@@ -78,6 +80,14 @@ impl Executor {
         match self {
             Executor::Shell(_) => "shell",
             Executor::Scripted(_) => "scripted",
+        }
+    }
+
+    /// A worker that ran attempts has none to run now.
+    pub fn rest(&self) {
+        match self {
+            Executor::Shell(shell) => shell.rest(),
+            Executor::Scripted(_) => {}
         }
     }
 

@@ -69,10 +69,9 @@ struct Request {
 }
 
 impl Sandbox {
-    /// `dir` is where tasks start, as in [`Launcher::new`].
-    pub(super) fn new(config: &SandboxConfig, dir: Option<CString>) -> io::Result<Sandbox> {
+    /// `launcher` is what would start tasks without it.
+    pub(super) fn new(config: &SandboxConfig, launcher: Launcher) -> io::Result<Sandbox> {
         let scratch = Scratch::new()?;
-        let launcher = Launcher::new(dir)?;
         let mut allowed = config.allowed();
         allowed.push(scratch.dir().to_owned());
         let (requests, received) = channel();

@@ -7,6 +7,7 @@ mod edits;
 mod examples;
 mod hostile_output;
 mod hostile_repos;
+mod jobserver;
 mod kill;
 mod landlock;
 pub(crate) mod sandbox;
