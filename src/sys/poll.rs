@@ -4,6 +4,7 @@ use super::check;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A pipe: the end to read, the end to write. Both close on exec.
@@ -20,8 +21,8 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 pub const NEVER_WAIT: i32 = libc::O_NONBLOCK;
 
 /// A descriptor that children get under its own number (see [`super::Launcher::handing_down`]).
-#[derive(Debug)]
-pub struct HandedDown(OwnedFd);
+#[derive(Clone, Debug)]
+pub struct HandedDown(Arc<OwnedFd>);
 
 impl HandedDown {
     /// The file behind `fd`, under the first free number from `lowest` on. It closes on exec, but for those it is
@@ -30,7 +31,7 @@ impl HandedDown {
         // SAFETY: no memory is involved; on success the descriptor is new and ours.
         unsafe {
             let own = check(libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, lowest))?;
-            Ok(HandedDown(OwnedFd::from_raw_fd(own)))
+            Ok(HandedDown(Arc::new(OwnedFd::from_raw_fd(own))))
         }
     }
 

@@ -70,8 +70,8 @@ pub struct Launcher {
     attributes: Attributes,
     null: File,
     dir: Option<CString>,
-    /// Numbers of descriptors that children keep.
-    kept: Vec<RawFd>,
+    /// What children keep open.
+    kept: Vec<HandedDown>,
     id: u32,
 }
 
@@ -84,10 +84,10 @@ impl Launcher {
         Ok(Launcher { attributes: Attributes::new()?, null, dir, kept: Vec::new(), id })
     }
 
-    /// Children get these too. They must stay open for as long as the launcher starts any.
+    /// Children get these too.
     #[must_use]
     pub fn handing_down(self, kept: &[HandedDown]) -> Launcher {
-        Launcher { kept: kept.iter().map(HandedDown::number).collect(), ..self }
+        Launcher { kept: kept.to_vec(), ..self }
     }
 
     /// Starts `program` in a session of its own: input from nowhere, output and errors to `out`, default signals.
@@ -210,7 +210,7 @@ impl Drop for Attributes {
 struct Actions(libc::posix_spawn_file_actions_t);
 
 impl Actions {
-    fn new(null: RawFd, out: RawFd, dir: Option<&CStr>, kept: &[RawFd]) -> io::Result<Actions> {
+    fn new(null: RawFd, out: RawFd, dir: Option<&CStr>, kept: &[HandedDown]) -> io::Result<Actions> {
         let mut raw = MaybeUninit::<libc::posix_spawn_file_actions_t>::uninit();
         // SAFETY: initialised first; from then on `Actions` owns it and destroys it also when a step fails.
         let mut actions = unsafe {
@@ -224,7 +224,7 @@ impl Actions {
                 verdict(libc::posix_spawn_file_actions_addchdir_np(raw, dir.as_ptr()))?;
             }
             // Onto itself: then it does not close on exec.
-            let kept = kept.iter().map(|fd| (*fd, *fd));
+            let kept = kept.iter().map(|fd| (fd.number(), fd.number()));
             for (from, to) in [(null, 0), (out, 1), (out, 2)].into_iter().chain(kept) {
                 verdict(libc::posix_spawn_file_actions_adddup2(raw, from, to))?;
             }
