@@ -10,6 +10,7 @@ mod hostile_repos;
 mod jobserver;
 mod kill;
 mod landlock;
+mod observed;
 pub(crate) mod sandbox;
 mod scale;
 mod scenarios;
