@@ -169,6 +169,7 @@ pub struct Projections {
     lines: LogLines,
     log: String,
     history: String,
+    seen: history::Seen,
     checkpoints: Checkpoints,
     /// Events of earlier sessions were folded: what they wrote may be on disk or not.
     resumed: bool,
@@ -202,7 +203,7 @@ impl Projections {
     pub fn on_event(&mut self, plan: &Plan, summary: &Summary, event: &Event) {
         self.changed = true;
         self.lines.on_event(plan, summary, event, &mut self.log);
-        history::write(plan, summary, event, &mut self.history);
+        history::write(plan, summary, &mut self.seen, event, &mut self.history);
         self.checkpoints.on_event(plan, summary, event);
         if matches!(event.kind, EventKind::RunStarted { .. } | EventKind::PlanChanged { .. }) {
             self.written.remove(&Place::Context);
