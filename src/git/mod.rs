@@ -38,7 +38,7 @@ pub use merge::{Conflict, ConflictKind, Hunk};
 pub use names::{Attempt, Run};
 pub use owner::Owner;
 pub use preview::Preview;
-pub use repo::Git;
+pub use repo::{Git, root_of};
 pub use restore::{Checkpoint, Restored};
 pub use save::{Limits, Saved};
 pub use state::{Finding, State, probe};
