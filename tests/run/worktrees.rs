@@ -377,7 +377,8 @@ fn what_stands_in_the_way_is_told_before_anything_is_written() {
         return;
     }
     let tasks = task("T001 Work", "echo x > y.txt", None);
-    let broken: [(&str, &dyn Fn(&Project), &str); 5] = [
+    type Broken<'a> = (&'a str, &'a dyn Fn(&Project), &'a str);
+    let broken: [Broken<'_>; 5] = [
         (
             "no repository",
             &|p| std::fs::remove_dir_all(p.sandbox.root().join(".git")).unwrap(),
@@ -428,7 +429,8 @@ fn unusual_repositories_work() {
         return;
     }
     let tasks = task("T001 Work", "echo x > y.txt", None);
-    let odd: [(&str, &dyn Fn(&Project)); 6] = [
+    type Odd<'a> = (&'a str, &'a dyn Fn(&Project));
+    let odd: [Odd<'_>; 6] = [
         ("detached", &|p| drop(p.git(&["checkout", "-q", "--detach"]))),
         ("a branch without a commit", &|p| drop(p.git(&["checkout", "-q", "--orphan", "new"]))),
         ("hooks and signing", &|p| {
