@@ -172,7 +172,10 @@ impl History {
             EventKind::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
             kind => self.apply_to_task(kind),
         }
-        self.elapsed_session = self.elapsed_session.max(event.at);
+        // Going back comes when the session is over.
+        if !matches!(event.kind, EventKind::RolledBack { .. }) {
+            self.elapsed_session = self.elapsed_session.max(event.at);
+        }
     }
 
     fn begin_session(&mut self, session: u32, started: u64) {
@@ -188,7 +191,7 @@ impl History {
             EventKind::RolledBack { reopened, done, .. } => {
                 self.edited(reopened, done);
                 // Whatever it had come to, there may be work again.
-                self.outcome = None;
+                self.outcome = Some(RunOutcome::Stopped);
             }
             EventKind::AttemptStarted { task, attempt, .. } => {
                 self.dispatches += 1;

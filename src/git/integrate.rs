@@ -373,7 +373,7 @@ impl Git {
     }
 
     /// Commits of the tip from new to old, first parents only, until `visit` says no or `until` is reached.
-    fn back_from(
+    pub(super) fn back_from(
         &self,
         tip: Oid,
         until: Option<Oid>,

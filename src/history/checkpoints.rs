@@ -2,7 +2,8 @@
 //!
 //! After each task: `T005`. Before a phase begins: `before Phase 2: Foundation`. After every five tasks:
 //! `after-5-tasks`. Before going back: `before-rollback-1`. Knows plans for their headings only, and nothing of how
-//! files are saved: whoever saves them asks here for the names, and records [`EventKind::CheckpointCreated`].
+//! files are saved: whoever saves them asks here for the names, and records [`EventKind::CheckpointCreated`]; what is
+//! saved before going back is recorded by [`EventKind::RolledBack`].
 
 use crate::event::{Event, EventKind, TaskRef};
 use crate::plan::Plan;
@@ -28,14 +29,7 @@ pub fn after_tasks(done: usize) -> String {
 
 /// The name of what was there before the run went back for the `nth` time, from 1.
 pub fn before_rollback(nth: usize) -> String {
-    format!("{BEFORE_ROLLBACK}{nth}")
-}
-
-const BEFORE_ROLLBACK: &str = "before-rollback-";
-
-/// Whether a name is one of those that nothing else marks: phases and every five tasks mark themselves.
-pub fn is_before_rollback(name: &str) -> bool {
-    name.starts_with(BEFORE_ROLLBACK)
+    format!("before-rollback-{nth}")
 }
 
 /// Finds the moments as events come.
@@ -137,19 +131,30 @@ pub struct Point {
 /// All points of a run, oldest first. A name that was given anew means the newest.
 pub fn points<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Point> {
     let mut newest: HashMap<String, Point> = HashMap::new();
-    let mut session = 0;
+    let (mut session, mut rollbacks) = (0, 0);
+    let mut now = HashSet::new();
     for event in events {
-        match &event.kind {
+        let at = session + event.at.as_millis() as u64;
+        let point = match &event.kind {
             EventKind::RunStarted { started, .. } | EventKind::RunResumed { started, .. } => {
                 session = *started;
+                None
             }
             EventKind::CheckpointCreated { name, done, reference: Some(reference) } => {
-                let at = session + event.at.as_millis() as u64;
                 let (name, reference) = (name.clone(), reference.clone());
-                let point = Point { name, reference, seq: event.seq, at, done: *done };
-                newest.insert(point.name.clone(), point);
+                Some(Point { name, reference, seq: event.seq, at, done: *done })
             }
-            _ => {}
+            // What was there before is as it was before this event.
+            EventKind::RolledBack { saved, .. } => {
+                rollbacks += 1;
+                let (name, done) = (before_rollback(rollbacks), now.len() as u32);
+                Some(Point { name, reference: saved.clone(), seq: event.seq - 1, at, done })
+            }
+            _ => None,
+        };
+        apply(&mut now, &event.kind);
+        if let Some(point) = point {
+            newest.insert(point.name.clone(), point);
         }
     }
     let mut points: Vec<Point> = newest.into_values().collect();
@@ -161,15 +166,19 @@ pub fn points<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Point> {
 pub fn done_at<'a>(events: impl IntoIterator<Item = &'a Event>, seq: u64) -> HashSet<TaskId> {
     let mut done = HashSet::new();
     for event in events.into_iter().take_while(|event| event.seq <= seq) {
-        match &event.kind {
-            EventKind::TaskDone { task, .. } => edit(&mut done, &[], std::slice::from_ref(&task.id)),
-            EventKind::AttemptStarted { task, .. } => edit(&mut done, std::slice::from_ref(&task.id), &[]),
-            EventKind::PlanChanged { reopened, ticked: again, .. }
-            | EventKind::RolledBack { reopened, done: again, .. } => edit(&mut done, reopened, again),
-            _ => {}
-        }
+        apply(&mut done, &event.kind);
     }
     done
+}
+
+fn apply(done: &mut HashSet<TaskId>, kind: &EventKind) {
+    match kind {
+        EventKind::TaskDone { task, .. } => edit(done, &[], std::slice::from_ref(&task.id)),
+        EventKind::AttemptStarted { task, .. } => edit(done, std::slice::from_ref(&task.id), &[]),
+        EventKind::PlanChanged { reopened, ticked: again, .. }
+        | EventKind::RolledBack { reopened, done: again, .. } => edit(done, reopened, again),
+        _ => {}
+    }
 }
 
 fn edit(done: &mut HashSet<TaskId>, without: &[TaskId], with: &[TaskId]) {
@@ -290,6 +299,17 @@ mod tests {
         }
     }
 
+    fn rolled_back(saved: &str, reopened: &[&str], done: &[&str]) -> EventKind {
+        let ids = |ids: &[&str]| ids.iter().map(|id| TaskId::new(id)).collect();
+        EventKind::RolledBack {
+            to: "T001".to_owned(),
+            commit: String::new(),
+            saved: saved.to_owned(),
+            reopened: ids(reopened),
+            done: ids(done),
+        }
+    }
+
     fn task(id: &str) -> TaskRef {
         TaskRef { ix: TaskRef::UNRESOLVED, id: TaskId::new(id) }
     }
@@ -326,13 +346,7 @@ mod tests {
             told.start(id);
             told.done(id);
         }
-        told.tell(EventKind::RolledBack {
-            to: "T001".to_owned(),
-            commit: String::new(),
-            saved: String::new(),
-            reopened: vec![TaskId::new("T004")],
-            done: Vec::new(),
-        });
+        told.tell(rolled_back("refs/before", &["T004"], &[]));
         assert!(told.start("T002").is_empty());
         assert_eq!(told.start("T004"), ["before Phase 2: Core"]);
         assert_eq!(told.done("T004"), ["T004"]);
@@ -356,12 +370,13 @@ mod tests {
             told.start(id);
             told.done(id);
         }
-        told.save(&before_rollback(1));
+        told.tell(rolled_back("refs/before", &["T004"], &[]));
         assert_eq!(told.find("T002").unwrap(), "T002");
         assert_eq!(told.find("t002").unwrap(), "T002");
         assert_eq!(told.find("phase:1").unwrap(), "before Phase 1: Setup");
         assert_eq!(told.find("phase:setup").unwrap(), "before Phase 1: Setup");
         assert_eq!(told.find("before-rollback-1").unwrap(), "before-rollback-1");
+        assert_eq!(told.find("refs/before").unwrap(), before_rollback(1));
         assert_eq!(told.find("refs/T001").unwrap(), "T001");
         assert_eq!(told.find("phase:2"), Err(NotFound::PhaseNotBegun("before Phase 2: Core".to_owned())));
         assert_eq!(told.find("phase:9"), Err(NotFound::NoSuchPhase));
@@ -379,13 +394,10 @@ mod tests {
         assert_eq!(done_at(&told.events, points[0].seq), HashSet::from([TaskId::new("T001")]));
         told.start("T001");
         assert_eq!(done_at(&told.events, u64::MAX), HashSet::from([TaskId::new("T002")]));
-        told.tell(EventKind::RolledBack {
-            to: "T001".to_owned(),
-            commit: String::new(),
-            saved: String::new(),
-            reopened: vec![TaskId::new("T002")],
-            done: vec![TaskId::new("T001")],
-        });
+        told.tell(rolled_back("refs/before", &["T002"], &["T001"]));
         assert_eq!(done_at(&told.events, u64::MAX), HashSet::from([TaskId::new("T001")]));
+        let before = find(&super::points(&told.events), &told.plan, "before-rollback-1").unwrap().clone();
+        assert_eq!((before.reference.as_str(), before.done), ("refs/before", 1));
+        assert_eq!(done_at(&told.events, before.seq), HashSet::from([TaskId::new("T002")]));
     }
 }

@@ -146,6 +146,7 @@ fn stopped_words(stopped: &Stopped) -> String {
         Stopped::Budget { budget, limit } => {
             format!("budget of {} reached ({})", budget_word(*budget), Untrusted(limit))
         }
+        Stopped::RolledBack(to) => format!("rolled back to {}", Untrusted(to)),
     }
 }
 
