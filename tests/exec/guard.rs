@@ -22,7 +22,7 @@ fn play_specter() {
     }
     let shell = ShellExecutor::new(config).unwrap();
     let task = task(&[sh(code)]);
-    let attempt = Attempt { ix: TaskIx(0), task: &task, number: 1, last: true };
+    let attempt = Attempt::new(TaskIx(0), &task, 1, true);
     let report = shell.run(&attempt, &StopHandle::new(), &NoObserver);
     let ended = Instant::now();
     if let Some(guardian) = guardian {
