@@ -11,6 +11,7 @@ mod environment;
 mod guardian;
 mod log;
 mod mask;
+mod others;
 mod repeat;
 mod sandbox;
 mod scratch;
@@ -22,6 +23,7 @@ mod tree;
 pub use environment::{is_secret_name, is_withheld};
 pub use guardian::{Guardian, kill_leftovers};
 pub use mask::{MaskStream, Masker};
+pub use others::others_at_work;
 pub use sandbox::SandboxConfig;
 pub use scripted::{Scripted, ScriptedAttempt};
 pub use shell::{ShellConfig, ShellExecutor};
@@ -30,6 +32,7 @@ pub use stop::StopHandle;
 use crate::event::AttemptReport;
 use crate::task::{Task, TaskIx};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// One try at one task.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +110,14 @@ impl Executor {
         match self {
             Executor::Shell(_) => "shell",
             Executor::Scripted(_) => "scripted",
+        }
+    }
+
+    /// What hides the secrets of the environment, if there is any output to hide them in.
+    pub fn masker(&self) -> Option<Arc<Masker>> {
+        match self {
+            Executor::Shell(shell) => Some(shell.masker()),
+            Executor::Scripted(_) => None,
         }
     }
 
