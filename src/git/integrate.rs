@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 pub use super::intent::Finished;
 
 /// Directories of specter's own, wherever a tree is looked at.
-const OWN: &[&str] = &[".specter", ".specter-state", ".specter-memory"];
+const OWN: &[&str] =
+    &[".specter", ".specter-state", ".specter-memory", ".specify/agents/context/implementation"];
 
 /// What makes tools run commands: a person looks at it first. A name without `/` counts at any depth.
 const PROTECTED: &[&str] = &[

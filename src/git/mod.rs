@@ -31,6 +31,7 @@ mod worktree;
 
 pub use carry::{Carried, Carry, How};
 pub use error::Error;
+pub use git2::Oid;
 pub use escape::{Change, Fingerprint};
 pub use integrate::{Finished, Integrated, Outcome, Rules};
 pub use merge::{Conflict, ConflictKind, Hunk};
@@ -40,7 +41,7 @@ pub use preview::Preview;
 pub use repo::Git;
 pub use restore::{Checkpoint, Restored};
 pub use save::{Limits, Saved};
-pub use show::{FileChange, How as Changed, Kept, Unmatched};
+pub use show::{FileChange, How as Changed, Kept, Unmatched, keeps_anything};
 pub use state::{Finding, State, probe};
 pub use steps::Steps;
 pub use tree::{Entry, Kind};

@@ -7,6 +7,7 @@ use super::intent::Steps;
 use super::names::ROOT;
 use super::repo::Git;
 use super::save::{Saved, bytes_of, is_at_or_below};
+use super::show::How;
 use super::tree::{self, Changes};
 use super::{Attempt, Error};
 use git2::Oid;
@@ -49,6 +50,11 @@ impl Git {
         self.save_main(&reference, &format!("checkpoint {title}\n\n{NAME}{title}\n"))
     }
 
+    /// The reference of a checkpoint with this name, whether or not there is one.
+    pub fn checkpoint_reference(&self, name: &str) -> String {
+        self.run.checkpoint(name)
+    }
+
     /// All of this run, oldest first.
     pub fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
         let mut found = Vec::new();
@@ -86,11 +92,21 @@ impl Git {
 
     /// What going back to a commit would change, without changing anything.
     pub fn would_restore(&mut self, commit: Oid, except: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+        Ok(self.would_change(commit, except)?.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// The same, with what would become of each file.
+    pub fn would_change(&mut self, commit: Oid, except: &[PathBuf]) -> Result<Vec<(PathBuf, How)>, Error> {
         let target = self.tree_of(commit)?;
         let here = self.snapshot_main()?.tree;
         let changes = tree::differences(&self.repo, here, target)?;
         let changes = changes.into_iter().filter(|change| !is_excepted(&change.path, except));
-        Ok(changes.map(|change| super::integrate::path_of(&change.path)).collect())
+        let how = |change: &tree::Differs| match (change.old, change.new) {
+            (None, _) => How::Added,
+            (_, None) => How::Removed,
+            _ => How::Changed,
+        };
+        Ok(changes.map(|change| (super::integrate::path_of(&change.path), how(&change))).collect())
     }
 
     /// Makes the working tree hold what a commit holds, but for `except`. What is there is saved as `save_as` before.
@@ -144,7 +160,7 @@ impl Git {
             None
         } else {
             let tree = tree::update(&self.repo, None, &unsaved)?;
-            Some(self.rescue(tree, &format!("what git ignores, {save_as}\n"))?)
+            Some(self.rescue(tree, &[], &format!("what git ignores, {save_as}\n"))?)
         };
         self.go(saved, &steps, &format!("single files\n\n{BEFORE}{save_as}\n"), rescued)
     }
@@ -167,6 +183,6 @@ impl Git {
     }
 }
 
-fn is_excepted(path: &[u8], except: &[PathBuf]) -> bool {
+pub(super) fn is_excepted(path: &[u8], except: &[PathBuf]) -> bool {
     except.iter().any(|top| is_at_or_below(path, &bytes_of(top)))
 }

@@ -5,10 +5,11 @@ use super::disk::{self, Place, join};
 use super::error::{at, git};
 use super::names::ROOT;
 use super::repo::Git;
-use super::restore::Restored;
-use super::save::{bytes_of, is_at_or_below};
+use super::restore::{Restored, is_excepted};
+use super::save::{Saved, bytes_of, is_at_or_below};
 use super::tree::{self, Changes, RelPath};
-use super::{Attempt, Error, Kind};
+use super::worktree::Worktree;
+use super::{Attempt, Error, Kind, Outcome};
 use git2::{Delta, Diff, DiffFormat, DiffOptions, Oid, Patch};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,12 @@ pub struct Unmatched(pub PathBuf);
 /// The message of a commit that holds what git ignores.
 pub(super) const IGNORED: &str = "what git ignores";
 
+/// Whether specter keeps anything in the repository that holds `inside`.
+pub fn keeps_anything(inside: &Path) -> bool {
+    let Ok(repo) = super::repo::discover(inside) else { return false };
+    repo.references_glob(&format!("{ROOT}/*")).is_ok_and(|mut found| found.next().is_some())
+}
+
 impl Git {
     /// Every attempt that was ever saved, of any run, and everything that was rescued, oldest first.
     pub fn kept(&self) -> Result<Vec<Kept>, Error> {
@@ -94,10 +101,11 @@ impl Git {
         self.repo.find_commit(commit).map(|commit| commit.time().seconds()).map_err(git("read a commit"))
     }
 
-    /// The commits with which attempts of this run were integrated.
-    pub fn all_integrated(&self) -> Result<HashMap<Attempt, Oid>, Error> {
+    /// The commits with which attempts of a run ([`super::Run::name`]) were integrated.
+    pub fn all_integrated(&self, run: &str) -> Result<HashMap<Attempt, Oid>, Error> {
         let mut found = HashMap::new();
-        if let Some(tip) = self.find_ref(&self.run.tip())? {
+        let tip = format!("{ROOT}/{run}/tip");
+        if let Some(tip) = if git2::Reference::is_valid_name(&tip) { self.find_ref(&tip)? } else { None } {
             self.back_from(tip, None, |commit| {
                 if let Some(attempt) = Attempt::of_message(&String::from_utf8_lossy(commit.message_bytes())) {
                     found.entry(attempt).or_insert(commit.id());
@@ -117,9 +125,10 @@ impl Git {
         Ok(missing.map(|(path, _)| super::integrate::path_of(path)).collect())
     }
 
-    /// How many files differ between two commits.
-    pub fn differing(&self, old: Oid, new: Oid) -> Result<usize, Error> {
-        Ok(tree::differences(&self.repo, self.tree_of(old)?, self.tree_of(new)?)?.len())
+    /// How many files differ between two commits, but for `except`.
+    pub fn differing(&self, old: Oid, new: Oid, except: &[PathBuf]) -> Result<usize, Error> {
+        let differ = tree::differences(&self.repo, self.tree_of(old)?, self.tree_of(new)?)?;
+        Ok(differ.iter().filter(|change| !is_excepted(&change.path, except)).count())
     }
 
     /// How many files it changed.
@@ -183,6 +192,23 @@ impl Git {
             Ok(changes) => self.put_in_place(&changes, save_as).map(Ok),
             Err(unmatched) => Ok(Err(unmatched)),
         }
+    }
+
+    /// Integrates an attempt that a person has looked at, from what is kept of it.
+    pub fn accept(&mut self, kept: &Kept) -> Result<Outcome, Error> {
+        let (Some(attempt), Some(base)) = (kept.attempt.clone(), kept.base) else {
+            return Ok(Outcome::Nothing { dropped: Vec::new() });
+        };
+        let worktree = Worktree::given_back(base, attempt);
+        let saved = Saved {
+            root: worktree.root().to_owned(),
+            tree: self.tree_of(kept.commit)?,
+            commit: kept.commit,
+            reference: kept.reference.clone(),
+            left_out: Vec::new(),
+            ignored: std::collections::BTreeMap::new(),
+        };
+        self.integrate(&worktree, &saved, true)
     }
 
     /// Which paths [`Git::put_back`] would change.
