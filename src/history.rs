@@ -137,6 +137,16 @@ impl History {
         history
     }
 
+    /// The event that ended the last session, or went back after it; none if it died.
+    pub fn ended_by(events: &[Event]) -> Option<&EventKind> {
+        let is_border = |kind: &&EventKind| {
+            use EventKind::{RolledBack, RunFinished, RunResumed, RunStarted};
+            matches!(kind, RunFinished { .. } | RolledBack { .. } | RunStarted { .. } | RunResumed { .. })
+        };
+        let last = events.iter().rev().map(|event| &event.kind).find(is_border);
+        last.filter(|kind| matches!(kind, EventKind::RunFinished { .. } | EventKind::RolledBack { .. }))
+    }
+
     /// Whether there is anything to take up: begun, and not ended with all done.
     pub fn is_unfinished(&self) -> bool {
         self.sessions > 0 && self.outcome != Some(RunOutcome::AllDone)

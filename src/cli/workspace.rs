@@ -103,13 +103,17 @@ fn trees(config: &Config, target: &Target, git: &mut Git) -> Result<Trees, Error
     Ok(Trees { pool, carry, keep: config.keep_trees as usize, user })
 }
 
-/// Where the project's working trees are.
-pub(super) fn pool(config: &Config, git: &Git) -> Result<Pool, Error> {
-    let dir = config.trees_dir.clone().or_else(|| {
+/// Where working trees of all projects are; none without a home.
+pub(super) fn trees_dir(config: &Config) -> Option<PathBuf> {
+    config.trees_dir.clone().or_else(|| {
         let cache = Environment::of_process().base_dir("XDG_CACHE_HOME", ".cache");
         cache.map(|cache| cache.join("specter/worktrees"))
-    });
-    let dir = dir.ok_or_else(|| {
+    })
+}
+
+/// Where the project's working trees are.
+pub(super) fn pool(config: &Config, git: &Git) -> Result<Pool, Error> {
+    let dir = trees_dir(config).ok_or_else(|| {
         Error::message(Kind::Preflight, "there is no directory for working trees: `HOME` is not set")
             .hint("set `worktrees.dir` in your own configuration")
     })?;

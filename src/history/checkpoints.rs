@@ -15,10 +15,10 @@ use std::collections::{HashMap, HashSet};
 pub const EVERY: usize = 5;
 
 /// The name before a phase begins. Of several phases with one title, each but the first is told by its place.
-pub fn before_phase(plan: &Plan, phase: PhaseIx) -> Option<String> {
+pub fn before_phase(phases: &[Phase], phase: PhaseIx) -> Option<String> {
     let place = phase.0 as usize;
-    let title = plan.phases.get(place)?.title.as_str();
-    let is_taken = plan.phases[..place].iter().any(|earlier| earlier.title == title);
+    let title = phases.get(place)?.title.as_str();
+    let is_taken = phases[..place].iter().any(|earlier| earlier.title == title);
     Some(if is_taken { format!("before {title} (phase {})", place + 1) } else { format!("before {title}") })
 }
 
@@ -95,7 +95,7 @@ impl Moments {
     }
 
     fn begin(&mut self, plan: &Plan, task: Option<&Task>) -> Option<String> {
-        let name = before_phase(plan, task?.phase?)?;
+        let name = before_phase(&plan.phases, task?.phase?)?;
         // Mostly the phase begun last; a file has few of them.
         if self.begun.iter().rev().any(|begun| *begun == name) {
             return None;
@@ -109,7 +109,7 @@ impl Moments {
         let done = plan.tasks.iter().filter(|task| self.done.contains(&task.id));
         let phases: HashSet<PhaseIx> = done.filter_map(|task| task.phase).collect();
         let names: HashSet<String> =
-            phases.into_iter().filter_map(|phase| before_phase(plan, phase)).collect();
+            phases.into_iter().filter_map(|phase| before_phase(&plan.phases, phase)).collect();
         self.begun.retain(|begun| names.contains(begun));
     }
 }
@@ -131,12 +131,16 @@ pub struct Point {
 /// All points of a run, oldest first. A name that was given anew means the newest.
 pub fn points<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Point> {
     let mut newest: HashMap<String, Point> = HashMap::new();
-    let (mut session, mut rollbacks) = (0, 0);
+    let (mut session, mut rollbacks, mut before) = (0, 0, 0);
     let mut now = HashSet::new();
     for event in events {
         let at = session + event.at.as_millis() as u64;
         let point = match &event.kind {
-            EventKind::RunStarted { started, .. } | EventKind::RunResumed { started, .. } => {
+            EventKind::RunStarted { started, done_before, .. } => {
+                (session, before) = (*started, *done_before);
+                None
+            }
+            EventKind::RunResumed { started, .. } => {
                 session = *started;
                 None
             }
@@ -147,7 +151,7 @@ pub fn points<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Point> {
             // What was there before is as it was before this event.
             EventKind::RolledBack { saved, .. } => {
                 rollbacks += 1;
-                let (name, done) = (before_rollback(rollbacks), now.len() as u32);
+                let (name, done) = (before_rollback(rollbacks), before + now.len() as u32);
                 Some(Point { name, reference: saved.clone(), seq: event.seq - 1, at, done })
             }
             _ => None,
@@ -162,10 +166,10 @@ pub fn points<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Point> {
     points
 }
 
-/// The tasks that were done after the event `seq`, as far as the run's events tell.
-pub fn done_at<'a>(events: impl IntoIterator<Item = &'a Event>, seq: u64) -> HashSet<TaskId> {
+/// The tasks that are done after these events.
+pub fn done_after<'a>(events: impl IntoIterator<Item = &'a Event>) -> HashSet<TaskId> {
     let mut done = HashSet::new();
-    for event in events.into_iter().take_while(|event| event.seq <= seq) {
+    for event in events {
         apply(&mut done, &event.kind);
     }
     done
@@ -200,13 +204,13 @@ pub enum NotFound {
 }
 
 /// The point that is meant by `T005`, `phase:2`, a name, or a reference.
-pub fn find<'a>(points: &'a [Point], phases: &Plan, wanted: &str) -> Result<&'a Point, NotFound> {
+pub fn find<'a>(points: &'a [Point], phases: &[Phase], wanted: &str) -> Result<&'a Point, NotFound> {
     let named = |name: &str| points.iter().rev().find(|point| point.name == name);
     if let Some(point) = named(wanted).or_else(|| points.iter().find(|point| point.reference == wanted)) {
         return Ok(point);
     }
     if let Some(phase) = wanted.strip_prefix("phase:") {
-        let phase = phase_named(&phases.phases, phase.trim()).ok_or(NotFound::NoSuchPhase)?;
+        let phase = phase_named(phases, phase.trim()).ok_or(NotFound::NoSuchPhase)?;
         let name = before_phase(phases, phase).ok_or(NotFound::NoSuchPhase)?;
         return named(&name).ok_or(NotFound::PhaseNotBegun(name));
     }
@@ -289,13 +293,13 @@ mod tests {
         }
 
         fn save(&mut self, name: &str) {
-            let done = done_at(&self.events, u64::MAX).len() as u32;
+            let done = done_after(&self.events).len() as u32;
             let (name, reference) = (name.to_owned(), Some(format!("refs/{}", name.replace(' ', "-"))));
             assert!(self.tell(EventKind::CheckpointCreated { name, done, reference }).is_empty());
         }
 
         fn find(&self, wanted: &str) -> Result<String, NotFound> {
-            find(&points(&self.events), &self.plan, wanted).map(|point| point.name.clone())
+            find(&points(&self.events), &self.plan.phases, wanted).map(|point| point.name.clone())
         }
     }
 
@@ -383,6 +387,10 @@ mod tests {
         assert_eq!(told.find("T02"), Err(NotFound::NoSuchName(Some("T002".to_owned()))));
     }
 
+    fn done_by(told: &Told, seq: u64) -> HashSet<TaskId> {
+        done_after(told.events.iter().filter(|event| event.seq <= seq))
+    }
+
     #[test]
     fn what_was_done_then_is_told_by_the_events_up_to_then() {
         let mut told = Told::new();
@@ -391,13 +399,14 @@ mod tests {
         let points = points(&told.events);
         let names: Vec<(&str, u32, u64)> = points.iter().map(|p| (p.name.as_str(), p.done, p.at)).collect();
         assert_eq!(names, [("T001", 1, 1003), ("T002", 2, 1005)]);
-        assert_eq!(done_at(&told.events, points[0].seq), HashSet::from([TaskId::new("T001")]));
+        assert_eq!(done_by(&told, points[0].seq), HashSet::from([TaskId::new("T001")]));
         told.start("T001");
-        assert_eq!(done_at(&told.events, u64::MAX), HashSet::from([TaskId::new("T002")]));
+        assert_eq!(done_after(&told.events), HashSet::from([TaskId::new("T002")]));
         told.tell(rolled_back("refs/before", &["T002"], &["T001"]));
-        assert_eq!(done_at(&told.events, u64::MAX), HashSet::from([TaskId::new("T001")]));
-        let before = find(&super::points(&told.events), &told.plan, "before-rollback-1").unwrap().clone();
+        assert_eq!(done_after(&told.events), HashSet::from([TaskId::new("T001")]));
+        let before =
+            find(&super::points(&told.events), &told.plan.phases, "before-rollback-1").unwrap().clone();
         assert_eq!((before.reference.as_str(), before.done), ("refs/before", 1));
-        assert_eq!(done_at(&told.events, before.seq), HashSet::from([TaskId::new("T002")]));
+        assert_eq!(done_by(&told, before.seq), HashSet::from([TaskId::new("T002")]));
     }
 }
