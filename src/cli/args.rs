@@ -209,6 +209,12 @@ pub struct Run {
     /// At most this many tasks at once; `auto`: one per core
     #[arg(short, long, value_name = "N|auto")]
     pub jobs: Option<String>,
+    /// At most this many processes of all builds in tasks at once, by make's jobserver; `auto`: one per core
+    #[arg(long, value_name = "N|auto|off")]
+    pub jobserver: Option<String>,
+    /// A plain `make` takes part in the jobserver too, and runs in parallel then
+    #[arg(long)]
+    pub parallel_make: bool,
     /// How often a failed task is tried again
     #[arg(long, value_name = "N")]
     pub retries: Option<u32>,
@@ -572,6 +578,8 @@ impl Implement {
         list.maybe("profile", "--profile", run.profile.map(word));
         list.0.extend(self.shape.overrides());
         list.maybe("jobs", "--jobs", run.jobs.as_deref().map(Value::from));
+        list.maybe("jobserver", "--jobserver", run.jobserver.as_deref().map(Value::from));
+        list.maybe("parallel-make", "--parallel-make", run.parallel_make.then_some(Value::Bool(true)));
         list.maybe("retries", "--retries", run.retries.map(Value::from));
         list.maybe("timeout", "--timeout", run.timeout.as_deref().map(Value::from));
         list.maybe("grace", "--grace", run.grace.as_deref().map(Value::from));

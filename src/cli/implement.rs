@@ -14,7 +14,7 @@ use crate::config::trust::Trust;
 use crate::config::{self, Config, Isolation};
 use crate::driver::{self, Replanned, Request, Saved, rollback};
 use crate::event::{EventKind, RunInfo, RunOutcome};
-use crate::exec::{Masker, SandboxConfig, ShellConfig};
+use crate::exec::{JobserverConfig, Masker, SandboxConfig, ShellConfig};
 use crate::history::History;
 use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail};
 use crate::plan::{self, Mode, Plan, Role};
@@ -434,8 +434,23 @@ pub(super) fn jobs(config: &Config) -> u32 {
     match (config.mode, config.jobs) {
         (Mode::Sequential, _) => 1,
         (_, config::Jobs::Count(jobs)) => jobs.get(),
-        (_, config::Jobs::Auto) => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
+        (_, config::Jobs::Auto) => cores(),
     }
+}
+
+fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32)
+}
+
+/// One task at a time shares the cores with nobody.
+fn jobserver(config: &Config) -> Option<JobserverConfig> {
+    let tokens = match config.jobserver {
+        config::Jobserver::Off => return None,
+        config::Jobserver::Auto if jobs(config) == 1 => return None,
+        config::Jobserver::Auto => cores(),
+        config::Jobserver::Count(tokens) => tokens.get(),
+    };
+    Some(JobserverConfig { tokens, parallel_make: config.parallel_make })
 }
 
 /// How long a new run of `plan` should take: it is played through with what is known of durations.
@@ -489,6 +504,7 @@ fn shell(config: &Config, project: &Path, token: String, run_dir: &Path) -> Shel
     shell.env_pass.clone_from(&config.env_pass);
     shell.force_shell = config.force_shell;
     shell.grace = config.grace;
+    shell.jobserver = jobserver(config);
     shell.timeout = config.timeout;
     shell.try_alternatives = config.try_alternatives;
     shell.retries_are_given = config.retry.is_given;

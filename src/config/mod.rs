@@ -8,6 +8,7 @@
 mod file;
 mod foreign;
 mod layers;
+mod machine;
 mod schema;
 mod settings;
 pub mod trust;
@@ -28,6 +29,16 @@ pub enum Jobs {
     /// One per core.
     #[default]
     Auto,
+    Count(NonZeroU32),
+}
+
+/// How many processes builds in tasks may run at once, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Jobserver {
+    /// One per core, where tasks may overlap.
+    #[default]
+    Auto,
+    Off,
     Count(NonZeroU32),
 }
 
@@ -108,6 +119,9 @@ pub enum Color {
 pub struct Config {
     pub mode: Mode,
     pub jobs: Jobs,
+    pub jobserver: Jobserver,
+    /// A plain `make` takes part in it, and runs in parallel then.
+    pub parallel_make: bool,
     pub retry: RetryPolicy,
     pub failure: FailurePolicy,
     pub budgets: Budgets,
@@ -161,6 +175,8 @@ impl Default for Config {
         Config {
             mode: Mode::default(),
             jobs: Jobs::default(),
+            jobserver: Jobserver::default(),
+            parallel_make: false,
             retry: RetryPolicy::default(),
             failure: FailurePolicy::default(),
             budgets: Budgets::default(),

@@ -1,5 +1,6 @@
 //! The table of settings: name, meaning, where it may be set, how it is read and shown.
 
+use super::machine;
 use super::{Color, Config, Durability, Isolation, Jobs, Profile, Sandbox, Tick, UserEdits};
 use crate::plan::{Mode, ProseDeps, Treat};
 use crate::policy::FailurePolicy;
@@ -82,6 +83,21 @@ pub static SETTINGS: &[Setting] = &[
         "jobs",
         "how many tasks may run at once; `auto` is one per core",
         Access::Own { get: |c| show_jobs(c.jobs), set: set_jobs, schema: jobs_schema },
+    ),
+    setting(
+        "jobserver",
+        "how many processes builds in tasks may run at once, all together, by make's jobserver; `auto` is one per core \
+         where tasks may overlap, `off` leaves each build to itself",
+        Access::Own {
+            get: machine::show_jobserver,
+            set: machine::set_jobserver,
+            schema: machine::jobserver_schema,
+        },
+    ),
+    setting(
+        "parallel-make",
+        "a plain `make` takes part in the jobserver, and runs in parallel then; `make -j` never does",
+        Access::Flag(|c| &mut c.parallel_make),
     ),
     setting(
         "profile",

@@ -76,7 +76,10 @@ fn work(hub: &Hub, executor: &Executor, workspaces: &Workspaces, observer: &dyn 
         let ended = hub.finished(job.stop, report);
         workspaces.save(hub, ended.moments, false);
         drop(turn);
-        next = ended.job.or_else(|| hub.next_job());
+        next = ended.job.or_else(|| {
+            executor.rest();
+            hub.next_job()
+        });
     }
 }
 

@@ -9,6 +9,7 @@ mod command;
 mod direct;
 mod environment;
 mod guardian;
+mod jobserver;
 mod log;
 mod mask;
 mod others;
@@ -22,6 +23,7 @@ mod tree;
 
 pub use environment::{is_secret_name, is_withheld};
 pub use guardian::{Guardian, kill_leftovers};
+pub use jobserver::JobserverConfig;
 pub use mask::{MaskStream, Masker};
 pub use others::others_at_work;
 pub use sandbox::SandboxConfig;
@@ -118,6 +120,14 @@ impl Executor {
         match self {
             Executor::Shell(shell) => Some(shell.masker()),
             Executor::Scripted(_) => None,
+        }
+    }
+
+    /// A worker that ran attempts has none to run now.
+    pub fn rest(&self) {
+        match self {
+            Executor::Shell(shell) => shell.rest(),
+            Executor::Scripted(_) => {}
         }
     }
 

@@ -241,7 +241,7 @@ impl Git {
             let bytes = self.content(entry.id)?;
             let place = Place::below(dir, &path)?;
             let name = super::integrate::path_of(&path);
-            match disk::create(place.path(), entry.kind, &bytes, None, false) {
+            match disk::create(place.path(), entry.kind, &bytes, None) {
                 Ok(_) => written.push(name),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     let there = disk::read(&join(dir, &path), self.limits.file_bytes);

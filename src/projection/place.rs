@@ -188,6 +188,7 @@ pub struct Projections {
     lines: LogLines,
     log: String,
     history: String,
+    seen: history::Seen,
     checkpoints: Checkpoints,
     rollback: RollbackPlan,
     /// Events of earlier sessions were folded: what they wrote may be on disk or not.
@@ -222,7 +223,7 @@ impl Projections {
     pub fn on_event(&mut self, plan: &Plan, summary: &Summary, event: &Event) {
         self.changed = true;
         self.lines.on_event(plan, summary, event, &mut self.log);
-        history::write(plan, summary, event, &mut self.history);
+        history::write(plan, summary, &mut self.seen, event, &mut self.history);
         self.checkpoints.on_event(plan, summary, event);
         self.rollback.on_event(summary, event);
         if matches!(event.kind, EventKind::RunStarted { .. } | EventKind::PlanChanged { .. }) {

@@ -5,7 +5,6 @@ mod escapes;
 mod histories;
 mod integrating;
 mod keeping;
-mod measured;
 mod restoring;
 mod saving;
 mod states;
