@@ -3,7 +3,7 @@
 use super::error::Error;
 use crate::ui::diagnostics::json_text;
 use serde::Serialize;
-use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 
 pub(super) fn text(text: &str) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
@@ -19,6 +19,11 @@ pub(super) struct Pieces {
 impl Pieces {
     pub(super) fn new() -> Pieces {
         Pieces { out: BufWriter::new(io::stdout().lock()), failed: None }
+    }
+
+    /// Whether a person's terminal is there, which must get nothing raw.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.out.get_ref().is_terminal()
     }
 
     /// False: it cannot be printed, and nothing more needs to be put.

@@ -18,7 +18,6 @@ use crate::projection::time::rfc3339;
 use crate::text::{count, nearest, safe};
 use crate::ui;
 use std::collections::HashMap;
-use std::io::IsTerminal as _;
 use std::path::{Component, Path, PathBuf};
 
 /// Candidates named in an error.
@@ -155,8 +154,8 @@ impl Command<'_> {
         let found = self.find(&git, wanted)?;
         let paths = in_root(&git, paths)?;
         let screen = stage::screen(self.global, &self.ground.config, Stream::Out);
-        let is_terminal = std::io::stdout().is_terminal();
         let mut printer = out::Pieces::new();
+        let is_terminal = printer.is_terminal();
         git.patch(&found.kept, &paths, !is_terminal, &mut |kind, content| {
             let has_sign = matches!(kind, '+' | '-' | ' ');
             if !is_terminal {
