@@ -12,6 +12,7 @@ mod integrate;
 mod pool;
 mod recorder;
 mod repairs;
+pub mod rollback;
 mod screen;
 mod takeup;
 mod ticker;
