@@ -240,6 +240,15 @@ pub struct Run {
     /// `off`; `write`: tasks can change files only in the project; `require`: and nothing is run where that cannot be held to
     #[arg(long, value_name = "LEVEL")]
     pub sandbox: Option<String>,
+    /// `worktree`: each attempt works in a working tree of its own; `none`: in the project
+    #[arg(long, value_name = "HOW")]
+    pub isolation: Option<Isolation>,
+    /// Whether you change files while it runs: what changes then is yours, or a task that escaped from its working tree
+    #[arg(long, value_name = "WHICH")]
+    pub user_edits: Option<UserEdits>,
+    /// Do not save the project's files under hidden references of git
+    #[arg(long)]
+    pub no_checkpoints: bool,
     /// `enterprise` implies --tdd; otherwise no effect yet: each profile runs the tasks' own verify blocks
     #[arg(long, value_name = "NAME")]
     pub profile: Option<Profile>,
@@ -417,6 +426,20 @@ pub enum Durability {
     Strict,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Isolation {
+    None,
+    Auto,
+    Worktree,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum UserEdits {
+    Expected,
+    Auto,
+    None,
+}
+
 /// The word a value was typed as.
 fn word(value: impl ValueEnum) -> Value {
     value.to_possible_value().map_or(Value::Null, |value| Value::from(value.get_name()))
@@ -478,6 +501,9 @@ impl Implement {
         list.maybe("max-time", "--max-time", run.max_time.as_deref().map(Value::from));
         list.maybe("force-shell", "--force-shell", run.force_shell.then_some(Value::Bool(true)));
         list.maybe("sandbox", "--sandbox", run.sandbox.as_deref().map(Value::from));
+        list.maybe("isolation", "--isolation", run.isolation.map(word));
+        list.maybe("user-edits", "--user-edits", run.user_edits.map(word));
+        list.maybe("checkpoints", "--no-checkpoints", run.no_checkpoints.then_some(Value::Bool(false)));
         list.maybe("max-dispatches", "--max-dispatches", run.max_dispatches.map(Value::from));
         list.0
     }
@@ -513,7 +539,8 @@ impl Implement {
 
 fn as_option(given: &Override) -> String {
     match (&*given.flag, &given.value) {
-        (flag @ ("--fail-fast" | "--continue-on-error"), _) | (flag, Value::Bool(true)) => flag.to_owned(),
+        (flag @ ("--fail-fast" | "--continue-on-error" | "--no-checkpoints"), _)
+        | (flag, Value::Bool(true)) => flag.to_owned(),
         (flag, Value::String(text)) => format!("{flag}={text}"),
         (flag, value) => format!("{flag}={value}"),
     }
@@ -587,12 +614,15 @@ mod tests {
             "--prose-deps=ignore",
             "--profile=fast",
             "--durability=strict",
+            "--isolation=worktree",
+            "--user-edits=none",
+            "--no-checkpoints",
         ];
         let first = implement(&args);
         let again = Implement::from_options(&first.to_options()).expect("parses");
         assert_eq!(again.overrides(), first.overrides());
         assert_eq!(again.select.selection(), first.select.selection());
-        assert_eq!(first.overrides().len(), 12);
+        assert_eq!(first.overrides().len(), 15);
     }
 
     #[test]

@@ -7,11 +7,11 @@ use super::args::{Format, Global, Implement};
 use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::target::Target;
-use super::{consent, report, sandbox, stage};
+use super::{consent, report, sandbox, stage, workspace};
 use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::config::trust::Trust;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Isolation};
 use crate::driver::{self, Replanned, Request, Saved};
 use crate::event::{EventKind, RunInfo, RunOutcome};
 use crate::exec::{JobserverConfig, Masker, SandboxConfig, ShellConfig};
@@ -72,7 +72,7 @@ impl<'a> Session<'a> {
             self.nothing_to_resume(wants_resume);
             return Ok(());
         };
-        let Some((run, loaded)) = store.unfinished(Some(&self.target.name))? else {
+        let Some((run, mut loaded)) = store.unfinished(Some(&self.target.name))? else {
             self.nothing_to_resume(wants_resume);
             return Ok(());
         };
@@ -94,6 +94,7 @@ impl<'a> Session<'a> {
                 "the last record of run {run} stands there twice; the second is dropped ({bytes} bytes)"
             )),
         }
+        self.take_up_files(&run, &mut loaded)?;
         repair(&self.target, &loaded, self.loaded.config.tick == config::Tick::Unverified);
         if !wants_resume {
             let is_whole =
@@ -105,6 +106,35 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         self.take_up(run, loaded)
+    }
+
+    /// What a run that died had under way in the repository, if it worked with one.
+    fn take_up_files(&self, run: &RunId, loaded: &mut Loaded) -> Result<(), Error> {
+        let Some((store, lock)) = &self.held else { return Ok(()) };
+        let used = |event: &crate::event::Event| matches!(event.kind, EventKind::WorktreeLeased { .. });
+        if !loaded.events.iter().any(used) {
+            return Ok(());
+        }
+        let config = &self.loaded.config;
+        let mut git = workspace::open(config, &self.target, store, run, &self.clock)
+            .map_err(|error| workspace::failed(&error))?;
+        let pool = workspace::pool(config, &git)?;
+        let tasks = stage::read(&self.target).map(|file| file.document.tasks).unwrap_or_default();
+        let taken = driver::take_up_files(&mut git, Some(&pool), &tasks, &loaded.events)
+            .map_err(|error| workspace::failed(&error))?;
+        taken.notes.iter().for_each(|note| self.say(note));
+        if taken.events.is_empty() {
+            return Ok(());
+        }
+        let events = driver::stamped(taken.events, &loaded.events);
+        let record = |error: io::Error| Error::new(Kind::Io, error);
+        let mut journal = store.resume_run(run, loaded, lock)?;
+        journal.append(&events).map_err(record)?;
+        let mut syncer = journal.syncer().map_err(record)?;
+        syncer.prepare()?;
+        syncer.sync()?;
+        *loaded = store.load(run)?;
+        Ok(())
     }
 
     fn nothing_to_resume(&self, wanted: bool) {
@@ -127,10 +157,13 @@ impl<'a> Session<'a> {
         self.args.format = format;
         (self.args.run.yes, self.args.run.trust) = (run_flags.yes, run_flags.trust);
         self.args.run.resume = true;
-        let sandbox = self.loaded.config.sandbox;
+        let Config { sandbox, isolation, user_edits, .. } = self.loaded.config;
         self.loaded = stage::configuration(self.global, &self.target, &self.args.overrides())?;
         // A journal lies in the repository: what it remembers can make the sandbox stricter, never looser.
-        self.loaded.config.sandbox = self.loaded.config.sandbox.max(sandbox);
+        let config = &mut self.loaded.config;
+        config.sandbox = config.sandbox.max(sandbox);
+        config.isolation = config.isolation.max(isolation);
+        config.user_edits = config.user_edits.max(user_edits);
         self.resumed = Some((run, loaded));
         Ok(())
     }
@@ -171,6 +204,7 @@ impl<'a> Session<'a> {
             return Ok(Exit::Done);
         }
         self.sandbox = sandbox::settle(&self.loaded.config, &self.target.project)?;
+        workspace::check(&self.loaded.config, &self.target.project)?;
         consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         let (store, lock) = self.hold()?;
         let mut request = self.request(&store, &lock, Arc::new(plan), boxes, options)?;
@@ -291,6 +325,7 @@ impl<'a> Session<'a> {
                 (run, journal, None)
             }
         };
+        let repository = workspace::settle(config, &self.target, store, &run, &self.clock)?;
         let jobs = jobs(config);
         let run_dir = store.run_dir(&run);
         let screen = stage::screen(self.global, config, stage::Stream::Err);
@@ -300,7 +335,7 @@ impl<'a> Session<'a> {
             mode: plan::export::mode_name(config.mode).to_owned(),
             jobs,
             selection: self.args.select.to_options(),
-            executors: vec![if self.sandbox.is_some() { "shell in a sandbox" } else { "shell" }.to_owned()],
+            executors: vec![executor_words(self.sandbox.is_some(), config.isolation)],
             session,
         };
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
@@ -338,6 +373,7 @@ impl<'a> Session<'a> {
             sinks,
             tick_unverified: config.tick == config::Tick::Unverified,
             strict: config.durability == config::Durability::Strict,
+            repository,
         })
     }
 }
@@ -365,6 +401,11 @@ fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
     if !ticks.is_empty() {
         Boxes::new(&target.file).tick(&ticks);
     }
+}
+
+fn executor_words(is_sandboxed: bool, isolation: Isolation) -> String {
+    let place = if isolation == Isolation::Worktree { ", in working trees" } else { "" };
+    format!("shell{}{place}", if is_sandboxed { " in a sandbox" } else { "" })
 }
 
 pub(super) fn jobs(config: &Config) -> u32 {

@@ -14,6 +14,7 @@ mod report;
 mod sandbox;
 mod stage;
 mod target;
+mod workspace;
 
 use args::{Cli, Command};
 use clap::Parser as _;

@@ -66,6 +66,18 @@ impl Git {
         self
     }
 
+    /// Which paths attempts may change, once it is known where the repository is.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Rules) -> Git {
+        self.rules = rules;
+        self
+    }
+
+    /// Whether this run has integrated, or prepared to.
+    pub fn has_tip(&self) -> Result<bool, Error> {
+        Ok(self.find_ref(&self.run.tip())?.is_some())
+    }
+
     /// For tests: stops after so many effects.
     #[must_use]
     pub fn with_steps(mut self, steps: Steps) -> Git {

@@ -306,14 +306,14 @@ impl Git {
             return Err(Error::NotSaved { path: root, what: what.join(", ") });
         }
         if now.tree != expected {
-            self.rescue(now.tree, "written into a working tree that nobody had\n")?;
+            self.rescue(now.tree, &[], "written into a working tree that nobody had\n")?;
         }
         Ok(())
     }
 
-    /// Keeps a tree under a reference of its own.
-    pub(super) fn rescue(&self, tree: Oid, message: &str) -> Result<String, Error> {
-        let commit = self.commit(tree, &[], message)?;
+    /// Keeps a tree, and commits, under a reference of its own.
+    pub(super) fn rescue(&self, tree: Oid, commits: &[Oid], message: &str) -> Result<String, Error> {
+        let commit = self.commit(tree, commits, message)?;
         let mut number = 1;
         loop {
             let reference = self.run.rescued(number);
