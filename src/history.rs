@@ -9,7 +9,7 @@ use crate::event::{
     AttemptOutcome, AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome,
 };
 use crate::task::TaskId;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// How a task was last settled.
@@ -128,7 +128,12 @@ pub struct History {
     /// How the last session ended; `None` while it runs or when it died.
     pub outcome: Option<RunOutcome>,
     tasks: HashMap<TaskId, TaskHistory>,
+    /// Over which files attempts of which task were at odds with others; relative to the repository's root.
+    contested: BTreeSet<(TaskId, String)>,
 }
+
+/// Of one conflict so many files are remembered: a task that is at odds over more is told apart by these.
+pub const MAX_CONTESTED: usize = 64;
 
 impl History {
     pub fn from_events<'a>(events: impl IntoIterator<Item = &'a Event>) -> History {
@@ -168,6 +173,10 @@ impl History {
 
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
+    }
+
+    pub fn contested(&self) -> &BTreeSet<(TaskId, String)> {
+        &self.contested
     }
 
     pub fn apply(&mut self, event: &Event) {
@@ -215,6 +224,10 @@ impl History {
             EventKind::TaskSkipped { task, .. } => self.settle(&task.id, Settled::Skipped),
             EventKind::TaskCancelled { task } => self.settle(&task.id, Settled::Cancelled),
             EventKind::BoxTicked { task, .. } => self.entry(&task.id).ticked = true,
+            EventKind::Conflicted { task, conflicts, .. } => {
+                let paths = conflicts.iter().take(MAX_CONTESTED).map(|conflict| conflict.path.clone());
+                self.contested.extend(paths.map(|path| (task.id.clone(), path)));
+            }
             _ => {}
         }
     }

@@ -161,12 +161,13 @@ impl Parts {
         let seed = info.seed;
         let jobs = limits.jobs as usize;
         let unticked = repairs(&plan.tasks, &earlier, request.tick_unverified, Saved::After);
+        let within = request.repository.as_ref().map(Repository::within).unwrap_or_default();
         let workspaces =
             Workspaces::start(request.repository, &request.shell.run).map_err(DriverError::Start)?;
         let moments = workspaces.saves().then(|| Moments::resumed(&plan, &earlier));
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         drop(earlier);
-        let session = Session::after(&history, info, clock.wall_ms(), seed);
+        let session = Session { within, ..Session::after(&history, info, clock.wall_ms(), seed) };
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
         let hub =

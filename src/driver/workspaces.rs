@@ -28,6 +28,14 @@ pub struct Repository {
     pub trees: Option<Trees>,
 }
 
+impl Repository {
+    /// Where the project lies in it, with a slash at its end; nothing at its root.
+    pub(super) fn within(&self) -> String {
+        let below = unix_words(&self.below);
+        if below.is_empty() { below } else { format!("{below}/") }
+    }
+}
+
 /// Working trees for attempts.
 pub struct Trees {
     pub pool: git::Pool,

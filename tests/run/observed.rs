@@ -86,3 +86,71 @@ fn hostile_history_is_no_error_and_shows_nothing_raw() {
     let why = sandbox.run(["why", "T002", "--parallel"]).expect(0);
     assert!(!why.stdout.contains('\u{1b}') && why.stdout.contains("was seen to write"), "{}", why.stdout);
 }
+
+/// A repository in the sandbox, all of it committed; false where there is no git program.
+fn commit_all(sandbox: &Sandbox, root: &std::path::Path) -> bool {
+    let git = |args: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        git.args(["-c", "user.name=a", "-c", "user.email=a@b"]).args(args).current_dir(root);
+        git.env("HOME", sandbox.root().join("../home")).output().is_ok_and(|done| done.status.success())
+    };
+    git(&["init", "-q"]) && git(&["add", "-A"]) && git(&["commit", "-qm", "begin"])
+}
+
+/// Two tasks that name a file each, and both write `shared`. `meet` holds what they tell one another: the first time,
+/// each waits until the other has begun.
+fn colliding(meet: &std::path::Path) -> String {
+    let task = |id: &str, other: &str, file: &str| {
+        let meet = meet.display();
+        format!(
+            "- [ ] {id} [P] Write {id} in {file}\n\n  ```sh run\n  touch {meet}/{id}; until [ -e {meet}/{other} ]; do :; done\n  \
+             mkdir -p src; echo {id} > {file}; echo {id} >> shared\n  ```\n\n"
+        )
+    };
+    task("T001", "T002", "src/a") + &task("T002", "T001", "src/b")
+}
+
+fn two_that_collide(project: &str) {
+    let sandbox = Sandbox::new("");
+    let meet = sandbox.root().parent().unwrap().join("meet");
+    std::fs::create_dir(&meet).unwrap();
+    sandbox.write(&format!("{project}tasks.md"), &colliding(&meet));
+    sandbox.write(&format!("{project}specter.toml"), "");
+    sandbox.write(".gitignore", ".specter*\n");
+    if !commit_all(&sandbox, &sandbox.root()) {
+        return println!("skipped: there is no git");
+    }
+    let root = sandbox.root().join(project);
+    let specter = |args: &[&str]| {
+        super::sandbox::finish(sandbox.command(args).current_dir(&root).spawn().unwrap()).expect(0)
+    };
+    let run = ["implement", "--yes", "--parallel", "--jobs=2", "--isolation=worktree", "tasks.md"];
+    specter(&run);
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap_or_default();
+    let shared = read("shared");
+    assert!(matches!(&*shared, "T001\nT002\n" | "T002\nT001\n"), "both are integrated: {shared:?}");
+    let journal = |kind: &str| {
+        let runs = std::fs::read_dir(root.join(".specter/runs")).unwrap();
+        let newest = runs.map(|entry| entry.unwrap().path()).max().unwrap();
+        let text = std::fs::read_to_string(newest.join("journal.ndjson")).unwrap();
+        text.matches(&format!("\"kind\":\"{kind}\"")).count()
+    };
+    assert_eq!((journal("conflicted"), journal("integrated")), (1, 2));
+    let why = specter(&["why", "T002", "tasks.md", "--parallel"]).stdout;
+    assert!(why.contains("T001 and T002 were both seen to write `shared` in run "), "{why}");
+    // Once more: now one after the other, and nothing is at odds.
+    std::fs::write(root.join("tasks.md"), read("tasks.md").replace("[x]", "[ ]")).unwrap();
+    specter(&run);
+    assert_eq!((journal("conflicted"), journal("integrated")), (0, 2));
+    assert_eq!(read("shared"), format!("{shared}T001\nT002\n"));
+}
+
+#[test]
+fn two_tasks_that_collided_are_retried_integrated_and_run_one_after_the_other_next_time() {
+    two_that_collide("");
+}
+
+#[test]
+fn what_was_seen_is_found_again_where_the_project_is_a_part_of_its_repository() {
+    two_that_collide("part/of/it/");
+}
