@@ -139,6 +139,16 @@ pub trait Target {
     /// A whole file that is too long to be held: `next` puts a piece of it behind what it is given, and says whether
     /// there was one.
     fn write_pieces(&mut self, place: Place, next: &mut dyn FnMut(&mut String) -> bool);
+
+    /// The same for a section of a file that others write in too. The text ends with one line end.
+    fn write_section(&mut self, place: Place, section: Section, next: &mut dyn FnMut(&mut String) -> bool);
+}
+
+/// Where in a file a section goes: see [`Content::Section`].
+#[derive(Clone, Debug)]
+pub struct Section {
+    pub title: &'static str,
+    pub key: String,
 }
 
 impl Target for Vec<Write> {
@@ -150,6 +160,13 @@ impl Target for Vec<Write> {
         let mut text = String::new();
         while next(&mut text) {}
         self.push(Write { place, content: Content::Replace(text) });
+    }
+
+    fn write_section(&mut self, place: Place, section: Section, next: &mut dyn FnMut(&mut String) -> bool) {
+        let mut text = String::new();
+        while next(&mut text) {}
+        let Section { title, key } = section;
+        self.push(Write { place, content: Content::Section { title, key, text } });
     }
 }
 
@@ -233,6 +250,10 @@ impl Projections {
             if wanted && place == Place::Metrics && !is_small {
                 let mut pieces = metrics::Pieces::new(plan, summary);
                 to.write_pieces(place, &mut |text| pieces.next(text));
+            } else if wanted && place == Place::ChangesCompleted && !is_small {
+                if let Some(mut pieces) = memory::Completed::new(plan, summary) {
+                    to.write_section(place, completed_section(summary), &mut |text| pieces.next(text));
+                }
             } else if wanted
                 && let Some(content) = self.render(place, plan, summary)
                 && self.is_new(place, &content, !is_small && !place.is_bounded())
@@ -255,7 +276,8 @@ impl Projections {
             Place::Context => Content::Replace(context::render(plan, summary)),
             Place::ChangesCompleted => {
                 let text = memory::completed(plan, summary)?;
-                Content::Section { title: "Changes completed", key: run_key(), text }
+                let Section { title, key } = completed_section(summary);
+                Content::Section { title, key, text }
             }
             Place::ChangesPlanned => Content::Section {
                 title: "Changes planned",
@@ -307,6 +329,10 @@ impl Projections {
         let fingerprint = if surely { 0 } else { content.fingerprint() };
         self.written.insert(place, fingerprint) != Some(fingerprint) || surely
     }
+}
+
+fn completed_section(summary: &Summary) -> Section {
+    Section { title: "Changes completed", key: memory::run_key(summary) }
 }
 
 /// What was gathered; as much again has room without moving.
