@@ -2,16 +2,20 @@
 //!
 //! Knows the plan and the events, nothing else: no clock (time is that of the events), no file, no wording. Folding
 //! the events of all sessions at once gives the same as folding them as they come. One event costs O(1) (a session's
-//! start and an edited file: one pass over the rows); a task costs a [`Row`] of some 200 bytes, and more only when
+//! start and an edited file: one pass over the rows); a task costs a [`Row`] of some 130 bytes, and more only when
 //! it fails.
 
+mod beside;
 mod numbers;
+mod packed;
 mod phases;
 mod row;
 mod spans;
 
 pub use numbers::{Numbers, PhaseFigures, Recovery};
-pub use row::{Attempt, Beside, Detail, Gates, Row, Stamp, TaskState};
+pub use beside::Beside;
+pub use packed::Stamp;
+pub use row::{Attempt, Detail, Gates, Row, TaskState};
 pub use spans::Spans;
 
 use crate::event::{
@@ -127,6 +131,8 @@ pub struct Summary {
     running: Vec<TaskIx>,
     /// Attempts started so far, which makes the number that ran beside one a subtraction.
     starts: u32,
+    /// Of each that runs: attempts started when its own began, that one counted, less those that ran then.
+    starts_before: Vec<u32>,
     spans: Spans,
     phases: Phases,
     executors: Vec<String>,
@@ -155,6 +161,7 @@ impl Summary {
             tally: [0; TaskState::COUNT],
             running: Vec::new(),
             starts: 0,
+            starts_before: Vec::new(),
             spans: Spans::default(),
             phases: Phases::new(plan),
             executors: Vec::new(),
@@ -278,7 +285,7 @@ impl Summary {
 
     /// Wall time of a stamp, milliseconds since the epoch.
     pub fn wall_of(&self, stamp: Stamp) -> u64 {
-        self.sessions.get(stamp.session.get() as usize - 1).map_or(0, |session| session.started + stamp.at)
+        self.sessions.get(stamp.session() - 1).map_or(0, |session| session.started + stamp.at())
     }
 
     /// Time from the run's first event to its last, the gaps between sessions not counted, in milliseconds.
@@ -353,8 +360,9 @@ impl Summary {
     /// Ends what still runs at the last instant on record.
     fn close_running(&mut self, plan: &Plan) {
         let at = self.sessions.last().map_or(0, |session| session.length);
-        for task in std::mem::take(&mut self.running) {
-            self.end_interval(plan, task, at);
+        let running = std::mem::take(&mut self.running);
+        for (task, before) in running.into_iter().zip(std::mem::take(&mut self.starts_before)) {
+            self.end_interval(plan, task, at, before);
             self.rows[task.ix()].cut_off = true;
         }
         self.spans.end_session();
@@ -379,7 +387,7 @@ impl Summary {
 
     fn stamp(&self) -> Option<Stamp> {
         let session = NonZeroU32::new(self.sessions.len() as u32)?;
-        Some(Stamp { session, at: self.sessions.last()?.length })
+        Some(Stamp::new(session, self.sessions.last()?.length))
     }
 
     // ── attempts ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -395,12 +403,9 @@ impl Summary {
         row.attempts = row.attempts.max(attempt);
         row.worker = worker;
         row.executor = executor;
-        row.started = row.started.or(stamp);
-        row.ended = None;
-        row.attempt_at = at;
-        row.gates = Gates::default();
-        row.beside.begin(self.starts, self.running.len() as u32);
+        row.begin(stamp);
         self.meet(task);
+        self.starts_before.push(self.starts - self.running.len() as u32);
         self.running.push(task);
     }
 
@@ -422,7 +427,8 @@ impl Summary {
         let (attempt, report) = what;
         let Some(n) = self.running.iter().position(|other| *other == task) else { return };
         self.running.remove(n);
-        self.end_interval(plan, task, at);
+        let before = self.starts_before.remove(n);
+        self.end_interval(plan, task, at, before);
         let counted = report.class != Some(FailureClass::Cancelled);
         self.attempts_ended += u32::from(counted);
         self.attempts_failed += u32::from(counted && !report.outcome.is_success());
@@ -432,15 +438,14 @@ impl Summary {
         self.set(task, if known { TaskState::Open } else { TaskState::Removed });
     }
 
-    fn end_interval(&mut self, plan: &Plan, task: TaskIx, at: u64) {
+    /// `before`: see `starts_before`.
+    fn end_interval(&mut self, plan: &Plan, task: TaskIx, at: u64, before: u32) {
         self.spans.end(at);
         self.phases.end(plan, task, at);
         let stamp = self.stamp();
-        let starts = self.starts;
         let row = &mut self.rows[task.ix()];
-        row.busy_ms += at.saturating_sub(row.attempt_at);
-        row.ended = stamp;
-        row.beside.end(starts);
+        row.end(stamp);
+        row.beside.end(self.starts - before);
     }
 
     fn intern(&mut self, executor: &str) -> u16 {
@@ -470,7 +475,7 @@ impl Summary {
         let row = &mut self.rows[ix.ix()];
         row.verdict = Some(verdict);
         row.class = None;
-        row.last_ms = duration.as_millis() as u64;
+        row.set_last_ms(duration.as_millis() as u64);
         if row.by_fallback {
             self.remark(RemarkKind::ByFallback(task.id.clone()));
         }
@@ -485,7 +490,7 @@ impl Summary {
     fn blocked(&mut self, task: &TaskRef, by: &TaskRef) {
         let (task, by) = (self.resolve(task), self.resolve(by));
         self.set(task, TaskState::Blocked);
-        self.rows[task.ix()].blocked_by = Some(by);
+        self.rows[task.ix()].set_blocked_by(Some(by));
     }
 
     fn stop(&mut self, stopped: Stopped) {
@@ -592,7 +597,7 @@ impl Summary {
             .collect();
         let to = |task: TaskIx| moved.get(task.ix()).copied().unwrap_or(task);
         for row in &mut rows {
-            row.blocked_by = row.blocked_by.map(to);
+            row.set_blocked_by(row.blocked_by().map(to));
             row.beside.rename(to);
         }
         self.running.iter_mut().chain(&mut self.done_order).for_each(|task| *task = to(*task));

@@ -172,11 +172,11 @@ fn write_completed(
 ) {
     write_task(out, plan, summary, task, "- [x] ");
     out.push_str(" (");
-    if let Some(stamp) = row.ended {
+    if let Some(stamp) = row.ended() {
         stamps.write(summary.wall_of(stamp), out);
         out.push_str(", ");
     }
-    write_duration(row.busy_ms, out);
+    write_duration(row.busy_ms(), out);
     out.push_str(", ");
     out.push_str(row.verdict.map_or("believed", verdict_word));
     if row.attempts > 1 {
@@ -197,7 +197,7 @@ pub fn planned(plan: &Plan, summary: &Summary) -> String {
     for task in open.into_iter().chain(manual) {
         let row = summary.row(task);
         write_task(&mut out, plan, summary, task, "- [ ] ");
-        let _ = match (row.state, row.blocked_by) {
+        let _ = match (row.state, row.blocked_by()) {
             (TaskState::Blocked, Some(by)) => {
                 write!(out, " (blocked by {})", inline(summary.id(by).as_str()))
             }
