@@ -11,18 +11,18 @@
 
 mod alone;
 mod settle;
+mod wanted;
 
 use crate::diagnostic::Diagnostic;
 use crate::fs::{self, Identity};
 use crate::source::{NotText, SourceText};
 use crate::task::{Document, TaskId};
 use crate::writeback::{self, Edits, Index, Tick, TickEdit};
-use foldhash::HashMap;
 use settle::Unreadable;
 use std::collections::BTreeMap;
-use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use wanted::{Key, Wanted};
 
 /// How a text is understood; [`crate::parse::parse`] but in tests.
 pub type Parse = fn(&SourceText) -> (Document, Vec<Diagnostic>);
@@ -64,11 +64,9 @@ pub struct Boxes {
     path: PathBuf,
     parse: Parse,
     known: Option<Known>,
-    /// In the order in which they were asked for; what is not wanted any more keeps its place and has no `tick`.
-    wanted: Vec<Wanted>,
-    by_id: HashMap<TaskId, u32>,
-    /// Wanted, and neither ticked nor stuck in the known text: places in `wanted`.
-    open: Vec<u32>,
+    wanted: Wanted,
+    /// Wanted, and neither ticked nor stuck in the known text.
+    open: Vec<Key>,
     /// The last reason given for each task that could not be ticked.
     stuck: BTreeMap<TaskId, String>,
     /// Counts looks at the file; the time at which ticks were made.
@@ -79,13 +77,6 @@ pub struct Boxes {
     failed: Option<String>,
     /// The last look came to no good end: the file cannot be read or written.
     behind: bool,
-}
-
-#[derive(Debug)]
-struct Wanted {
-    tick: Option<Tick>,
-    /// The look at which it was last ticked.
-    ticked: Option<u32>,
 }
 
 /// The file as it should be: what was last read, and our ticks since.
@@ -122,8 +113,7 @@ impl Boxes {
             path: path.into(),
             parse,
             known: None,
-            wanted: Vec::new(),
-            by_id: HashMap::default(),
+            wanted: Wanted::default(),
             open: Vec::new(),
             stuck: BTreeMap::new(),
             look: 0,
@@ -181,36 +171,28 @@ impl Boxes {
     }
 
     /// Whether the task's box was ticked here and nobody cleared it since: where the file says otherwise, an editor's
-    /// save undid the tick.
-    pub fn is_ticked(&self, task: &TaskId) -> bool {
-        self.by_id.get(task).is_some_and(|place| self.wanted[*place as usize].ticked.is_some())
+    /// save undid the tick. `line` is where it may stand.
+    pub fn is_ticked(&self, task: &TaskId, line: u32) -> bool {
+        self.wanted.key(task, line, self.index()).is_some_and(|key| self.wanted.made(key).is_some())
     }
 
-    /// The task is to run again: its box is no longer wanted.
-    pub fn forget(&mut self, task: &TaskId) {
-        if let Some(place) = self.drop_wanted(task) {
+    /// The task is to run again: its box is no longer wanted. `line` is where it may stand.
+    pub fn forget(&mut self, task: &TaskId, line: u32) {
+        if let Some(key) = self.wanted.key(task, line, self.index()) {
+            self.wanted.drop(key);
             self.stuck.remove(task);
-            self.open.retain(|open| *open != place);
+            self.open.retain(|open| *open != key);
         }
     }
 
-    fn drop_wanted(&mut self, task: &TaskId) -> Option<u32> {
-        if self.by_id.is_empty() {
-            return None;
-        }
-        let place = self.by_id.remove(task)?;
-        self.wanted[place as usize].tick = None;
-        Some(place)
+    fn index(&self) -> Option<&Index> {
+        self.known.as_ref().map(|known| &known.index)
     }
 
     fn want(&mut self, done: Vec<Tick>) {
+        let index = self.known.as_ref().map(|known| &known.index);
         for tick in done {
-            if let Entry::Vacant(free) = self.by_id.entry(tick.task.clone()) {
-                let place = self.wanted.len() as u32;
-                free.insert(place);
-                self.wanted.push(Wanted { tick: Some(tick), ticked: None });
-                self.open.push(place);
-            }
+            self.open.extend(self.wanted.want(tick, index));
         }
     }
 
@@ -248,8 +230,8 @@ impl Boxes {
             ticked.changed = Some(Edited { source, document, diagnostics });
         }
         self.sync_name()?;
-        let ticks = self.wanted.iter_mut().filter_map(|wanted| wanted.tick.as_mut());
-        ticks.for_each(|tick| known.index.adopt(tick));
+        let old = self.known.as_ref().map(|known| &known.index);
+        self.wanted.move_to(old, &known.index);
         self.known = Some(known);
         self.sort_wanted(ticked);
         Ok(())
@@ -259,28 +241,24 @@ impl Boxes {
     fn sort_wanted(&mut self, ticked: &mut Ticked) {
         let Some(known) = &self.known else { return };
         self.stuck.clear();
-        self.open = (0..self.wanted.len() as u32).filter(|place| self.is_wanted(*place)).collect();
+        self.open = self.wanted.keys().collect();
         let now = known.ticks(&self.wanted, &self.open);
-        let made = |nth: usize| self.wanted[self.open[nth] as usize].ticked;
+        let made = |nth: usize| self.wanted.made(self.open[nth]);
         let newest =
             now.already.iter().filter_map(|(nth, _)| made(*nth)).filter(|at| *at <= self.confirmed).max();
         let is_cleared = |edit: &TickEdit| made(edit.nth).is_some_and(|at| is_cleared(at, newest));
         let cleared = now.edits.iter().filter(|edit| is_cleared(edit)).map(|edit| self.open[edit.nth]);
-        let cleared: Vec<TaskId> = cleared.filter_map(|place| self.id(place)).collect();
+        let cleared: Vec<Key> = cleared.collect();
         // Few: a person cleared them one by one.
-        for task in &cleared {
-            self.drop_wanted(task);
+        for key in cleared {
+            ticked.cleared.extend(self.id(key));
+            self.wanted.drop(key);
         }
-        ticked.cleared.extend(cleared);
-        self.open.retain(|place| self.wanted[*place as usize].tick.is_some());
+        self.open.retain(|key| self.wanted.is_wanted(*key));
     }
 
-    fn is_wanted(&self, place: u32) -> bool {
-        self.wanted[place as usize].tick.is_some()
-    }
-
-    fn id(&self, place: u32) -> Option<TaskId> {
-        self.wanted[place as usize].tick.as_ref().map(|tick| tick.task.clone())
+    fn id(&self, key: Key) -> Option<TaskId> {
+        self.wanted.id(key, self.index())
     }
 
     /// Ticks what is open. True if the file must be looked at again.
@@ -319,17 +297,17 @@ impl Boxes {
     }
 
     /// The box of the task wanted there is ticked.
-    fn note(&mut self, place: u32, line: u32, ticked: &mut Ticked) {
-        let Some(task) = self.id(place) else { return };
+    fn note(&mut self, key: Key, line: u32, ticked: &mut Ticked) {
+        let Some(task) = self.id(key) else { return };
         self.stuck.remove(&task);
-        match self.wanted[place as usize].ticked.replace(self.look) {
+        match self.wanted.set_made(key, self.look) {
             None => ticked.ticked.push((task, line)),
             Some(_) => ticked.reticked.push(task),
         }
     }
 
-    fn say(&mut self, place: u32, problem: String, ticked: &mut Ticked) {
-        let Some(task) = self.id(place) else { return };
+    fn say(&mut self, key: Key, problem: String, ticked: &mut Ticked) {
+        let Some(task) = self.id(key) else { return };
         if self.stuck.get(&task) != Some(&problem) {
             self.stuck.insert(task.clone(), problem.clone());
             ticked.pending.push((task, problem));
@@ -337,17 +315,16 @@ impl Boxes {
     }
 
     fn all_stuck(&mut self, trouble: &Trouble, ticked: &mut Ticked) {
-        for place in self.open.clone() {
-            self.say(place, trouble.to_string(), ticked);
+        for key in self.open.clone() {
+            self.say(key, trouble.to_string(), ticked);
         }
     }
 }
 
 impl Known {
     /// What ticks those of `wanted` that are `open`.
-    fn ticks(&self, wanted: &[Wanted], open: &[u32]) -> Edits {
-        let open = open.iter().filter_map(|place| wanted[*place as usize].tick.as_ref());
-        writeback::ticks(&self.index, open)
+    fn ticks(&self, wanted: &Wanted, open: &[Key]) -> Edits {
+        writeback::ticks(&self.index, open.iter().filter_map(|key| wanted.want_of(*key)))
     }
 }
 

@@ -94,11 +94,28 @@ pub struct Edits {
     pub problems: Vec<(usize, Problem)>,
 }
 
+/// A box to be ticked.
+#[derive(Clone, Copy, Debug)]
+pub enum Want<'a> {
+    /// Of the task at this place, whatever its mark.
+    At(TaskIx),
+    Tick(&'a Tick),
+}
+
+impl<'a> From<&'a Tick> for Want<'a> {
+    fn from(tick: &'a Tick) -> Want<'a> {
+        Want::Tick(tick)
+    }
+}
+
 /// The edits that tick the boxes of `wanted` in the file as `index` knows it.
-pub fn ticks<'a>(index: &Index, wanted: impl IntoIterator<Item = &'a Tick>) -> Edits {
+pub fn ticks<'a, W: Into<Want<'a>>>(index: &Index, wanted: impl IntoIterator<Item = W>) -> Edits {
     let mut edits = Edits::default();
-    for (nth, tick) in wanted.into_iter().enumerate() {
-        let found = index.find(tick).and_then(|ix| index.edit(ix, (nth, tick)));
+    for (nth, want) in wanted.into_iter().enumerate() {
+        let found = match want.into() {
+            Want::At(ix) => index.edit(ix, nth, None),
+            Want::Tick(tick) => index.find(tick).and_then(|ix| index.edit(ix, nth, Some(&tick.mark))),
+        };
         match found {
             Ok(Found::Open(edit)) => edits.edits.push(edit),
             Ok(Found::Ticked { line }) => edits.already.push((nth, line)),
@@ -215,7 +232,7 @@ impl Index {
 
     /// The task that `tick` means in this document.
     pub fn find(&self, tick: &Tick) -> Result<TaskIx, Problem> {
-        let Some(first) = self.first(tick) else { return self.find_by_title(tick) };
+        let Some(first) = self.first(&tick.task, tick.line) else { return self.find_by_title(tick) };
         if !self.shared.is_empty()
             && let Some(several) = self.shared.get(&tick.task)
         {
@@ -229,21 +246,21 @@ impl Index {
 
     /// Makes `tick` hold no part of an earlier text: each edit of a large file would otherwise leave its text behind.
     pub fn adopt(&self, tick: &mut Tick) {
-        let place = self.first(tick).map(|ix| &self.tasks[ix.ix()]);
+        let place = self.first(&tick.task, tick.line).map(|ix| &self.tasks[ix.ix()]);
         match place.filter(|place| place.title == tick.title) {
             Some(place) => (tick.title, tick.line) = (place.title.clone(), place.line),
             None => tick.title = Excerpt::from(tick.title.as_str()),
         }
     }
 
-    /// The first task with this id, or with this alias.
-    fn first(&self, tick: &Tick) -> Option<TaskIx> {
-        let at = self.tasks.partition_point(|task| task.line < tick.line);
-        let is_there = self.tasks.get(at).is_some_and(|task| task.id == tick.task);
+    /// The first task with this id, or with this alias. `line` is where it may stand.
+    fn first(&self, id: &TaskId, line: u32) -> Option<TaskIx> {
+        let at = self.tasks.partition_point(|task| task.line < line);
+        let is_there = self.tasks.get(at).is_some_and(|task| task.id == *id);
         if is_there && self.shared.is_empty() {
             return Some(TaskIx(at as u32));
         }
-        self.by_id.get_or_init(|| self.ids().0).get(&tick.task).copied()
+        self.by_id.get_or_init(|| self.ids().0).get(id).copied()
     }
 
     fn find_by_title(&self, tick: &Tick) -> Result<TaskIx, Problem> {
@@ -272,22 +289,56 @@ impl Index {
         }
     }
 
-    fn edit(&self, ix: TaskIx, (nth, tick): (usize, &Tick)) -> Result<Found, Problem> {
+    /// `mark` is what may stand there besides a blank; None if that is known to do.
+    fn edit(&self, ix: TaskIx, nth: usize, mark: Option<&str>) -> Result<Found, Problem> {
         let place = &self.tasks[ix.ix()];
-        let line = place.line;
+        let (line, known) = (place.line, mark);
         let Some(inner) = place.inner else { return Err(Problem::NoBox { line }) };
-        let mark = self.text.get(inner as usize..inner as usize + usize::from(place.len)).unwrap_or_default();
+        let mark = self.mark(place);
         if place.is_ticked || is_ticked(mark) {
             return Ok(Found::Ticked { line });
         }
         let &[old] = mark.as_bytes() else {
             return Err(Problem::NotOneByte { mark: mark.to_owned(), line });
         };
-        if old != b' ' && tick.mark != *mark {
+        if old != b' ' && known.is_some_and(|known| known != mark) {
             return Err(Problem::Marked { mark: mark.to_owned(), line });
         }
         let offset = (self.before_text() + inner as usize) as u64;
         Ok(Found::Open(TickEdit { nth, ix, offset, old, new: self.tick, line }))
+    }
+
+    /// As it was read.
+    fn mark(&self, place: &Place) -> &str {
+        let inner = place.inner.unwrap_or(0) as usize;
+        self.text.get(inner..inner + usize::from(place.len)).unwrap_or_default()
+    }
+
+    pub fn id(&self, ix: TaskIx) -> Option<&TaskId> {
+        self.tasks.get(ix.ix()).map(|place| &place.id)
+    }
+
+    /// The only task that is called so. `line` is where it may stand.
+    pub fn with_id(&self, id: &TaskId, line: u32) -> Option<TaskIx> {
+        let first = self.first(id, line)?;
+        (self.tasks[first.ix()].id == *id && !self.shared.contains_key(id)).then_some(first)
+    }
+
+    /// The task that stands here as `tick` has it: [`Index::tick`] gives the same again.
+    pub fn exactly(&self, tick: &Tick) -> Option<TaskIx> {
+        let ix = self.with_id(&tick.task, tick.line)?;
+        let place = &self.tasks[ix.ix()];
+        let mark = self.mark(place);
+        let is_same = place.title == tick.title && (tick.mark == mark || tick.mark == " " && is_ticked(mark));
+        is_same.then_some(ix)
+    }
+
+    /// What ticks the task at this place; a box that was read as ticked may be blank again.
+    pub fn tick(&self, ix: TaskIx) -> Option<Tick> {
+        let place = self.tasks.get(ix.ix())?;
+        let mark = self.mark(place);
+        let mark = if is_ticked(mark) { " " } else { mark };
+        Some(Tick { task: place.id.clone(), title: place.title.clone(), mark: mark.into(), line: place.line })
     }
 
     /// The edit was written.
