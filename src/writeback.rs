@@ -192,9 +192,9 @@ impl Index {
     /// Of `document`, which was parsed from `source`.
     pub fn new(document: &Document, source: &SourceText) -> Index {
         let tasks: Vec<Place> = document.tasks.iter().map(Place::new).collect();
-        let aliases = document.tasks.iter().zip(0..).filter(|(task, _)| !task.aliases.is_empty());
+        let aliases = document.tasks.iter().zip(0..).filter(|(task, _)| !task.more.aliases.is_empty());
         let aliases =
-            aliases.flat_map(|(task, n)| task.aliases.iter().map(move |id| (id.clone(), TaskIx(n))));
+            aliases.flat_map(|(task, n)| task.more.aliases.iter().map(move |id| (id.clone(), TaskIx(n))));
         let tick = if document.tick == 'X' { b'X' } else { b'x' };
         let mut index = Index {
             text: source.excerpt(Span::new(0, source.text().len())),

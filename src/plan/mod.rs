@@ -139,9 +139,25 @@ pub struct PlannedTask {
     /// One for a task of one story or phase; several for `[US1][US2]`. Empty for groups.
     pub lanes: Few<LaneIx>,
     /// Expected duration of one attempt.
-    pub estimate: Duration,
+    pub estimate: Nanos,
     /// Longest expected path from the start of this task to the end of the plan (SPEC 3.4).
-    pub remaining: Duration,
+    pub remaining: Nanos,
+}
+
+/// A duration in half the room, for there are two of every task. At most 584 years.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nanos(u64);
+
+impl From<Duration> for Nanos {
+    fn from(duration: Duration) -> Nanos {
+        Nanos(duration.as_nanos().min(u64::MAX.into()) as u64)
+    }
+}
+
+impl From<Nanos> for Duration {
+    fn from(nanos: Nanos) -> Duration {
+        Duration::from_nanos(nanos.0)
+    }
 }
 
 /// A checked plan. `tasks` and `planned` are parallel and hold *every* task of the document, in document order.

@@ -133,7 +133,7 @@ fn set_budgets(plan: &Plan, slots: &mut [TaskSlot], policy: u32) {
 }
 
 fn max_attempts(task: &Task, policy: u32) -> u32 {
-    let retries = task.blocks_of(BlockKind::Run).next().and_then(|block| block.retries);
+    let retries = task.blocks_of(BlockKind::Run).next().and_then(|block| block.given.retries);
     retries.map_or(policy, |retries| retries.saturating_add(1)).max(1)
 }
 

@@ -33,7 +33,6 @@ fn blank() -> Task {
     Task {
         id: TaskId::new(""),
         synthetic: false,
-        aliases: Few::new(),
         line: 0,
         span: Span::default(),
         id_span: Span::default(),
@@ -44,15 +43,13 @@ fn blank() -> Task {
         stories: Few::new(),
         all_stories: false,
         priority: None,
-        layer: None,
-        tags: Few::new(),
+        more: specter::task::Rare::default(),
         phase: None,
         group: None,
         is_group: false,
         checkpoint: false,
         files: Few::new(),
         blocks: Vec::new(),
-        agent: None,
         body: Span::default(),
     }
 }
@@ -316,7 +313,7 @@ fn tick_all(path: &Path, bytes: &[u8]) {
     let mut wanted = Vec::new();
     let mut seen = std::collections::HashMap::new();
     for task in &document.tasks {
-        for id in std::iter::once(&task.id).chain(&task.aliases) {
+        for id in std::iter::once(&task.id).chain(&task.more.aliases) {
             *seen.entry(id.clone()).or_insert(0) += 1;
         }
     }

@@ -29,7 +29,6 @@ pub(crate) fn task(id: &str, title: &str) -> Task {
     Task {
         id: TaskId::new(id),
         synthetic: false,
-        aliases: Few::new(),
         line: 0,
         span: Span::default(),
         id_span: Span::default(),
@@ -40,15 +39,13 @@ pub(crate) fn task(id: &str, title: &str) -> Task {
         stories: Few::new(),
         all_stories: false,
         priority: None,
-        layer: None,
-        tags: Few::new(),
+        more: specter::task::Rare::default(),
         phase: None,
         group: None,
         is_group: false,
         checkpoint: false,
         files: Few::new(),
         blocks: Vec::new(),
-        agent: None,
         body: Span::default(),
     }
 }
@@ -63,8 +60,8 @@ pub(crate) fn plan(tasks: &[(&str, &str)]) -> Plan {
     let planned = PlannedTask {
         role: Role::Run,
         lanes: vec![LaneIx(0)].into(),
-        estimate: Duration::from_secs(12),
-        remaining: Duration::from_secs(12),
+        estimate: Duration::from_secs(12).into(),
+        remaining: Duration::from_secs(12).into(),
     };
     Plan {
         file: "specs/001-login/tasks.md".to_owned(),
@@ -120,7 +117,7 @@ pub(crate) fn feature() -> Plan {
         plan.tasks[n].phase = Some(PhaseIx(place));
         plan.tasks[n].state = states[n];
         plan.planned[n].lanes = vec![LaneIx(place)].into();
-        plan.planned[n].remaining = Duration::from_secs(60 - 4 * n as u64);
+        plan.planned[n].remaining = Duration::from_secs(60 - 4 * n as u64).into();
         if place == 2 {
             plan.tasks[n].stories = vec![Story("US1".to_owned())].into();
         }
