@@ -18,6 +18,9 @@ const RATE: Duration = Duration::from_secs(1);
 /// ... and never for more than a fiftieth of the time: so many times as long as a write took is waited for the next.
 const SHARE: u32 = 50;
 
+/// So many bytes that go behind a file do not wait for it.
+const GATHERED: usize = 64 << 10;
+
 /// The largest derived file that is read back, in bytes.
 const LIMIT: u64 = 256 << 20;
 
@@ -88,15 +91,22 @@ impl StateFiles {
     /// Writes what is due; `all` at the end. Returns what could not be written, each problem once.
     pub(super) fn write(&mut self, plan: &Plan, all: bool) -> Vec<String> {
         let started = Instant::now();
-        if !all && started < self.next {
+        let is_due = all || started >= self.next;
+        if !is_due && self.projections.gathered() < GATHERED {
             return Vec::new();
         }
         let moment = if all { Moment::Rest } else { Moment::Going };
         let Self { projections, summary, project, state_dir, written, .. } = self;
         let mut places = Places { project, state_dir, written, entered: Vec::new(), problems: Vec::new() };
-        projections.each_due(plan, summary, moment, &mut places);
+        if is_due {
+            projections.each_due(plan, summary, moment, &mut places);
+        } else {
+            projections.append(summary, &mut places);
+        }
         let problems = places.problems;
-        self.next = started + RATE.max(started.elapsed() * SHARE);
+        if is_due {
+            self.next = started + RATE.max(started.elapsed() * SHARE);
+        }
         problems.into_iter().filter(|problem| self.said.insert(problem.clone())).collect()
     }
 

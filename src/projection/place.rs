@@ -226,6 +226,16 @@ impl Projections {
         }
     }
 
+    /// Bytes gathered for the files that are only appended to.
+    pub fn gathered(&self) -> usize {
+        self.log.len() + self.history.len()
+    }
+
+    /// What was gathered goes behind those files now, for it has become long; all other files wait their time.
+    pub fn append(&mut self, summary: &Summary, to: &mut dyn Target) {
+        self.appends(summary).into_iter().for_each(|write| to.write(write));
+    }
+
     /// What is to be written now. A file that is kept current and has not changed since it was last returned is not
     /// among it.
     pub fn due(&mut self, plan: &Plan, summary: &Summary, moment: Moment) -> Vec<Write> {
@@ -239,7 +249,7 @@ impl Projections {
         if !std::mem::take(&mut self.changed) && moment == Moment::Going {
             return;
         }
-        self.appends(summary).into_iter().for_each(|write| to.write(write));
+        self.append(summary, to);
         self.checkpoints(plan, summary).into_iter().for_each(|write| to.write(write));
         let is_small = plan.tasks.len() <= SMALL;
         let all = moment == Moment::Rest || is_small;
