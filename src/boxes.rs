@@ -16,12 +16,14 @@ mod wanted;
 use crate::diagnostic::Diagnostic;
 use crate::fs::{self, Identity};
 use crate::source::{NotText, SourceText};
-use crate::task::{Document, TaskId};
+use crate::task::{Document, Task, TaskId};
 use crate::writeback::{self, Edits, Index, Tick, TickEdit};
+use alone::Room;
 use settle::Unreadable;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use wanted::{Key, Wanted};
 
 /// How a text is understood; [`crate::parse::parse`] but in tests.
@@ -69,6 +71,8 @@ pub struct Boxes {
     open: Vec<Key>,
     /// The last reason given for each task that could not be ticked.
     stuck: BTreeMap<TaskId, String>,
+    /// To read pieces of the file into.
+    room: Room,
     /// Counts looks at the file; the time at which ticks were made.
     look: u32,
     /// Ticks up to this look were read back.
@@ -116,6 +120,7 @@ impl Boxes {
             wanted: Wanted::default(),
             open: Vec::new(),
             stuck: BTreeMap::new(),
+            room: Room::default(),
             look: 0,
             confirmed: 0,
             failed: None,
@@ -123,10 +128,16 @@ impl Boxes {
         }
     }
 
-    /// Knows the text the plan was made from: what differs from it was changed by others since.
+    /// Knows the text the plan was made from, and the plan's tasks: what differs from it was changed by others since.
     #[must_use]
-    pub fn planned(mut self, identity: Identity, source: &SourceText, document: &Document) -> Boxes {
-        self.known = Some(Known { identity, index: Index::new(document, source) });
+    pub fn planned(
+        mut self,
+        identity: Identity,
+        source: &SourceText,
+        tasks: &Arc<Vec<Task>>,
+        tick: char,
+    ) -> Boxes {
+        self.known = Some(Known { identity, index: Index::planned(tasks, tick, source) });
         self
     }
 
@@ -198,7 +209,7 @@ impl Boxes {
 
     /// Reads, understands, ticks. True if the file must be looked at again.
     fn look(&mut self, ticked: &mut Ticked) -> Result<bool, Trouble> {
-        let found = settle::read(&self.path, self.known.as_ref().map(|known| &known.index))?;
+        let found = settle::read(&self.path, self.known.as_ref().map(|known| &known.index), &mut self.room)?;
         match (&mut self.known, found.bytes) {
             (Some(known), None) => {
                 let is_replaced = !known.identity.is_same_file(&found.identity);
@@ -268,13 +279,11 @@ impl Boxes {
             return Err(Trouble::Failed(how.clone()));
         }
         let found = known.ticks(&self.wanted, &self.open);
-        let written = alone::write(file, &known.index, &found.edits)
+        let written = alone::write(file, &known.index, &found.edits, &mut self.room)
             .map_err(|error| Trouble::File(fs::Error::io("write", &self.path, error)))?;
         let (written, rest) = found.edits.split_at(written);
         // Before the sync: whether or not it fails, these bytes are ours and no edit of others.
-        for edit in written {
-            known.index.apply(edit);
-        }
+        known.index.apply(written);
         if !found.edits.is_empty() || !found.already.is_empty() {
             // Also for those that stood there ticked: whoever wrote them may not have synced.
             let synced = file.sync_data().map_err(|error| fs::Error::io("sync", &self.path, error));

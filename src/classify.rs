@@ -102,7 +102,11 @@ fn by_end(facts: &Facts<'_>) -> Option<Classified> {
         AttemptOutcome::Cancelled => Some(Classified::new(FailureClass::Cancelled, "it was stopped")),
         AttemptOutcome::TimedOut(millis) => Some(timed_out(*millis)),
         AttemptOutcome::StartFailed(why) => Some(start_failed(why)),
-        AttemptOutcome::Success | AttemptOutcome::ExitCode(_) | AttemptOutcome::Signalled(_) => None,
+        AttemptOutcome::Success
+        | AttemptOutcome::ExitCode(_)
+        | AttemptOutcome::Signalled(_)
+        // Whoever integrates knows why not, and says so.
+        | AttemptOutcome::NotIntegrated => None,
     }
 }
 

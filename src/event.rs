@@ -3,6 +3,7 @@
 //! An event is a fact that was decided or happened. Live output is not an event. Stored formats only grow:
 //! a new field gets `#[serde(default)]`.
 
+pub mod files;
 mod json;
 
 use crate::task::{BlockKind, TaskId, TaskIx};
@@ -176,6 +177,69 @@ pub enum EventKind {
     CheckpointCreated {
         name: String,
         done: u32,
+        /// The reference that holds the files, where they were saved too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+    },
+    /// The attempt works in a tree of its own, made from the commit `base`.
+    WorktreeLeased {
+        task: TaskRef,
+        attempt: u32,
+        path: String,
+        base: String,
+        /// What git ignores and was brought over, and how.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        carried: Vec<String>,
+    },
+    /// All that the attempt left is reachable from `reference`, whatever becomes of it.
+    AttemptSaved {
+        task: TaskRef,
+        attempt: u32,
+        reference: String,
+        commit: String,
+        /// What could not be saved and stays where it is, each with the reason.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left_out: Vec<String>,
+    },
+    /// What the attempt made is part of the project's files now.
+    Integrated {
+        task: TaskRef,
+        attempt: u32,
+        #[serde(flatten)]
+        merge: Box<Merge>,
+    },
+    /// What the attempt made contradicts what others made: nothing of it is in the project's files.
+    Conflicted {
+        task: TaskRef,
+        attempt: u32,
+        conflicts: Vec<Conflict>,
+    },
+    /// The attempt changed what makes tools run commands: a person looks at it first.
+    ReviewNeeded {
+        task: TaskRef,
+        attempt: u32,
+        paths: Vec<String>,
+    },
+    /// The attempt changed something outside its own tree; nothing of it is in the project's files.
+    Escaped {
+        task: TaskRef,
+        attempt: u32,
+        changes: Vec<String>,
+        /// Keeps the files as the attempt left them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+    },
+    /// Files, boxes and state went back to a checkpoint.
+    RolledBack {
+        /// Its name.
+        to: String,
+        commit: String,
+        /// The reference that holds the files as they were before.
+        saved: String,
+        /// Done before, open now.
+        reopened: Vec<TaskId>,
+        /// Open before, done now: going back on a going back.
+        done: Vec<TaskId>,
     },
     BudgetReached {
         budget: BudgetKind,
@@ -200,6 +264,41 @@ pub enum EventKind {
         #[serde(default)]
         unticked: u32,
     },
+}
+
+/// How an attempt's changes became part of the project's files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Merge {
+    /// Holds everything integrated so far.
+    pub commit: String,
+    /// What the attempt changed, relative to the repository's root.
+    pub files: Vec<String>,
+    /// Others' work had come meanwhile, so the result was checked again where there is a check.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merged: bool,
+    /// Changes to files that only specter writes; they are saved and not integrated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<String>,
+    /// Files that a person wrote in that very moment: theirs stayed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
+    /// Files whose two versions became one by a rule for their kind: `path: rule`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_rule: Vec<String>,
+}
+
+/// A file that cannot be merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Conflict {
+    pub path: String,
+    /// In words.
+    pub what: String,
+    /// Whose attempt made the other side; none: a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<TaskId>,
+    /// Both sides and what they came from, as a diff of three; masked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hunks: Vec<String>,
 }
 
 /// Facts about one attempt. No judgement but the class, which names the rule that gave it.
@@ -275,6 +374,8 @@ pub enum AttemptOutcome {
     /// It could not be started: the system's own words.
     StartFailed(String),
     Cancelled,
+    /// The work ended well, but what it made is not part of the project's files; the class and its rule say why.
+    NotIntegrated,
 }
 
 impl AttemptOutcome {

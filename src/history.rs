@@ -3,6 +3,8 @@
 //! One look-up per event and one small record per task that ever had an event. Knows ids, not plans: the file may
 //! read differently now. Says what happened; what to do about it is the scheduler's business.
 
+pub mod checkpoints;
+
 use crate::event::{
     AttemptOutcome, AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome,
 };
@@ -183,6 +185,11 @@ impl History {
     fn apply_to_task(&mut self, kind: &EventKind) {
         match kind {
             EventKind::PlanChanged { reopened, ticked, .. } => self.edited(reopened, ticked),
+            EventKind::RolledBack { reopened, done, .. } => {
+                self.edited(reopened, done);
+                // Whatever it had come to, there may be work again.
+                self.outcome = None;
+            }
             EventKind::AttemptStarted { task, attempt, .. } => {
                 self.dispatches += 1;
                 let session = self.sessions;

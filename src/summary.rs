@@ -12,8 +12,8 @@ mod phases;
 mod row;
 mod spans;
 
-pub use numbers::{Numbers, PhaseFigures, Recovery};
 pub use beside::Beside;
+pub use numbers::{Numbers, PhaseFigures, Recovery};
 pub use packed::Stamp;
 pub use row::{Attempt, Detail, Gates, Row, TaskState};
 pub use spans::Spans;
@@ -23,11 +23,12 @@ use crate::event::{
     RunInfo, RunOutcome, SkipReason, TaskRef, Verdict,
 };
 use crate::plan::Plan;
-use crate::task::{TaskId, TaskIx};
+use crate::task::{Task, TaskId, TaskIx};
 use phases::Phases;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 /// Remarks that are kept one by one; further ones are counted.
 const MAX_REMARKS: usize = 200;
@@ -122,7 +123,10 @@ pub struct Summary {
     undone: bool,
     /// `seq` of the last event folded.
     pub seq: u64,
-    ids: Vec<TaskId>,
+    /// Of the plan: whose the first rows are.
+    tasks: Arc<Vec<Task>>,
+    /// Whose the others are.
+    gone: Vec<TaskId>,
     rows: Vec<Row>,
     /// Only while events name tasks by id alone (read from disk).
     by_id: Option<HashMap<TaskId, u32>>,
@@ -155,7 +159,8 @@ impl Summary {
             done_order: Vec::new(),
             undone: false,
             seq: 0,
-            ids: plan.tasks.iter().map(|task| task.id.clone()).collect(),
+            tasks: Arc::clone(&plan.tasks),
+            gone: Vec::new(),
             rows: plan.planned.iter().map(|planned| Row::new(TaskState::first(planned.role))).collect(),
             by_id: None,
             tally: [0; TaskState::COUNT],
@@ -193,7 +198,15 @@ impl Summary {
         }
         let at = self.advance(event.at);
         match &event.kind {
-            EventKind::RunStarted { .. } | EventKind::RunResumed { .. } | EventKind::BoxTicked { .. } => {}
+            EventKind::RunStarted { .. }
+            | EventKind::RunResumed { .. }
+            | EventKind::BoxTicked { .. }
+            | EventKind::WorktreeLeased { .. }
+            | EventKind::AttemptSaved { .. }
+            | EventKind::Integrated { .. }
+            | EventKind::Conflicted { .. }
+            | EventKind::ReviewNeeded { .. }
+            | EventKind::Escaped { .. } => {}
             EventKind::PlanChanged { added, removed, reopened, ticked } => {
                 self.plan_changed(plan, [added, removed, reopened, ticked]);
             }
@@ -218,9 +231,12 @@ impl Summary {
             EventKind::BoxPending { task, problem } => {
                 self.remark(RemarkKind::BoxPending { task: task.id.clone(), problem: problem.clone() });
             }
-            EventKind::CheckpointCreated { name, done } => {
+            EventKind::CheckpointCreated { name, done, .. } => {
                 let at = self.wall();
                 self.last_checkpoint = Some(CheckpointMark { name: name.clone(), done: *done, at });
+            }
+            EventKind::RolledBack { reopened, done, .. } => {
+                self.boxes_changed(plan, [(reopened, TaskState::Open), (done, TaskState::Done)]);
             }
             EventKind::BudgetReached { budget, limit } => {
                 self.stop(Stopped::Budget { budget: *budget, limit: limit.clone() });
@@ -240,12 +256,25 @@ impl Summary {
     }
 
     pub fn id(&self, task: TaskIx) -> &TaskId {
-        &self.ids[task.ix()]
+        match self.tasks.get(task.ix()) {
+            Some(task) => &task.id,
+            None => &self.gone[task.ix() - self.tasks.len()],
+        }
+    }
+
+    /// Of the plan that it follows.
+    pub fn tasks(&self) -> &Arc<Vec<Task>> {
+        &self.tasks
+    }
+
+    /// Whose each row is.
+    fn ids(&self) -> impl Iterator<Item = &TaskId> {
+        self.tasks.iter().map(|task| &task.id).chain(&self.gone)
     }
 
     /// The row of a task that an event named, once that event was folded.
     pub fn locate(&self, task: &TaskRef) -> Option<TaskIx> {
-        if self.ids.get(task.ix.ix()).is_some_and(|id| *id == task.id) {
+        if task.ix.ix() < self.rows.len() && *self.id(task.ix) == task.id {
             return Some(task.ix);
         }
         self.by_id.as_ref()?.get(&task.id).map(|n| TaskIx(*n))
@@ -532,10 +561,10 @@ impl Summary {
         if let Some(ix) = self.locate(task) {
             return ix;
         }
-        let (ids, rows) = (&mut self.ids, &mut self.rows);
-        let by_id = self.by_id.get_or_insert_with(|| index(ids));
-        let n = *by_id.entry(task.id.clone()).or_insert_with(|| {
-            ids.push(task.id.clone());
+        let by_id = self.by_id.take().unwrap_or_else(|| index(self.ids()));
+        let (gone, rows) = (&mut self.gone, &mut self.rows);
+        let n = *self.by_id.insert(by_id).entry(task.id.clone()).or_insert_with(|| {
+            gone.push(task.id.clone());
             rows.push(Row::new(TaskState::Removed));
             self.tally[TaskState::Removed as usize] += 1;
             rows.len() as u32 - 1
@@ -551,8 +580,12 @@ impl Summary {
             reopened: reopened.clone(),
             ticked: ticked.clone(),
         });
+        self.boxes_changed(plan, [(reopened, TaskState::Open), (ticked, TaskState::Done)]);
+    }
+
+    fn boxes_changed(&mut self, plan: &Plan, changes: [(&[TaskId], TaskState); 2]) {
         self.follow(plan);
-        for (ids, state) in [(reopened, TaskState::Open), (ticked, TaskState::Done)] {
+        for (ids, state) in changes {
             for id in ids {
                 let task = self.resolve(&TaskRef { ix: TaskRef::UNRESOLVED, id: id.clone() });
                 // What runs goes on and says itself how it ended.
@@ -566,8 +599,9 @@ impl Summary {
 
     fn follow(&mut self, plan: &Plan) {
         let fresh = Summary::new(plan);
-        let same = self.ids.len() == fresh.ids.len() && self.ids == fresh.ids;
-        if !same {
+        if self.ids().eq(fresh.ids()) {
+            self.tasks = fresh.tasks;
+        } else {
             self.move_rows(fresh);
         }
         self.rows.iter_mut().zip(&plan.planned).for_each(|(row, planned)| row.follow(planned.role));
@@ -578,18 +612,20 @@ impl Summary {
 
     /// Moves each row to the place its id has in `fresh`; rows without one go to the end.
     fn move_rows(&mut self, fresh: Summary) {
-        let places = index(&fresh.ids);
-        let (mut ids, mut rows) = (fresh.ids, fresh.rows);
-        let old = std::mem::take(&mut self.ids).into_iter().zip(std::mem::take(&mut self.rows));
-        let moved: Vec<TaskIx> = old
-            .map(|(id, mut row)| match places.get(&id) {
+        let places = index(fresh.ids());
+        let (mut gone, mut rows) = (Vec::new(), fresh.rows);
+        let old = std::mem::take(&mut self.rows);
+        let moved: Vec<TaskIx> = self
+            .ids()
+            .zip(old)
+            .map(|(id, mut row)| match places.get(id) {
                 Some(place) => {
                     rows[*place as usize] = row;
                     TaskIx(*place)
                 }
                 None => {
                     row.state = row.state.once_gone();
-                    ids.push(id);
+                    gone.push(id.clone());
                     rows.push(row);
                     TaskIx(rows.len() as u32 - 1)
                 }
@@ -601,12 +637,12 @@ impl Summary {
             row.beside.rename(to);
         }
         self.running.iter_mut().chain(&mut self.done_order).for_each(|task| *task = to(*task));
-        (self.ids, self.rows, self.by_id) = (ids, rows, None);
+        (self.tasks, self.gone, self.rows, self.by_id) = (fresh.tasks, gone, rows, None);
     }
 }
 
-fn index(ids: &[TaskId]) -> HashMap<TaskId, u32> {
-    ids.iter().enumerate().map(|(n, id)| (id.clone(), n as u32)).collect()
+fn index<'a>(ids: impl Iterator<Item = &'a TaskId>) -> HashMap<TaskId, u32> {
+    ids.zip(0..).map(|(id, n)| (id.clone(), n)).collect()
 }
 
 fn skipped(why: SkipReason) -> TaskState {

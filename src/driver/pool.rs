@@ -73,8 +73,7 @@ fn cancelled() -> AttemptReport {
 
 /// A panic in an executor is our bug: the task fails with it, the run goes on, the panic hook has said where.
 fn run(executor: &Executor, job: &Job, observer: &dyn OutputObserver) -> AttemptReport {
-    let attempt =
-        Attempt { ix: job.task, task: job.plan.task(job.task), number: job.attempt, last: job.is_last };
+    let attempt = Attempt::new(job.task, job.plan.task(job.task), job.attempt, job.is_last);
     let run = || executor.run(&attempt, &job.stop, observer);
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| AttemptReport {
         outcome: AttemptOutcome::StartFailed("internal error in the executor".to_owned()),

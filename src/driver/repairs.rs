@@ -26,7 +26,10 @@ const UNSEEN_NS: i128 = 1_000_000_000;
 impl Saved {
     /// From the times at which the file and the run's record were last written, in nanoseconds.
     pub fn of(file_ns: i128, record_ns: i128, events: &[Event]) -> Saved {
-        let is_ended = matches!(events.last().map(|event| &event.kind), Some(EventKind::RunFinished { .. }));
+        let is_ended = matches!(
+            events.last().map(|event| &event.kind),
+            Some(EventKind::RunFinished { .. } | EventKind::RolledBack { .. })
+        );
         if is_ended || file_ns > record_ns + UNSEEN_NS { Saved::After } else { Saved::Meanwhile }
     }
 }
@@ -75,6 +78,10 @@ impl Record {
             // Cleared by a person, and run again.
             EventKind::AttemptStarted { task, .. } => self.forget(&task.id),
             EventKind::PlanChanged { reopened, .. } => reopened.iter().for_each(|task| self.forget(task)),
+            // The boxes were cleared and ticked before this was recorded.
+            EventKind::RolledBack { reopened, done, .. } => {
+                reopened.iter().chain(done).for_each(|task| self.forget(task));
+            }
             _ => {}
         }
     }

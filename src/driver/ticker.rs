@@ -132,7 +132,8 @@ impl BoxTicker {
     fn take_up(&self, plan: &Arc<Plan>, mut edited: Edited, cleared: &[TaskId], looked: &mut Looked) {
         let note = |level, text| EventKind::Note { level, text };
         // The text is older than our ticks: a box open in it was not cleared, and its task must not run again.
-        for task in edited.document.tasks.iter_mut().filter(|task| self.boxes.is_ticked(&task.id, task.line)) {
+        for task in edited.document.tasks.iter_mut().filter(|task| self.boxes.is_ticked(&task.id, task.line))
+        {
             task.state = State::Done;
         }
         let is_ours = |task: &Task| self.boxes.is_ticked(&task.id, task.line);
@@ -170,7 +171,7 @@ pub(super) fn may_tick(task: &Task) -> bool {
 fn same_work(old: &Plan, new: &Plan, is_ours: impl Fn(&Task) -> bool) -> bool {
     old.tasks.len() == new.tasks.len()
         && old.graph.edges() == new.graph.edges()
-        && old.tasks.iter().zip(&new.tasks).all(|(a, b)| {
+        && old.tasks.iter().zip(new.tasks.iter()).all(|(a, b)| {
             a.id == b.id && a.title == b.title && (a.state == b.state || is_ours(b)) && a.blocks == b.blocks
         })
 }

@@ -3,7 +3,7 @@
 
 use super::log::AttemptLog;
 use super::mask::{MaskStream, Masker};
-use super::{Attempt, OutputObserver};
+use super::{Attempt, OutputObserver, Part};
 use crate::sys::Dir;
 use crate::text;
 use std::time::{Duration, Instant};
@@ -88,11 +88,9 @@ impl<'a> Capture<'a> {
         if self.bytes == 0 {
             return String::new();
         }
-        format!(
-            "tasks/{}/attempt-{}.log",
-            text::file_name(self.attempt.task.id.as_str()),
-            self.attempt.number
-        )
+        let again = if self.attempt.part == Part::Verify { "-merged" } else { "" };
+        let task = text::file_name(self.attempt.task.id.as_str());
+        format!("tasks/{task}/attempt-{}{again}.log", self.attempt.number)
     }
 
     fn show(&mut self) {
@@ -158,7 +156,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let masker = Masker::new([]);
         let task = super::super::shell::tests::task(&[]);
-        let attempt = Attempt { ix: TaskIx(0), task: &task, number: 1, last: true };
+        let attempt = Attempt::new(TaskIx(0), &task, 1, true);
         let run = Dir::open(dir.path()).unwrap();
         let mut capture = Capture::new(&masker, &super::super::NoObserver, &attempt, &run);
         for _ in 0..200 {

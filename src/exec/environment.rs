@@ -90,16 +90,28 @@ impl Environment {
         Environment { base, path, has_functions }
     }
 
-    /// The whole environment of a block that sets variables of its own, or starts elsewhere.
-    pub(super) fn with(&self, own: &Strings, extra: &[(String, String)], dir: Option<&Path>) -> Strings {
+    /// The whole environment of a block that sets variables of its own, or starts elsewhere; `project` is another
+    /// directory that stands for the project's.
+    pub(super) fn with(
+        &self,
+        own: &Strings,
+        extra: &[(String, String)],
+        dir: Option<&Path>,
+        project: Option<&Path>,
+    ) -> Strings {
         let mut all = Strings::new();
         let is_replaced = |entry: &[u8]| {
             let name = entry.split(|byte| *byte == b'=').next().unwrap_or_default();
-            (dir.is_some() && name == b"PWD") || extra.iter().any(|(n, _)| n.as_bytes() == name)
+            (dir.is_some() && name == b"PWD")
+                || (project.is_some() && name == b"SPECTER_PROJECT")
+                || extra.iter().any(|(n, _)| n.as_bytes() == name)
         };
         self.base.iter().chain(own.iter()).filter(|e| !is_replaced(e)).for_each(|e| all.push(&[e]));
         if let Some(dir) = dir {
             all.push(&[b"PWD=", dir.as_os_str().as_bytes()]);
+        }
+        if let Some(project) = project {
+            all.push(&[b"SPECTER_PROJECT=", project.as_os_str().as_bytes()]);
         }
         for (name, value) in extra {
             all.push(&[name.as_bytes(), b"=", value.as_bytes()]);
@@ -148,7 +160,7 @@ mod tests {
         assert_eq!(environment.path, b"/x");
         let mut own = Strings::new();
         own.push(&[b"SPECTER_TASK_ID=T1"]);
-        let all = environment.with(&own, &[("A".into(), "2".into())], Some(Path::new("/p/web")));
+        let all = environment.with(&own, &[("A".into(), "2".into())], Some(Path::new("/p/web")), None);
         let all: Vec<String> = all.iter().map(|e| String::from_utf8_lossy(e).into_owned()).collect();
         let of = |name: &str| {
             all.iter().filter(|e| e.starts_with(&format!("{name}="))).cloned().collect::<Vec<_>>()

@@ -29,6 +29,7 @@ pub use stop::StopHandle;
 
 use crate::event::AttemptReport;
 use crate::task::{Task, TaskIx};
+use std::path::PathBuf;
 
 /// One try at one task.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,34 @@ pub struct Attempt<'a> {
     pub number: u32,
     /// No other attempt follows if this one fails: `fallback` blocks are tried.
     pub last: bool,
+    /// Where it works, if not in the project.
+    pub workspace: Option<&'a Workspace>,
+    pub part: Part,
+}
+
+impl<'a> Attempt<'a> {
+    /// All of a task's blocks, in the project.
+    pub fn new(ix: TaskIx, task: &'a Task, number: u32, last: bool) -> Attempt<'a> {
+        Attempt { ix, task, number, last, workspace: None, part: Part::All }
+    }
+}
+
+/// Which of a task's blocks an attempt runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    #[default]
+    All,
+    /// The checks alone, once more: what they are about changed after they had passed.
+    Verify,
+}
+
+/// A copy of the project for one attempt alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workspace {
+    /// Stands for the project's directory; absolute.
+    pub dir: PathBuf,
+    /// Where the attempt may change files, if it is sandboxed.
+    pub writable: Vec<PathBuf>,
 }
 
 /// Who shows live output.

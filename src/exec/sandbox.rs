@@ -5,15 +5,18 @@
 //! then runs the task would cost a second start for each, and hide from specter why a task cannot be started.
 //! Allowed besides the project: a private directory for temporary files, what the user lists, and the devices below.
 
+use super::Workspace;
 use super::command::Command;
 use super::scratch::{Place, Scratch};
 use crate::sys::{self, Held, Launcher, Pid, Strings};
+use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// Devices that programs write to and that keep nothing, terminals for programs that make their own, and shared memory
@@ -48,6 +51,39 @@ impl SandboxConfig {
         let allowed = self.allowed();
         let probe = std::thread::Builder::new().spawn(move || sys::restrict_thread(&allowed))?;
         probe.join().map_err(|_| io::Error::other("the thread that tried it broke"))?
+    }
+}
+
+/// The sandbox of the project, and one for each workspace: what runs there may change files there alone.
+pub(super) struct Sandboxes {
+    project: Arc<Sandbox>,
+    /// What the user lists besides the project.
+    listed: Vec<PathBuf>,
+    /// By the workspace's directory, for as long as the run goes on: workspaces are used again.
+    workspaces: Mutex<HashMap<PathBuf, Arc<Sandbox>>>,
+}
+
+impl Sandboxes {
+    /// `dir` is where tasks of the project start, as in [`Launcher::new`].
+    pub(super) fn new(config: SandboxConfig, project: &Path, dir: Option<CString>) -> io::Result<Sandboxes> {
+        let sandbox = Arc::new(Sandbox::new(&config, dir)?);
+        let real = project.canonicalize().unwrap_or_else(|_| project.to_owned());
+        let listed = config.writable.into_iter().filter(|path| *path != real && path != project).collect();
+        Ok(Sandboxes { project: sandbox, listed, workspaces: Mutex::default() })
+    }
+
+    pub(super) fn of(&self, workspace: Option<&Workspace>) -> io::Result<Arc<Sandbox>> {
+        let Some(workspace) = workspace else { return Ok(Arc::clone(&self.project)) };
+        let mut known = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sandbox) = known.get(&workspace.dir) {
+            return Ok(Arc::clone(sandbox));
+        }
+        let writable = self.listed.iter().chain(&workspace.writable).cloned().collect();
+        let dir =
+            CString::new(workspace.dir.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let sandbox = Arc::new(Sandbox::new(&SandboxConfig { writable }, Some(dir))?);
+        known.insert(workspace.dir.clone(), Arc::clone(&sandbox));
+        Ok(sandbox)
     }
 }
 

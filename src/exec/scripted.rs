@@ -73,7 +73,7 @@ mod tests {
         });
         let task = task(&[]);
         let stop = StopHandle::new();
-        let mut attempt = Attempt { ix: TaskIx(0), task: &task, number: 1, last: false };
+        let mut attempt = Attempt::new(TaskIx(0), &task, 1, false);
         assert!(scripted.run(&attempt, &stop).outcome.is_success());
         attempt.number = 2;
         std::thread::scope(|scope| {

@@ -7,10 +7,10 @@ use super::environment::Environment;
 use super::guardian::Guardian;
 use super::mask::Masker;
 use super::repeat::LastFailures;
-use super::sandbox::{Sandbox, SandboxConfig, TEMPORARY_NAMES};
+use super::sandbox::{Sandbox, SandboxConfig, Sandboxes, TEMPORARY_NAMES};
 use super::stop::{Armed, StopHandle};
 use super::tree::{TOKEN_IS, Trees};
-use super::{Attempt, OutputObserver};
+use super::{Attempt, OutputObserver, Part};
 use crate::classify::{self, Classified, Facts, Rules};
 use crate::event::{AttemptOutcome, AttemptReport, BlockRef, FailureClass};
 use crate::fs;
@@ -96,7 +96,7 @@ pub struct ShellExecutor {
     environment: Environment,
     commands: Commands,
     launcher: Launcher,
-    sandbox: Option<Sandbox>,
+    sandbox: Option<Sandboxes>,
     trees: Trees,
     masker: Arc<Masker>,
     rules: Rules,
@@ -122,7 +122,8 @@ impl ShellExecutor {
         let commands = Commands::new(&environment, shell, force_shell, run_dir.join("scripts"));
         let is_here = std::env::current_dir().is_ok_and(|here| here == project);
         let dir = if is_here { None } else { Some(path_string(&project)?) };
-        let sandbox = config.sandbox.map(|sandbox| Sandbox::new(&sandbox, dir.clone())).transpose()?;
+        let sandbox =
+            config.sandbox.map(|sandbox| Sandboxes::new(sandbox, &project, dir.clone())).transpose()?;
         let launcher = Launcher::new(dir)?;
         let (guard, live) = match (config.guard, config.live) {
             (Some((pid, live)), _) => (Some(pid), live),
@@ -192,7 +193,11 @@ impl ShellExecutor {
         let (mut own, arguments) = ROOM.take();
         self.write_own(attempt, &mut own);
         // Dropped, and its directory with it, when nothing of the attempt lives any more.
-        let place = match self.sandbox.as_ref().map(Sandbox::place).transpose() {
+        let sandbox = match self.sandbox.as_ref().map(|all| all.of(attempt.workspace)).transpose() {
+            Ok(sandbox) => sandbox,
+            Err(error) => return self.not_started(None, &format!("no sandbox could be made: {error}")),
+        };
+        let place = match sandbox.as_deref().map(Sandbox::place).transpose() {
             Ok(place) => place,
             Err(error) => {
                 let why = format!("no private directory for temporary files could be made: {error}");
@@ -206,6 +211,7 @@ impl ShellExecutor {
         let capture = Capture::new(&self.masker, observer, attempt, &self.run_dir);
         let mut running = Running {
             shell: self,
+            sandbox: sandbox.as_deref(),
             attempt,
             stop,
             armed,
@@ -268,6 +274,7 @@ thread_local! {
 /// An attempt under way.
 struct Running<'a> {
     shell: &'a ShellExecutor,
+    sandbox: Option<&'a Sandbox>,
     attempt: &'a Attempt<'a>,
     stop: &'a StopHandle,
     armed: &'a Armed<'a>,
@@ -289,7 +296,7 @@ enum Step {
 
 impl Running<'_> {
     fn blocks(&mut self) {
-        if self.work() == Step::Failed {
+        if self.attempt.part == Part::All && self.work() == Step::Failed {
             return;
         }
         let task = self.attempt.task;
@@ -402,19 +409,24 @@ impl Running<'_> {
     }
 
     fn child(&mut self, block: &Block, command: &Command) -> io::Result<End> {
-        let dir = block.given.dir.as_ref().map(|dir| self.shell.project.join(dir));
+        let dir = match (self.attempt.workspace, &block.given.dir) {
+            (None, None) => None,
+            (_, Some(dir)) => Some(self.root().join(dir)),
+            (Some(workspace), None) => Some(workspace.dir.clone()),
+        };
         let dir_string = dir.as_deref().map(path_string).transpose()?;
         let whole;
         let nothing = Strings::new();
         let environment = if block.given.env.is_empty() && dir.is_none() {
             [&self.shell.environment.base, &self.own]
         } else {
-            whole = self.shell.environment.with(&self.own, &block.given.env, dir.as_deref());
+            let place = self.attempt.workspace.map(|workspace| workspace.dir.as_path());
+            whole = self.shell.environment.with(&self.own, &block.given.env, dir.as_deref(), place);
             [&whole, &nothing]
         };
         let setting = Setting {
             launcher: &self.shell.launcher,
-            sandbox: self.shell.sandbox.as_ref(),
+            sandbox: self.sandbox,
             trees: &self.shell.trees,
             stop: self.stop,
             armed: self.armed,
@@ -425,6 +437,11 @@ impl Running<'_> {
             grace: self.shell.grace,
         };
         child::run(command, &setting, &mut self.capture)
+    }
+
+    /// What the attempt takes for the project's directory.
+    fn root(&self) -> &Path {
+        self.attempt.workspace.map_or(&self.shell.project, |workspace| &workspace.dir)
     }
 
     /// A block's own limit, or what is left of the attempt's.
@@ -441,7 +458,7 @@ impl Running<'_> {
     /// The system's words, and which of the things named is missing: it reports them all alike.
     fn explain(&self, block: &Block, command: &Command, error: &io::Error) -> String {
         let dir =
-            block.given.dir.as_ref().map_or_else(|| self.shell.project.clone(), |dir| self.shell.project.join(dir));
+            block.given.dir.as_ref().map_or_else(|| self.root().to_owned(), |dir| self.root().join(dir));
         if !dir.is_dir() {
             let shown = block.given.dir.as_deref().map_or_else(|| dir.display().to_string(), str::to_owned);
             return format!("the directory `{shown}` does not exist");

@@ -179,10 +179,7 @@ impl Git {
             return Err(Error::Unfinished);
         }
         let attempt = worktree.attempt();
-        let (dropped, made): (Vec<Differs>, Vec<Differs>) = self
-            .made(worktree.base(), saved)?
-            .into_iter()
-            .partition(|change| self.rules.is_never(&change.path));
+        let (dropped, made) = self.countable(worktree, saved)?;
         let dropped = paths_of(&dropped);
         if made.is_empty() {
             return Ok(Outcome::Nothing { dropped });
@@ -227,6 +224,16 @@ impl Git {
         }))
     }
 
+    /// What an attempt changed: files that only specter writes, and all others.
+    pub(super) fn countable(
+        &self,
+        worktree: &Worktree,
+        saved: &Saved,
+    ) -> Result<(Vec<Differs>, Vec<Differs>), Error> {
+        let made = self.made(worktree.base(), saved)?;
+        Ok(made.into_iter().partition(|change| self.rules.is_never(&change.path)))
+    }
+
     /// A link that an attempt made and that leads out of the tree.
     fn leaves_the_root(&self, change: &Differs) -> bool {
         let Some(entry) = change.new.filter(|entry| entry.kind == super::Kind::Link) else { return false };
@@ -247,7 +254,11 @@ impl Git {
     }
 
     /// What the tip becomes at the paths that the attempt changed.
-    fn merge_trees(&self, tip: Oid, made: &[Differs]) -> Result<Result<Changes, Vec<Conflict>>, Error> {
+    pub(super) fn merge_trees(
+        &self,
+        tip: Oid,
+        made: &[Differs],
+    ) -> Result<Result<Changes, Vec<Conflict>>, Error> {
         let mut changes = Changes::new();
         let mut conflicts = Vec::new();
         let removed: Vec<&[u8]> =

@@ -366,6 +366,15 @@ impl Git {
     /// Makes an idle tree, whose state is known, hold another tree: only what differs is touched.
     fn reset(&mut self, slot: &Path, root: &Path, tree: Oid) -> Result<(), Error> {
         let mut cache = self.caches.remove(root).unwrap_or_default();
+        self.bring_to(root, &mut cache, tree)?;
+        self.make_repository_again(slot, root)?;
+        write_index(&slot.join("git/index"), &cache)?;
+        self.caches.insert(root.to_owned(), cache);
+        Ok(())
+    }
+
+    /// From the tree that `cache` says is there to another one.
+    pub(super) fn bring_to(&self, root: &Path, cache: &mut Cache, tree: Oid) -> Result<(), Error> {
         let held = cache.tree().ok_or_else(|| Error::ChangedSince { path: root.to_owned() })?;
         let changes = tree::differences(&self.repo, held, tree)?;
         for change in changes.iter().rev().filter(|change| change.old.is_some()) {
@@ -379,10 +388,18 @@ impl Git {
             cache.note(path, Some((entry, stamp)), now);
         }
         cache.set_tree(tree);
-        self.make_repository_again(slot, root)?;
-        write_index(&slot.join("git/index"), &cache)?;
-        self.caches.insert(root.to_owned(), cache);
         Ok(())
+    }
+
+    /// Whoever wrote after it was saved is not to lose that.
+    pub(super) fn check_unchanged(&mut self, worktree: &Worktree, saved: &Saved) -> Result<(), Error> {
+        if saved.root != worktree.root {
+            return Err(Error::NotSaved {
+                path: worktree.root.clone(),
+                what: "another tree was saved".to_owned(),
+            });
+        }
+        self.unchanged(worktree, saved).map(drop)
     }
 
     /// Writes the new side of changes; what they replace is gone already.
@@ -576,7 +593,7 @@ fn remove_tree(path: &Path) -> Result<(), Error> {
 }
 
 /// The index of a working tree, with the metadata of what was just written, so that `git status` reads no file.
-fn write_index(path: &Path, cache: &Cache) -> Result<(), Error> {
+pub(super) fn write_index(path: &Path, cache: &Cache) -> Result<(), Error> {
     let write = || -> Result<(), git2::Error> {
         let mut index = Index::open(path)?;
         index.clear()?;

@@ -265,7 +265,9 @@ fn end_of(event: &Event) -> Option<bool> {
         EventKind::RunFinished { outcome, unticked, .. } => {
             Some(*outcome == RunOutcome::AllDone && *unticked == 0)
         }
-        EventKind::RunStarted { .. } | EventKind::RunResumed { .. } => Some(false),
+        EventKind::RunStarted { .. } | EventKind::RunResumed { .. } | EventKind::RolledBack { .. } => {
+            Some(false)
+        }
         _ => None,
     }
 }

@@ -165,7 +165,8 @@ fn attribute(block: &mut Block, key: &str, value: &str) -> Result<(), &'static s
     }
     match key {
         "timeout" => {
-            block.given.timeout = Some(duration(value).ok_or("is no duration such as `30s`, `5m` or `1h30m`")?);
+            block.given.timeout =
+                Some(duration(value).ok_or("is no duration such as `30s`, `5m` or `1h30m`")?);
         }
         "retries" => block.given.retries = Some(value.parse().map_err(|_| "is no whole number")?),
         "dir" => {

@@ -10,8 +10,8 @@ use super::{id, paths, state};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceText, Span};
 use crate::task::{
-    Checkbox, Dependent, EcoString, Few, More, NeedForm, PhaseIx, Rare, State, Story, Target, Task, TaskId, TaskIx,
-    WrittenNeed,
+    Checkbox, Dependent, EcoString, Few, More, NeedForm, PhaseIx, Rare, State, Story, Target, Task, TaskId,
+    TaskIx, WrittenNeed,
 };
 use crate::text::{fnv1a, safe};
 use std::collections::hash_map::Entry;

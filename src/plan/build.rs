@@ -144,7 +144,8 @@ fn rules(
     let mut order = ground.order.clone();
     if document.tasks.iter().any(|task| task.more.layer.is_some()) {
         // Tasks without a layer go with the lowest, so that they hold no low layer back.
-        let key = |task: TaskIx| u64::from(document.task(task).more.layer.unwrap_or(0)) << 32 | u64::from(task.0);
+        let key =
+            |task: TaskIx| u64::from(document.task(task).more.layer.unwrap_or(0)) << 32 | u64::from(task.0);
         let low_first = sorted(&draft.graph(), document, key);
         edges::layers(draft, Ground { order: &low_first, ..ground });
         order = sorted(&draft.graph(), document, file_key);
@@ -202,7 +203,7 @@ impl Made {
         Plan {
             file: options.file.clone(),
             mode: options.mode,
-            tasks: document.tasks,
+            tasks: document.tasks.into(),
             planned,
             phases: document.phases,
             lanes: self.layout.lanes,

@@ -5,8 +5,8 @@ use super::{Options, Plan, Role, plan};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Excerpt, Span};
 use crate::task::{
-    Block, BlockKind, Checkbox, Checkpoint, Dependent, Document, Few, NamedPath, NeedForm, Phase, PhaseIx, Rare,
-    PhaseKind, State, Story, Target, Task, TaskId, TaskIx, Waves, WrittenNeed,
+    Block, BlockKind, Checkbox, Checkpoint, Dependent, Document, Few, NamedPath, NeedForm, Phase, PhaseIx,
+    PhaseKind, Rare, State, Story, Target, Task, TaskId, TaskIx, Waves, WrittenNeed,
 };
 use std::collections::BTreeSet;
 

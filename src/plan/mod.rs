@@ -41,6 +41,7 @@ pub use build::plan;
 use crate::task::{Checkpoint, Few, Ignored, NeedForm, Phase, State, Story, Task, TaskId, TaskIx};
 use graph::Graph;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who may overlap (SPEC 3.2).
@@ -166,7 +167,8 @@ pub struct Plan {
     /// The task file as people call it.
     pub file: String,
     pub mode: Mode,
-    pub tasks: Vec<Task>,
+    /// Shared, for whoever needs to know what was called how: a copy would be half as large as all the rest.
+    pub tasks: Arc<Vec<Task>>,
     pub planned: Vec<PlannedTask>,
     pub phases: Vec<Phase>,
     pub lanes: Vec<Lane>,

@@ -7,6 +7,7 @@ use super::markdown::inline;
 use super::time::{duration, rfc3339};
 use super::{MAX_LISTED, RESUME, write_ids_inline, write_list, write_task};
 use crate::event::{Event, EventKind};
+use crate::history::checkpoints::{EVERY, is_before_rollback};
 use crate::plan::Plan;
 use crate::summary::Summary;
 use crate::task::{PhaseIx, TaskId, TaskIx};
@@ -15,8 +16,6 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-/// A mark after this many done tasks.
-const EVERY: u32 = 5;
 /// Marks kept until they are written.
 const MAX_PENDING: usize = 8;
 
@@ -59,12 +58,15 @@ impl Checkpoints {
     pub fn on_event(&mut self, plan: &Plan, summary: &Summary, event: &Event) {
         let why = match &event.kind {
             EventKind::AttemptStarted { task, .. } => self.new_phase(plan, summary.locate(task)),
-            EventKind::TaskDone { attempts: 1.., .. }
-                if summary.done_order.len().is_multiple_of(EVERY as usize) =>
-            {
+            EventKind::TaskDone { attempts: 1.., .. } if summary.done_order.len().is_multiple_of(EVERY) => {
                 Some(Why::EveryFiveTasks)
             }
-            EventKind::CheckpointCreated { name, .. } => Some(Why::Named(name.clone())),
+            // Where files are saved too, they are at these very moments and after each task.
+            EventKind::CheckpointCreated { name, reference, .. }
+                if reference.is_none() || is_before_rollback(name) =>
+            {
+                Some(Why::Named(name.clone()))
+            }
             _ => None,
         };
         if let Some(why) = why {
@@ -125,7 +127,7 @@ pub fn render(plan: &Plan, summary: &Summary, mark: &Mark) -> String {
             let title = plan.phases.get(phase.0 as usize).map_or("", |phase| &phase.title);
             format!("before phase {}", inline(title))
         }
-        Why::EveryFiveTasks => format!("after every {}", count(EVERY, "task")),
+        Why::EveryFiveTasks => format!("after every {}", count(EVERY as u64, "task")),
         Why::Named(name) => inline(name),
     };
     for (name, value) in [

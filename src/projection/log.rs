@@ -7,7 +7,7 @@ use super::markdown::{last_line, push_safe};
 use super::time::{Stamps, duration, percent, write_duration};
 use crate::event::{
     AttemptOutcome, AttemptReport, BlockRef, Event, EventKind, FailureClass, GateVerdict, NoteLevel,
-    RunOutcome, SkipReason, Stop, TaskRef, Verdict,
+    RunOutcome, SkipReason, Stop, TaskRef, Verdict, files,
 };
 use crate::plan::Plan;
 use crate::summary::{Row, Summary};
@@ -93,8 +93,17 @@ impl LogLines {
             EventKind::BoxPending { task, problem } => {
                 log.task("WARN", task, &[" is done, but its box could not be ticked: ", problem]);
             }
-            EventKind::CheckpointCreated { name, done } => {
+            EventKind::CheckpointCreated { name, done, .. } => {
                 log.line("CHECKPOINT", &[name, " (", &count(*done, "task"), " done)"]);
+            }
+            EventKind::WorktreeLeased { task, .. }
+            | EventKind::AttemptSaved { task, .. }
+            | EventKind::Integrated { task, .. }
+            | EventKind::Conflicted { task, .. }
+            | EventKind::ReviewNeeded { task, .. }
+            | EventKind::Escaped { task, .. } => log.files(task, &event.kind),
+            EventKind::RolledBack { to, saved, reopened, done, .. } => {
+                log.line("ROLLBACK", &[&files::rolled_back(to, saved, reopened, done)]);
             }
             EventKind::BudgetReached { budget, limit } => {
                 log.line("WARN", &["budget reached: ", super::budget_word(*budget), " ", limit]);
@@ -168,6 +177,12 @@ impl Writer<'_> {
         self.out.push('\n');
     }
 
+    fn indented(&mut self, line: &str) {
+        self.out.push_str("  | ");
+        push_safe(self.out, line);
+        self.out.push('\n');
+    }
+
     fn run_started(&mut self, total: u32, selected: u32, done_before: u32) {
         let info = &self.summary.info;
         let (mode, jobs) = (info.mode.as_str(), count(info.jobs, "worker"));
@@ -210,6 +225,21 @@ impl Writer<'_> {
             super::write_ids(&mut text, ids.iter().map(TaskId::as_str));
         }
         self.line("INFO", &[&text]);
+    }
+
+    fn files(&mut self, task: &TaskRef, kind: &EventKind) {
+        let Some(files::Line { weight, text }) = files::line(kind) else { return };
+        let level = match weight {
+            files::Weight::Detail => "FILES",
+            files::Weight::Warning => "WARN",
+            files::Weight::Trouble => "ERROR",
+        };
+        self.task(level, task, &[" ", &text]);
+        if let EventKind::Conflicted { conflicts, .. } = kind {
+            for hunk in conflicts.iter().flat_map(|conflict| &conflict.hunks) {
+                hunk.lines().for_each(|line| self.indented(line));
+            }
+        }
     }
 
     fn attempt_started(&mut self, task: &TaskRef, attempt: u32, worker: u32) {
@@ -372,6 +402,7 @@ pub(super) fn outcome_words(outcome: &AttemptOutcome) -> String {
         AttemptOutcome::TimedOut(ms) => format!("no end within {}", duration(*ms)),
         AttemptOutcome::StartFailed(why) => format!("no start ({})", last_line(why)),
         AttemptOutcome::Cancelled => "cancellation".to_owned(),
+        AttemptOutcome::NotIntegrated => "nothing integrated".to_owned(),
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn from_history(plan: &Plan, history: &History) -> Vec<TaskSlot> {
 pub(super) fn missing(plan: &Plan, history: &History) -> HashMap<TaskId, TaskSlot> {
     let mut known: HashMap<TaskId, TaskSlot> =
         history.tasks().map(|(id, task)| (id.clone(), missing_slot(task))).collect();
-    for task in &plan.tasks {
+    for task in plan.tasks.iter() {
         known.remove(&task.id);
     }
     known
@@ -126,7 +126,7 @@ fn nodes(plan: &Plan) -> Vec<Node> {
 
 /// `retries=N` of the first run block wins. What is open may always be tried once, whatever it spent before.
 fn set_budgets(plan: &Plan, slots: &mut [TaskSlot], policy: u32) {
-    for (slot, task) in slots.iter_mut().zip(&plan.tasks) {
+    for (slot, task) in slots.iter_mut().zip(plan.tasks.iter()) {
         slot.max_attempts = max_attempts(task, policy);
         slot.spent = slot.spent.min(slot.max_attempts - 1);
     }

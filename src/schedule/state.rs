@@ -167,9 +167,7 @@ impl TaskSlot {
         }
         Some(match self.stage {
             Stage::Settled(TaskOutcome::NotSelected) => return None,
-            Stage::Waiting | Stage::Ready | Stage::Running { .. } | Stage::BackingOff => {
-                &mut counts.open
-            }
+            Stage::Waiting | Stage::Ready | Stage::Running { .. } | Stage::BackingOff => &mut counts.open,
             Stage::Settled(TaskOutcome::Done) if self.before_run => &mut counts.done_before,
             Stage::Settled(TaskOutcome::Done) => &mut counts.done,
             Stage::Settled(TaskOutcome::Failed) => &mut counts.failed,

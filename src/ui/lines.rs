@@ -7,7 +7,7 @@ use super::theme::{Label, Screen, Sign};
 use super::view::{View, title};
 use crate::event::{
     AttemptOutcome, AttemptReport, BudgetKind, Event, EventKind, GateVerdict, NoteLevel, SkipReason, Stop,
-    TaskRef, Verdict,
+    TaskRef, Verdict, files,
 };
 use crate::plan::{LeftOut, Plan, Role};
 use crate::task::TaskId;
@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// Lines of a failed attempt's output that are shown at once; the rest is in its log.
 const TAIL_LINES: usize = 8;
+/// Lines of a conflict that are shown at once; the log has them all.
+const HUNK_LINES: usize = 24;
 /// The widest an id is shown before it is cut.
 const ID_WIDTH: usize = 20;
 
@@ -95,6 +97,15 @@ pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<
         ),
         EventKind::CheckpointCreated { name, .. } => {
             Told::one(Weight::Detail, format!("checkpoint {}", safe(name)))
+        }
+        EventKind::WorktreeLeased { task, .. }
+        | EventKind::AttemptSaved { task, .. }
+        | EventKind::Integrated { task, .. }
+        | EventKind::Conflicted { task, .. }
+        | EventKind::ReviewNeeded { task, .. }
+        | EventKind::Escaped { task, .. } => line.files(task, &event.kind),
+        EventKind::RolledBack { to, saved, reopened, done, .. } => {
+            Told::one(Weight::Notice, safe(&files::rolled_back(to, saved, reopened, done)))
         }
         EventKind::BudgetReached { budget, limit } => Told::one(
             Weight::Trouble,
@@ -256,6 +267,21 @@ impl Line<'_> {
         lines
     }
 
+    /// What happened to an attempt's files; of a conflict, the places too.
+    fn files(&self, task: &TaskRef, kind: &EventKind) -> Option<Told> {
+        let told = files::line(kind)?;
+        let words = format!("{} {}", task.id, told.text);
+        if told.weight == files::Weight::Detail {
+            return Told::one(Weight::Detail, safe(&words));
+        }
+        let mut lines = vec![self.warning(&words)];
+        if let EventKind::Conflicted { conflicts, .. } = kind {
+            let hunks = conflicts.iter().flat_map(|conflict| &conflict.hunks).flat_map(|hunk| hunk.lines());
+            lines.extend(hunks.take(HUNK_LINES).map(|line| format!("    {}", safe(line))));
+        }
+        Some(Told { lines, weight: Weight::Trouble })
+    }
+
     fn skipped(&self, task: &TaskRef, why: SkipReason) -> String {
         let sign = if why == SkipReason::Manual { Sign::Manual } else { Sign::Skipped };
         self.ended(task, sign, skip_words(why))
@@ -344,6 +370,7 @@ pub fn outcome_words(outcome: &AttemptOutcome) -> String {
         }
         AttemptOutcome::StartFailed(why) => format!("could not be started: {why}"),
         AttemptOutcome::Cancelled => "cancelled".to_owned(),
+        AttemptOutcome::NotIntegrated => "not integrated".to_owned(),
     }
 }
 

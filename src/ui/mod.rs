@@ -11,6 +11,7 @@ pub mod consent;
 pub mod console;
 pub mod diagnostics;
 pub mod edges;
+mod ends;
 pub mod header;
 pub mod jsonl;
 pub mod lines;

@@ -100,7 +100,11 @@ fn run_task(plan: &Plan, node: NodeIx) -> Option<TaskIx> {
 }
 
 fn rank(plan: &Plan, task: TaskIx) -> (Duration, Reverse<u8>, Reverse<u32>) {
-    (plan.planned(task).remaining.into(), Reverse(plan.task(task).priority.unwrap_or(u8::MAX)), Reverse(task.0))
+    (
+        plan.planned(task).remaining.into(),
+        Reverse(plan.task(task).priority.unwrap_or(u8::MAX)),
+        Reverse(task.0),
+    )
 }
 
 fn table(sheet: &mut Sheet<'_>, plan: &Plan, order: &[Step]) {
@@ -214,7 +218,7 @@ fn left_out(sheet: &mut Sheet<'_>, plan: &Plan) {
         (Role::LeftOut(LeftOut::Unclear), "mark unclear"),
     ];
     let mut ids = groups.map(|_| Vec::new());
-    for (planned, task) in plan.planned.iter().zip(&plan.tasks) {
+    for (planned, task) in plan.planned.iter().zip(plan.tasks.iter()) {
         if !matches!(planned.role, Role::Run | Role::Group)
             && let Some(group) = groups.iter().position(|(role, _)| *role == planned.role)
         {

@@ -145,7 +145,10 @@ fn behind(summary: &Summary, row: &Row, now: u64) -> String {
     let last = row.detail.as_deref().and_then(|detail| detail.attempts.last());
     match row.state {
         TaskState::Running => {
-            let since = summary.sessions.last().map_or(0, |session| session.started + row.running_since().unwrap_or(0));
+            let since = summary
+                .sessions
+                .last()
+                .map_or(0, |session| session.started + row.running_since().unwrap_or(0));
             let took = duration(Duration::from_millis(now.saturating_sub(since)));
             if row.attempts > 1 { format!("{took} (attempt {})", row.attempts) } else { took }
         }

@@ -22,7 +22,7 @@ fn play_specter() {
     }
     let shell = ShellExecutor::new(config).unwrap();
     let task = task(&[sh(code)]);
-    let attempt = Attempt { ix: TaskIx(0), task: &task, number: 1, last: true };
+    let attempt = Attempt::new(TaskIx(0), &task, 1, true);
     let report = shell.run(&attempt, &StopHandle::new(), &NoObserver);
     let ended = Instant::now();
     if let Some(guardian) = guardian {
@@ -113,7 +113,8 @@ fn an_inner_run_ends_with_the_attempt_that_started_it() {
             "exec {} exec::guard::play_specter --exact",
             std::env::current_exe().unwrap().display()
         ));
-        block.given.env = vec![(PLAY.into(), format!("{}\n{}", dir.display(), style.replace('N', &number)))].into();
+        block.given.env =
+            vec![(PLAY.into(), format!("{}\n{}", dir.display(), style.replace('N', &number)))].into();
         let stop = StopHandle::new();
         let other = || {
             bench.when("up", || until(|| sleepers(&number).len() >= 3));

@@ -28,7 +28,7 @@ fn measure() {
                 return ended;
             }
             stop.reset();
-            let attempt = Attempt { ix: TaskIx(0), task: &task, number, last: false };
+            let attempt = Attempt::new(TaskIx(0), &task, number, false);
             let report = bench.shell.run(&attempt, &stop, &NoObserver);
             assert!(report.outcome.is_success() && report.leaked.is_empty(), "{report:?}");
             ended += 1;

@@ -73,7 +73,7 @@ impl Bench {
     ) -> AttemptReport {
         let task = task(blocks);
         let number = self.attempts.fetch_add(1, Ordering::Relaxed);
-        self.shell.run(&Attempt { ix: TaskIx(7), task: &task, number, last }, stop, observer)
+        self.shell.run(&Attempt::new(TaskIx(7), &task, number, last), stop, observer)
     }
 
     fn sh(&self, code: &str) -> AttemptReport {

@@ -59,6 +59,7 @@ fn state(name: &str) -> String {
 fn every_stored_journal_reads_to_the_state_it_had() {
     let names = [
         "every-kind",
+        "files",
         "finished",
         "holed",
         "interrupted",
@@ -100,19 +101,27 @@ fn the_stored_journals_hold_every_kind_of_event() {
         EventKind::BoxTicked { .. } => "box_ticked",
         EventKind::BoxPending { .. } => "box_pending",
         EventKind::CheckpointCreated { .. } => "checkpoint_created",
+        EventKind::WorktreeLeased { .. } => "worktree_leased",
+        EventKind::AttemptSaved { .. } => "attempt_saved",
+        EventKind::Integrated { .. } => "integrated",
+        EventKind::Conflicted { .. } => "conflicted",
+        EventKind::ReviewNeeded { .. } => "review_needed",
+        EventKind::Escaped { .. } => "escaped",
+        EventKind::RolledBack { .. } => "rolled_back",
         EventKind::BudgetReached { .. } => "budget_reached",
         EventKind::Interrupted { .. } => "interrupted",
         EventKind::Note { .. } => "note",
         EventKind::RunFinished { .. } => "run_finished",
     };
-    let events = journal::read(&stored("every-kind")).unwrap().events;
-    let kinds: std::collections::BTreeSet<_> = events.iter().map(|event| name(&event.kind)).collect();
-    assert_eq!(kinds.len(), 19, "{kinds:?}");
+    let events =
+        ["every-kind", "files"].into_iter().flat_map(|name| journal::read(&stored(name)).unwrap().events);
+    let kinds: std::collections::BTreeSet<_> = events.map(|event| name(&event.kind)).collect();
+    assert_eq!(kinds.len(), 26, "{kinds:?}");
 }
 
 #[test]
 fn a_stored_journal_is_written_the_same_way_today() {
-    for name in ["every-kind", "finished", "sessions"] {
+    for name in ["every-kind", "files", "finished", "sessions"] {
         let events = journal::read(&stored(name)).unwrap().events;
         let text = String::from_utf8(bytes(name)).unwrap();
         for event in events {

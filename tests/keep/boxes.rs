@@ -250,7 +250,7 @@ fn an_edit_before_the_first_tick_is_noticed_against_the_plan() {
     let contents = specter::fs::read(&file.path, 1000).unwrap();
     let source = SourceText::from_bytes("tasks.md", contents.bytes).unwrap();
     let (document, _) = parse(&source);
-    let mut boxes = file.boxes().planned(contents.identity, &source, &document);
+    let mut boxes = file.boxes().planned(contents.identity, &source, &document.tasks.into(), document.tick);
     assert!(boxes.tick(&[]).changed.is_none());
     file.replace("- [ ] T1 a\n- [ ] T2 b\n");
     assert_eq!(boxes.tick(&[]).changed.unwrap().document.tasks.len(), 2);

@@ -48,6 +48,7 @@ fn outcome() -> impl Strategy<Value = AttemptOutcome> {
         any::<u64>().prop_map(AttemptOutcome::TimedOut),
         text().prop_map(AttemptOutcome::StartFailed),
         Just(AttemptOutcome::Cancelled),
+        Just(AttemptOutcome::NotIntegrated),
     ]
 }
 
@@ -163,6 +164,74 @@ fn task_kinds() -> impl Strategy<Value = EventKind> {
     ]
 }
 
+fn texts() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(text(), 0..3)
+}
+
+fn conflict() -> impl Strategy<Value = Conflict> {
+    let other = proptest::option::of(task().prop_map(|task| task.id));
+    (text(), text(), other, texts()).prop_map(|(path, what, other, hunks)| Conflict {
+        path,
+        what,
+        other,
+        hunks,
+    })
+}
+
+fn merge() -> impl Strategy<Value = Merge> {
+    (text(), texts(), any::<bool>(), texts(), texts(), texts()).prop_map(
+        |(commit, files, merged, dropped, kept, by_rule)| Merge {
+            commit,
+            files,
+            merged,
+            dropped,
+            kept,
+            by_rule,
+        },
+    )
+}
+
+fn file_kinds() -> impl Strategy<Value = EventKind> {
+    use specter::event::EventKind::*;
+    let conflicts = prop::collection::vec(conflict(), 0..3);
+    let reference = proptest::option::of(text());
+    prop_oneof![
+        (task(), any::<u32>(), text(), text(), texts()).prop_map(|(task, attempt, path, base, carried)| {
+            WorktreeLeased { task, attempt, path, base, carried }
+        }),
+        (task(), any::<u32>(), text(), text(), texts()).prop_map(
+            |(task, attempt, reference, commit, left_out)| AttemptSaved {
+                task,
+                attempt,
+                reference,
+                commit,
+                left_out
+            }
+        ),
+        (task(), any::<u32>(), merge()).prop_map(|(task, attempt, merge)| Integrated {
+            task,
+            attempt,
+            merge: Box::new(merge)
+        }),
+        (task(), any::<u32>(), conflicts).prop_map(|(task, attempt, conflicts)| Conflicted {
+            task,
+            attempt,
+            conflicts
+        }),
+        (task(), any::<u32>(), texts()).prop_map(|(task, attempt, paths)| ReviewNeeded {
+            task,
+            attempt,
+            paths
+        }),
+        (task(), any::<u32>(), texts(), reference).prop_map(|(task, attempt, changes, reference)| Escaped {
+            task,
+            attempt,
+            changes,
+            reference
+        }),
+    ]
+}
+
 fn run_kinds() -> impl Strategy<Value = EventKind> {
     use specter::event::EventKind::*;
     let budget = prop::sample::select(vec![
@@ -189,7 +258,15 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
             reopened,
             ticked
         }),
-        (text(), any::<u32>()).prop_map(|(name, done)| CheckpointCreated { name, done }),
+        (text(), any::<u32>(), proptest::option::of(text()))
+            .prop_map(|(name, done, reference)| CheckpointCreated { name, done, reference }),
+        (text(), text(), text(), ids(), ids()).prop_map(|(to, commit, saved, reopened, done)| RolledBack {
+            to,
+            commit,
+            saved,
+            reopened,
+            done
+        }),
         (budget, text()).prop_map(|(budget, limit)| BudgetReached { budget, limit }),
         (text(), stop()).prop_map(|(signal, how)| Interrupted { signal, how }),
         (level, text()).prop_map(|(level, text)| Note { level, text }),
@@ -200,7 +277,7 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let kind = prop_oneof![attempt_kinds(), task_kinds(), run_kinds()];
+    let kind = prop_oneof![attempt_kinds(), task_kinds(), run_kinds(), file_kinds()];
     (any::<u64>(), ms(), kind).prop_map(|(seq, at, kind)| Event { seq, at, kind })
 }
 
@@ -227,9 +304,16 @@ fn number(kind: &EventKind) -> usize {
         Interrupted { .. } => 16,
         Note { .. } => 17,
         RunFinished { .. } => 18,
+        WorktreeLeased { .. } => 19,
+        AttemptSaved { .. } => 20,
+        Integrated { .. } => 21,
+        Conflicted { .. } => 22,
+        ReviewNeeded { .. } => 23,
+        Escaped { .. } => 24,
+        RolledBack { .. } => 25,
     }
 }
-const KINDS: usize = 19;
+const KINDS: usize = 26;
 
 #[test]
 fn the_strategies_make_every_kind() {

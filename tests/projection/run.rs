@@ -43,7 +43,7 @@ pub(crate) fn plan(mode: Mode, text: &str) -> Plan {
         ignored: Vec::new(),
         graph: Graph::new(tasks.len(), tasks.len(), Vec::new()),
         tick: 'x',
-        tasks,
+        tasks: tasks.into(),
     }
 }
 

@@ -250,7 +250,7 @@ impl File {
         Plan {
             file: "tasks.md".to_owned(),
             mode: self.mode,
-            tasks: self.lines.iter().map(|line| self.task_of(line)).collect(),
+            tasks: self.lines.iter().map(|line| self.task_of(line)).collect::<Vec<_>>().into(),
             planned: (self.lines.iter().zip(&remaining))
                 .map(|(line, remaining)| PlannedTask {
                     role: line.role,

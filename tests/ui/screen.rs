@@ -111,7 +111,7 @@ fn everything() -> Script {
         skipped("T010", SkipReason::Optional),
         skipped("T011", SkipReason::Dropped),
         skipped("T012", SkipReason::Unclear),
-        EventKind::CheckpointCreated { name: "before Phase 3".to_owned(), done: 3 },
+        EventKind::CheckpointCreated { name: "before Phase 3".to_owned(), done: 3, reference: None },
         EventKind::BoxTicked { task: of("T002"), line: 12 },
         EventKind::BoxPending { task: of("T002"), problem: "tasks.md: permission denied".to_owned() },
         gate(GateVerdict::Passed),
