@@ -10,8 +10,11 @@
 //! there, a person cleared this one, and it is not ticked again.
 
 mod alone;
+mod clear;
 mod settle;
 mod wanted;
+
+pub use clear::{Cleared, clear};
 
 use crate::diagnostic::Diagnostic;
 use crate::fs::{self, Identity};

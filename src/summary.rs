@@ -56,6 +56,8 @@ pub enum Stopped {
         budget: BudgetKind,
         limit: String,
     },
+    /// It went back to the checkpoint of this name.
+    RolledBack(String),
 }
 
 /// Something that departs from the plan as given, or that a person was told.
@@ -121,6 +123,8 @@ pub struct Summary {
     pub done_order: Vec<TaskIx>,
     /// Some of them may be open again.
     undone: bool,
+    /// When something happened after the last session had ended, milliseconds since it began.
+    late: u64,
     /// `seq` of the last event folded.
     pub seq: u64,
     /// Of the plan: whose the first rows are.
@@ -158,6 +162,7 @@ impl Summary {
             tests: None,
             done_order: Vec::new(),
             undone: false,
+            late: 0,
             seq: 0,
             tasks: Arc::clone(&plan.tasks),
             gone: Vec::new(),
@@ -196,7 +201,14 @@ impl Summary {
             EventKind::RunResumed { started, jobs, .. } => self.resume(plan, *started, *jobs),
             _ => {}
         }
-        let at = self.advance(event.at);
+        let at = match &event.kind {
+            // When the session is over: that it lasted until now is not true.
+            EventKind::RolledBack { .. } => {
+                self.late = event.at.as_millis() as u64;
+                self.late
+            }
+            _ => self.advance(event.at),
+        };
         match &event.kind {
             EventKind::RunStarted { .. }
             | EventKind::RunResumed { .. }
@@ -235,7 +247,9 @@ impl Summary {
                 let at = self.wall();
                 self.last_checkpoint = Some(CheckpointMark { name: name.clone(), done: *done, at });
             }
-            EventKind::RolledBack { reopened, done, .. } => {
+            EventKind::RolledBack { to, reopened, done, .. } => {
+                self.stop(Stopped::RolledBack(to.clone()));
+                self.finish(RunOutcome::Stopped);
                 self.boxes_changed(plan, [(reopened, TaskState::Open), (done, TaskState::Done)]);
             }
             EventKind::BudgetReached { budget, limit } => {
@@ -309,7 +323,7 @@ impl Summary {
 
     /// Wall time of the last event, milliseconds since the epoch.
     pub fn wall(&self) -> u64 {
-        self.sessions.last().map_or(0, |session| session.started + session.length)
+        self.sessions.last().map_or(0, |session| session.started + session.length.max(self.late))
     }
 
     /// Wall time of a stamp, milliseconds since the epoch.
@@ -371,7 +385,7 @@ impl Summary {
     fn open_session(&mut self, started: u64, jobs: u32) {
         let done_before = self.tally(TaskState::Done);
         self.sessions.push(Session { started, length: 0, jobs, done_before, outcome: None });
-        self.stopped = None;
+        (self.stopped, self.late) = (None, 0);
     }
 
     /// What ran when the session before ended without a word is open again, and so is what failed.

@@ -118,8 +118,8 @@ pub fn ticks<'a, W: Into<Want<'a>>>(index: &Index, wanted: impl IntoIterator<Ite
             Want::Tick(tick) => index.find(tick).and_then(|ix| index.edit(ix, nth, Some(&tick.mark))),
         };
         match found {
-            Ok(Found::Open(edit)) => edits.edits.push(edit),
-            Ok(Found::Ticked { line }) => edits.already.push((nth, line)),
+            Ok(Found::Other(edit)) => edits.edits.push(edit),
+            Ok(Found::AsWanted { line }) => edits.already.push((nth, line)),
             Err(problem) => edits.problems.push((nth, problem)),
         }
     }
@@ -127,9 +127,25 @@ pub fn ticks<'a, W: Into<Want<'a>>>(index: &Index, wanted: impl IntoIterator<Ite
     edits
 }
 
+/// The edits that clear the boxes of `wanted`: those that are ticked become blank. What is open already is in
+/// [`Edits::already`].
+pub fn clears<'a>(index: &Index, wanted: impl IntoIterator<Item = &'a Tick>) -> Edits {
+    let mut edits = Edits::default();
+    for (nth, tick) in wanted.into_iter().enumerate() {
+        match index.find(tick).and_then(|ix| index.clear(ix, nth)) {
+            Ok(Found::Other(edit)) => edits.edits.push(edit),
+            Ok(Found::AsWanted { line }) => edits.already.push((nth, line)),
+            Err(problem) => edits.problems.push((nth, problem)),
+        }
+    }
+    edits.edits.sort_by_key(|edit| edit.offset);
+    edits
+}
+
+/// A box as it is wanted already, or the byte that makes it so.
 enum Found {
-    Open(TickEdit),
-    Ticked { line: u32 },
+    Other(TickEdit),
+    AsWanted { line: u32 },
 }
 
 /// Whether a mark says that the task is done (SPEC 2.1).
@@ -357,7 +373,7 @@ impl Index {
         let Some(inner) = place.inner else { return Err(Problem::NoBox { line }) };
         let mark = self.mark(place);
         if is_ticked(mark) || self.ticked.binary_search(&inner.start).is_ok() {
-            return Ok(Found::Ticked { line });
+            return Ok(Found::AsWanted { line });
         }
         let &[old] = mark.as_bytes() else {
             return Err(Problem::NotOneByte { mark: mark.to_owned(), line });
@@ -365,8 +381,27 @@ impl Index {
         if old != b' ' && known.is_some_and(|known| known != mark) {
             return Err(Problem::Marked { mark: mark.to_owned(), line });
         }
-        let offset = (self.before_text() + inner.start as usize) as u64;
-        Ok(Found::Open(TickEdit { nth, ix, offset, old, new: self.tick, line }))
+        Ok(Found::Other(TickEdit { nth, ix, offset: self.offset(inner), old, new: self.tick, line }))
+    }
+
+    /// What makes a ticked box blank.
+    fn clear(&self, ix: TaskIx, nth: usize) -> Result<Found, Problem> {
+        let Some(place) = self.tasks.get(ix) else { return Err(Problem::Gone) };
+        let line = place.line;
+        let Some(inner) = place.inner else { return Err(Problem::NoBox { line }) };
+        let mark = self.mark(place);
+        match mark.as_bytes() {
+            &[old @ (b'x' | b'X')] => {
+                Ok(Found::Other(TickEdit { nth, ix, offset: self.offset(inner), old, new: b' ', line }))
+            }
+            _ if is_ticked(mark) => Err(Problem::NotOneByte { mark: mark.to_owned(), line }),
+            _ => Ok(Found::AsWanted { line }),
+        }
+    }
+
+    /// In the file.
+    fn offset(&self, inner: Span) -> u64 {
+        (self.before_text() + inner.start as usize) as u64
     }
 
     /// As it was read.
@@ -406,9 +441,12 @@ impl Index {
     /// The edits were written.
     pub fn apply(&mut self, edits: &[TickEdit]) {
         let before = self.before_text() as u64;
+        let known = self.ticked.len();
         self.ticked.extend(edits.iter().map(|edit| (edit.offset - before) as u32));
-        // Two runs in order: those are merged, once a look at the file, which goes through all of it.
-        self.ticked.sort();
+        if known > 0 && !self.ticked[known - 1..].is_sorted() {
+            // Two runs in order, which are merged; once a look at the file, which goes through all of it.
+            self.ticked.sort();
+        }
     }
 
     /// How many bytes the file has.

@@ -112,7 +112,7 @@ mod tests {
         // As after an edit that moved the boxes by just one line: one stands where another stood.
         std::fs::write(&path, "- [ ] T9 z\n- [ ] T1 a\n").unwrap();
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
-        assert_eq!(write(&file, &index(old), &[edit(3)]).unwrap(), 0);
+        assert_eq!(write(&file, &index(old), &[edit(3)], &mut Room::default()).unwrap(), 0);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "- [ ] T9 z\n- [ ] T1 a\n");
     }
 
@@ -123,7 +123,7 @@ mod tests {
         std::fs::write(&path, "- [ ] T1 a\n").unwrap();
         let _viewer = File::open(&path).unwrap();
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
-        assert_eq!(write(&file, &index("- [ ] T1 a\n"), &[edit(3)]).unwrap(), 1);
+        assert_eq!(write(&file, &index("- [ ] T1 a\n"), &[edit(3)], &mut Room::default()).unwrap(), 1);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "- [x] T1 a\n");
     }
 }

@@ -259,7 +259,7 @@ impl Git {
         let staged = if is_near { self.staged_path(path) } else { beside(place, path) };
         // Only a stop leaves something here, and what it was has been kept since.
         remove(&staged)?;
-        disk::create(&staged, entry.kind, &bytes, mode, true).map_err(at("write", &staged))?;
+        disk::create(&staged, entry.kind, &bytes, mode).map_err(at("write", &staged))?;
         Ok(staged)
     }
 
@@ -287,7 +287,7 @@ impl Git {
         let entry = Entry { id: self.blob(&content.bytes)?, kind: content.kind };
         let name = bytes_of(Path::new(staged.file_name().unwrap_or_default()));
         let tree = tree::update(&self.repo, None, &Changes::from([(name, Some(entry))]))?;
-        self.rescue(tree, "written while the working tree was being changed\n")?;
+        self.rescue(tree, &[], "written while the working tree was being changed\n")?;
         remove(staged)?;
         Ok(true)
     }

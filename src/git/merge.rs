@@ -6,6 +6,7 @@ use super::repo::Git;
 use super::tree::{Entry, Kind};
 use super::{Attempt, Error};
 use git2::{MergeFileInput, MergeFileOptions, merge_file};
+use std::fmt;
 use std::path::PathBuf;
 
 /// Hunks are shown up to this many lines a side.
@@ -34,6 +35,40 @@ pub enum ConflictKind {
     DifferentKinds,
     /// A directory stands where a file should, or a file or link where a directory should.
     InTheWay(PathBuf),
+}
+
+impl fmt::Display for ConflictKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConflictKind::Lines(_) => f.write_str("both changed the same lines"),
+            ConflictKind::Binary => f.write_str("both changed it, and it is no text"),
+            ConflictKind::RemovedThere => f.write_str("removed there, changed by the attempt"),
+            ConflictKind::RemovedByAttempt => f.write_str("changed there, removed by the attempt"),
+            ConflictKind::DifferentKinds => f.write_str("a file on one side, something else on the other"),
+            ConflictKind::InTheWay(path) => write!(f, "`{}` is in the way", crate::fs::shown(path)),
+        }
+    }
+}
+
+impl ConflictKind {
+    /// The conflicting places as git shows them, with what both sides come from; `there` names the other side.
+    pub fn shown(&self, there: &str, attempt: &str) -> Vec<String> {
+        let ConflictKind::Lines(hunks) = self else { return Vec::new() };
+        hunks.iter().map(|hunk| hunk.shown(there, attempt)).collect()
+    }
+}
+
+impl Hunk {
+    fn shown(&self, there: &str, attempt: &str) -> String {
+        let mut lines = vec![format!("<<<<<<< {there}")];
+        lines.extend_from_slice(&self.there);
+        lines.push("||||||| before both".to_owned());
+        lines.extend_from_slice(&self.base);
+        lines.push("=======".to_owned());
+        lines.extend_from_slice(&self.attempt);
+        lines.push(format!(">>>>>>> {attempt}"));
+        lines.join("\n")
+    }
 }
 
 /// Lines that both sides changed.

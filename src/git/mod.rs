@@ -10,6 +10,7 @@
 //! Knows nothing of plans, journals and processes: whoever calls says which run, task and attempt it is about.
 
 mod carry;
+mod checkout;
 mod disk;
 mod error;
 mod escape;
@@ -22,6 +23,7 @@ mod preview;
 mod repo;
 mod restore;
 mod save;
+mod show;
 mod state;
 mod steps;
 mod tree;
@@ -31,14 +33,16 @@ mod worktree;
 pub use carry::{Carried, Carry, How};
 pub use error::Error;
 pub use escape::{Change, Fingerprint};
+pub use git2::Oid;
 pub use integrate::{Finished, Integrated, Outcome, Rules};
 pub use merge::{Conflict, ConflictKind, Hunk};
 pub use names::{Attempt, Run};
 pub use owner::Owner;
 pub use preview::Preview;
-pub use repo::Git;
+pub use repo::{Git, root_of};
 pub use restore::{Checkpoint, Restored};
 pub use save::{Limits, Saved};
+pub use show::{FileChange, How as Changed, Kept, Unmatched, keeps_anything};
 pub use state::{Finding, State, probe};
 pub use steps::Steps;
 pub use tree::{Entry, Kind};

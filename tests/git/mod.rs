@@ -4,7 +4,7 @@
 mod escapes;
 mod histories;
 mod integrating;
-mod measured;
+mod keeping;
 mod restoring;
 mod saving;
 mod states;
