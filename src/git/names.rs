@@ -39,6 +39,11 @@ impl Run {
         Run(slug(id))
     }
 
+    /// As it stands in references.
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+
     pub(super) fn tip(&self) -> String {
         format!("{ROOT}/{}/tip", self.0)
     }

@@ -33,6 +33,16 @@ pub fn reflink(from: &File, to: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// Bytes that this user may still write on the file system of a path.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let path = c_path(path)?;
+    // SAFETY: all zero is a valid value of this plain struct.
+    let mut found: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the name is a string and the struct is ours, both live through the call.
+    check(unsafe { libc::statvfs(path.as_ptr(), &raw mut found) })?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// From now on libgit2 syncs every object and reference before it gives it its name. False if it cannot.
 pub fn sync_git_objects() -> bool {
     // SAFETY: the option takes one int; it only sets a flag that libgit2 reads when it writes.
