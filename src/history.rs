@@ -9,7 +9,7 @@ use crate::event::{
     AttemptOutcome, AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome,
 };
 use crate::task::TaskId;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// How a task was last settled.
@@ -128,13 +128,28 @@ pub struct History {
     /// How the last session ended; `None` while it runs or when it died.
     pub outcome: Option<RunOutcome>,
     tasks: HashMap<TaskId, TaskHistory>,
+    /// Over which files attempts of which task were at odds with others; relative to the repository's root.
+    contested: BTreeSet<(TaskId, String)>,
 }
+
+/// Of one conflict so many files are remembered: a task that is at odds over more is told apart by these.
+pub const MAX_CONTESTED: usize = 64;
 
 impl History {
     pub fn from_events<'a>(events: impl IntoIterator<Item = &'a Event>) -> History {
         let mut history = History::default();
         events.into_iter().for_each(|event| history.apply(event));
         history
+    }
+
+    /// The event that ended the last session, or went back after it; none if it died.
+    pub fn ended_by(events: &[Event]) -> Option<&EventKind> {
+        let is_border = |kind: &&EventKind| {
+            use EventKind::{RolledBack, RunFinished, RunResumed, RunStarted};
+            matches!(kind, RunFinished { .. } | RolledBack { .. } | RunStarted { .. } | RunResumed { .. })
+        };
+        let last = events.iter().rev().map(|event| &event.kind).find(is_border);
+        last.filter(|kind| matches!(kind, EventKind::RunFinished { .. } | EventKind::RolledBack { .. }))
     }
 
     /// Whether there is anything to take up: begun, and not ended with all done.
@@ -160,6 +175,10 @@ impl History {
         self.tasks.is_empty()
     }
 
+    pub fn contested(&self) -> &BTreeSet<(TaskId, String)> {
+        &self.contested
+    }
+
     pub fn apply(&mut self, event: &Event) {
         self.last_seq = self.last_seq.max(event.seq);
         match &event.kind {
@@ -172,7 +191,10 @@ impl History {
             EventKind::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
             kind => self.apply_to_task(kind),
         }
-        self.elapsed_session = self.elapsed_session.max(event.at);
+        // Going back comes when the session is over.
+        if !matches!(event.kind, EventKind::RolledBack { .. }) {
+            self.elapsed_session = self.elapsed_session.max(event.at);
+        }
     }
 
     fn begin_session(&mut self, session: u32, started: u64) {
@@ -188,7 +210,7 @@ impl History {
             EventKind::RolledBack { reopened, done, .. } => {
                 self.edited(reopened, done);
                 // Whatever it had come to, there may be work again.
-                self.outcome = None;
+                self.outcome = Some(RunOutcome::Stopped);
             }
             EventKind::AttemptStarted { task, attempt, .. } => {
                 self.dispatches += 1;
@@ -202,6 +224,10 @@ impl History {
             EventKind::TaskSkipped { task, .. } => self.settle(&task.id, Settled::Skipped),
             EventKind::TaskCancelled { task } => self.settle(&task.id, Settled::Cancelled),
             EventKind::BoxTicked { task, .. } => self.entry(&task.id).ticked = true,
+            EventKind::Conflicted { task, conflicts, .. } => {
+                let paths = conflicts.iter().take(MAX_CONTESTED).map(|conflict| conflict.path.clone());
+                self.contested.extend(paths.map(|path| (task.id.clone(), path)));
+            }
             _ => {}
         }
     }

@@ -71,13 +71,21 @@ pub enum Command {
     Resume(Box<Implement>),
     /// Show the log of the last run, or the output of one task
     Log(Log),
+    /// List the saved states of the files that one can go back to
+    Checkpoints(Checkpoints),
+    /// Go back to a saved state: files, boxes and what counts as done
+    Rollback(Rollback),
+    /// List what attempts left and is kept; show, compare or bring back one of them
+    Recover(Recover),
+    /// Look at everything a run needs and say what is wrong with it
+    Doctor(Doctor),
     /// Show every setting, its value and where it comes from
     Config(ConfigArgs),
     /// Agree to the commands a task file names, or see and revoke what was agreed to
     Trust(TrustArgs),
     /// Prepare a project: .gitignore lines and a commented specter.toml
     Init(Init),
-    /// Print the JSON Schema of something specter writes: plan, events, metrics, status or config
+    /// Print the JSON Schema of something specter writes
     Schema {
         /// Without one, the names are listed
         name: Option<String>,
@@ -201,6 +209,12 @@ pub struct Run {
     /// At most this many tasks at once; `auto`: one per core
     #[arg(short, long, value_name = "N|auto")]
     pub jobs: Option<String>,
+    /// At most this many processes of all builds in tasks at once, by make's jobserver; `auto`: one per core
+    #[arg(long, value_name = "N|auto|off")]
+    pub jobserver: Option<String>,
+    /// A plain `make` takes part in the jobserver too, and runs in parallel then
+    #[arg(long)]
+    pub parallel_make: bool,
     /// How often a failed task is tried again
     #[arg(long, value_name = "N")]
     pub retries: Option<u32>,
@@ -234,6 +248,15 @@ pub struct Run {
     /// `off`; `write`: tasks can change files only in the project; `require`: and nothing is run where that cannot be held to
     #[arg(long, value_name = "LEVEL")]
     pub sandbox: Option<String>,
+    /// `worktree`: each attempt works in a working tree of its own; `none`: in the project
+    #[arg(long, value_name = "HOW")]
+    pub isolation: Option<Isolation>,
+    /// Whether you change files while it runs: what changes then is yours, or a task that escaped from its working tree
+    #[arg(long, value_name = "WHICH")]
+    pub user_edits: Option<UserEdits>,
+    /// Do not save the project's files under hidden references of git
+    #[arg(long)]
+    pub no_checkpoints: bool,
     /// `enterprise` implies --tdd; otherwise no effect yet: each profile runs the tasks' own verify blocks
     #[arg(long, value_name = "NAME")]
     pub profile: Option<Profile>,
@@ -325,6 +348,91 @@ pub struct Log {
 }
 
 #[derive(Clone, Debug, Default, Args)]
+pub struct Checkpoints {
+    /// The task file, its directory, or a feature's id
+    pub target: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Rollback {
+    /// The task file, its directory, or a feature's id
+    pub target: Option<PathBuf>,
+    /// The state right after `T005`, right before `phase:2`, or of a name that `specter checkpoints` lists
+    #[arg(long, value_name = "T005|phase:2|NAME")]
+    pub to: String,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Recover {
+    #[command(subcommand)]
+    pub what: Option<RecoverWhat>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum RecoverWhat {
+    /// List everything that is kept; what a killed run left is saved first
+    List {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show what an attempt changed
+    Show {
+        /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
+        attempt: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Print what an attempt changed as a patch
+    Diff {
+        /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
+        attempt: String,
+        /// Only these files or directories
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Bring back what an attempt changed, or single files of it; what is there is saved first
+    Restore(Restore),
+    /// Integrate an attempt that waits for review, and count its task as done
+    Accept {
+        /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
+        attempt: String,
+    },
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Restore {
+    /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
+    pub attempt: String,
+    /// Only these files or directories
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Write them into this directory instead of the project
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Doctor {
+    /// The task file, its directory, or a feature's id
+    pub target: Option<PathBuf>,
+    /// Remove idle working trees that are not needed; without it they are listed
+    #[arg(long)]
+    pub clean: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Clone, Debug, Default, Args)]
 pub struct ConfigArgs {
     /// Print the JSON Schema of configuration files
     #[arg(long)]
@@ -411,6 +519,20 @@ pub enum Durability {
     Strict,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Isolation {
+    None,
+    Auto,
+    Worktree,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum UserEdits {
+    Expected,
+    Auto,
+    None,
+}
+
 /// The word a value was typed as.
 fn word(value: impl ValueEnum) -> Value {
     value.to_possible_value().map_or(Value::Null, |value| Value::from(value.get_name()))
@@ -456,6 +578,8 @@ impl Implement {
         list.maybe("profile", "--profile", run.profile.map(word));
         list.0.extend(self.shape.overrides());
         list.maybe("jobs", "--jobs", run.jobs.as_deref().map(Value::from));
+        list.maybe("jobserver", "--jobserver", run.jobserver.as_deref().map(Value::from));
+        list.maybe("parallel-make", "--parallel-make", run.parallel_make.then_some(Value::Bool(true)));
         list.maybe("retries", "--retries", run.retries.map(Value::from));
         list.maybe("timeout", "--timeout", run.timeout.as_deref().map(Value::from));
         list.maybe("grace", "--grace", run.grace.as_deref().map(Value::from));
@@ -470,6 +594,9 @@ impl Implement {
         list.maybe("max-time", "--max-time", run.max_time.as_deref().map(Value::from));
         list.maybe("force-shell", "--force-shell", run.force_shell.then_some(Value::Bool(true)));
         list.maybe("sandbox", "--sandbox", run.sandbox.as_deref().map(Value::from));
+        list.maybe("isolation", "--isolation", run.isolation.map(word));
+        list.maybe("user-edits", "--user-edits", run.user_edits.map(word));
+        list.maybe("checkpoints", "--no-checkpoints", run.no_checkpoints.then_some(Value::Bool(false)));
         list.maybe("max-dispatches", "--max-dispatches", run.max_dispatches.map(Value::from));
         list.0
     }
@@ -505,7 +632,8 @@ impl Implement {
 
 fn as_option(given: &Override) -> String {
     match (&*given.flag, &given.value) {
-        (flag @ ("--fail-fast" | "--continue-on-error"), _) | (flag, Value::Bool(true)) => flag.to_owned(),
+        (flag @ ("--fail-fast" | "--continue-on-error" | "--no-checkpoints"), _)
+        | (flag, Value::Bool(true)) => flag.to_owned(),
         (flag, Value::String(text)) => format!("{flag}={text}"),
         (flag, value) => format!("{flag}={value}"),
     }
@@ -579,12 +707,15 @@ mod tests {
             "--prose-deps=ignore",
             "--profile=fast",
             "--durability=strict",
+            "--isolation=worktree",
+            "--user-edits=none",
+            "--no-checkpoints",
         ];
         let first = implement(&args);
         let again = Implement::from_options(&first.to_options()).expect("parses");
         assert_eq!(again.overrides(), first.overrides());
         assert_eq!(again.select.selection(), first.select.selection());
-        assert_eq!(first.overrides().len(), 12);
+        assert_eq!(first.overrides().len(), 15);
     }
 
     #[test]

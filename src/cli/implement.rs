@@ -7,14 +7,14 @@ use super::args::{Format, Global, Implement};
 use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::target::Target;
-use super::{consent, report, sandbox, stage};
+use super::{consent, ground, report, sandbox, stage, workspace};
 use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::config::trust::Trust;
-use crate::config::{self, Config};
-use crate::driver::{self, Replanned, Request, Saved};
+use crate::config::{self, Config, Isolation};
+use crate::driver::{self, Replanned, Request, Saved, rollback};
 use crate::event::{EventKind, RunInfo, RunOutcome};
-use crate::exec::{Masker, SandboxConfig, ShellConfig};
+use crate::exec::{JobserverConfig, Masker, SandboxConfig, ShellConfig};
 use crate::history::History;
 use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail};
 use crate::plan::{self, Mode, Plan, Role};
@@ -72,7 +72,8 @@ impl<'a> Session<'a> {
             self.nothing_to_resume(wants_resume);
             return Ok(());
         };
-        let Some((run, loaded)) = store.unfinished(Some(&self.target.name))? else {
+        self.finish_rollback()?;
+        let Some((run, mut loaded)) = store.unfinished(Some(&self.target.name))? else {
             self.nothing_to_resume(wants_resume);
             return Ok(());
         };
@@ -94,17 +95,72 @@ impl<'a> Session<'a> {
                 "the last record of run {run} stands there twice; the second is dropped ({bytes} bytes)"
             )),
         }
+        self.take_up_files(&run, &mut loaded)?;
         repair(&self.target, &loaded, self.loaded.config.tick == config::Tick::Unverified);
         if !wants_resume {
-            let is_whole =
-                matches!(loaded.events.last().map(|event| &event.kind), Some(EventKind::RunFinished { .. }));
-            let what = if is_whole { "left work undone" } else { "did not end" };
+            let what = match History::ended_by(&loaded.events) {
+                Some(EventKind::RunFinished { .. }) => "left work undone".to_owned(),
+                Some(EventKind::RolledBack { to, .. }) => format!("went back to {}", safe(to)),
+                _ => "did not end".to_owned(),
+            };
             self.say(&format!(
                 "run {run} {what}; starting anew with what is open (`specter resume` goes on with it)"
             ));
             return Ok(());
         }
         self.take_up(run, loaded)
+    }
+
+    /// A going back that was cut off comes first: until it is finished, files, boxes and record disagree.
+    fn finish_rollback(&self) -> Result<(), Error> {
+        let Some((store, lock)) = &self.held else { return Ok(()) };
+        let Some(run) = store.latest(Some(&self.target.name))? else { return Ok(()) };
+        if rollback::pending(store, &run)?.is_none() {
+            return Ok(());
+        }
+        let mut git = workspace::open(&self.loaded.config, &self.target, store, &run, &self.clock)?;
+        git.clear_stale_locks()?;
+        git.finish()?;
+        let except = ground::except(&self.target, store, &git);
+        let place = rollback::Place { store, run: &run, lock, task_file: &self.target.file, except: &except };
+        let mut loaded = store.load(&run)?;
+        if let Some((finished, _)) = ground::finish(&mut git, &mut loaded, &place, self.clock.wall_ms())? {
+            self.say(&format!("a going back to {} that was cut off is finished", safe(&finished.to)));
+        }
+        Ok(())
+    }
+
+    /// What a run that died had under way in the repository, if it worked with one.
+    fn take_up_files(&self, run: &RunId, loaded: &mut Loaded) -> Result<(), Error> {
+        let Some((store, lock)) = &self.held else { return Ok(()) };
+        let used = |event: &crate::event::Event| matches!(event.kind, EventKind::WorktreeLeased { .. });
+        let config = &self.loaded.config;
+        // What is in the repository tells, not the record: it may have been cut off before it says so.
+        let mut git = match workspace::open(config, &self.target, store, run, &self.clock) {
+            Ok(git) => git,
+            Err(error) if loaded.events.iter().any(used) => return Err(workspace::failed(&error)),
+            Err(_) => return Ok(()),
+        };
+        if !git.has_tip().map_err(|error| workspace::failed(&error))? {
+            return Ok(());
+        }
+        let pool = workspace::pool(config, &git)?;
+        let tasks = stage::read(&self.target).map(|file| file.document.tasks).unwrap_or_default();
+        let taken = driver::take_up_files(&mut git, Some(&pool), &tasks, &loaded.events)
+            .map_err(|error| workspace::failed(&error))?;
+        taken.notes.iter().for_each(|note| self.say(note));
+        if taken.events.is_empty() {
+            return Ok(());
+        }
+        let events = driver::stamped(taken.events, &loaded.events);
+        let record = |error: io::Error| Error::new(Kind::Io, error);
+        let mut journal = store.resume_run(run, loaded, lock)?;
+        journal.append(&events).map_err(record)?;
+        let mut syncer = journal.syncer().map_err(record)?;
+        syncer.prepare()?;
+        syncer.sync()?;
+        *loaded = store.load(run)?;
+        Ok(())
     }
 
     fn nothing_to_resume(&self, wanted: bool) {
@@ -127,10 +183,13 @@ impl<'a> Session<'a> {
         self.args.format = format;
         (self.args.run.yes, self.args.run.trust) = (run_flags.yes, run_flags.trust);
         self.args.run.resume = true;
-        let sandbox = self.loaded.config.sandbox;
+        let Config { sandbox, isolation, user_edits, .. } = self.loaded.config;
         self.loaded = stage::configuration(self.global, &self.target, &self.args.overrides())?;
         // A journal lies in the repository: what it remembers can make the sandbox stricter, never looser.
-        self.loaded.config.sandbox = self.loaded.config.sandbox.max(sandbox);
+        let config = &mut self.loaded.config;
+        config.sandbox = config.sandbox.max(sandbox);
+        config.isolation = config.isolation.max(isolation);
+        config.user_edits = config.user_edits.max(user_edits);
         self.resumed = Some((run, loaded));
         Ok(())
     }
@@ -171,6 +230,7 @@ impl<'a> Session<'a> {
             return Ok(Exit::Done);
         }
         self.sandbox = sandbox::settle(&self.loaded.config, &self.target.project)?;
+        workspace::check(&self.loaded.config, &self.target.project)?;
         consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         let (store, lock) = self.hold()?;
         let mut request = self.request(&store, &lock, Arc::new(plan), boxes, options)?;
@@ -291,6 +351,7 @@ impl<'a> Session<'a> {
                 (run, journal, None)
             }
         };
+        let repository = workspace::settle(config, &self.target, store, &run, &self.clock)?;
         let jobs = jobs(config);
         let run_dir = store.run_dir(&run);
         let screen = stage::screen(self.global, config, stage::Stream::Err);
@@ -300,7 +361,7 @@ impl<'a> Session<'a> {
             mode: plan::export::mode_name(config.mode).to_owned(),
             jobs,
             selection: self.args.select.to_options(),
-            executors: vec![if self.sandbox.is_some() { "shell in a sandbox" } else { "shell" }.to_owned()],
+            executors: vec![executor_words(self.sandbox.is_some(), config.isolation)],
             session,
         };
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
@@ -338,11 +399,12 @@ impl<'a> Session<'a> {
             sinks,
             tick_unverified: config.tick == config::Tick::Unverified,
             strict: config.durability == config::Durability::Strict,
+            repository,
         })
     }
 }
 
-fn lock(store: &Store, clock: &Clock, config: &Config) -> Result<Lock, Error> {
+pub(super) fn lock(store: &Store, clock: &Clock, config: &Config) -> Result<Lock, Error> {
     let command =
         std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
     // It is kept in a file.
@@ -358,7 +420,7 @@ fn lock(store: &Store, clock: &Clock, config: &Config) -> Result<Lock, Error> {
 }
 
 /// Ticks what a killed run recorded as done, before the file is planned: a finished task never runs again.
-fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
+pub(super) fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
     let Ok(file) = stage::read(target) else { return };
     let saved = Saved::of(file.identity.mtime_ns, loaded.written_ns, &loaded.events);
     let ticks = driver::repairs(&file.document.tasks, &loaded.events, tick_unverified, saved);
@@ -367,12 +429,32 @@ fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
     }
 }
 
+fn executor_words(is_sandboxed: bool, isolation: Isolation) -> String {
+    let place = if isolation == Isolation::Worktree { ", in working trees" } else { "" };
+    format!("shell{}{place}", if is_sandboxed { " in a sandbox" } else { "" })
+}
+
 pub(super) fn jobs(config: &Config) -> u32 {
     match (config.mode, config.jobs) {
         (Mode::Sequential, _) => 1,
         (_, config::Jobs::Count(jobs)) => jobs.get(),
-        (_, config::Jobs::Auto) => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
+        (_, config::Jobs::Auto) => cores(),
     }
+}
+
+fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32)
+}
+
+/// One task at a time shares the cores with nobody.
+fn jobserver(config: &Config) -> Option<JobserverConfig> {
+    let tokens = match config.jobserver {
+        config::Jobserver::Off => return None,
+        config::Jobserver::Auto if jobs(config) == 1 => return None,
+        config::Jobserver::Auto => cores(),
+        config::Jobserver::Count(tokens) => tokens.get(),
+    };
+    Some(JobserverConfig { tokens, parallel_make: config.parallel_make })
 }
 
 /// How long a new run of `plan` should take: it is played through with what is known of durations.
@@ -398,20 +480,22 @@ fn shell_program(config: &Config, project: &Path, plan: &Plan) -> Result<PathBuf
     if !wants_one || is_usual {
         return Ok(usual);
     }
-    let places: Vec<PathBuf> = if config.shell.contains('/') {
-        vec![project.join(&config.shell)]
-    } else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path)
-            .filter(|dir| dir.is_absolute())
-            .map(|dir| dir.join(&config.shell))
-            .collect()
-    };
-    places.into_iter().find(|place| is_program(place)).ok_or_else(|| {
+    find_program(&config.shell, project).ok_or_else(|| {
         let what = format!("the shell `{}` was not found", safe(&config.shell));
         Error::message(Kind::Preflight, what)
             .hint("install it, or name another with `shell` in specter.toml or SPECTER_SHELL")
     })
+}
+
+/// A program by its name on PATH, or by its path from `base`.
+pub(super) fn find_program(name: &str, base: &Path) -> Option<PathBuf> {
+    let places: Vec<PathBuf> = if name.contains('/') {
+        vec![base.join(name)]
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(name)).collect()
+    };
+    places.into_iter().find(|place| is_program(place))
 }
 
 fn is_program(path: &Path) -> bool {
@@ -424,6 +508,7 @@ fn shell(config: &Config, project: &Path, token: String, run_dir: &Path) -> Shel
     shell.env_pass.clone_from(&config.env_pass);
     shell.force_shell = config.force_shell;
     shell.grace = config.grace;
+    shell.jobserver = jobserver(config);
     shell.timeout = config.timeout;
     shell.try_alternatives = config.try_alternatives;
     shell.retries_are_given = config.retry.is_given;

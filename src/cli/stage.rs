@@ -8,7 +8,8 @@ use crate::config::{self, Config, Environment, Invalid, Override, Sources};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::fs;
 use crate::journal::Store;
-use crate::plan::{self, Estimates, Plan};
+use crate::plan::observed::{self, Observed};
+use crate::plan::{self, Plan};
 use crate::projection::history;
 use crate::source::{MAX_BYTES, NotText, SourceText};
 use crate::task::{Document, State};
@@ -161,6 +162,7 @@ pub(super) fn plan_options(
     target: &Target,
     store: Option<&Store>,
 ) -> plan::Options {
+    let earlier = store.map(earlier_runs).unwrap_or_default();
     plan::Options {
         file: target.name.clone(),
         selection: args.select.selection(),
@@ -168,18 +170,34 @@ pub(super) fn plan_options(
         treat: config.treat.clone(),
         prose: config.prose,
         tdd: config.tdd(),
-        estimates: store.map(|store| estimates(store, &target.name)).unwrap_or_default(),
-        observed_files: Vec::new(),
+        estimates: history::estimates(&earlier, &target.name),
+        observed_files: observed_files(&earlier, target),
     }
 }
 
-/// What earlier runs measured; none if that cannot be read: an estimate is never worth an error.
-fn estimates(store: &Store, file: &str) -> Estimates {
+/// What earlier runs noted; nothing if that cannot be read: neither an estimate nor an order by it is worth an error.
+fn earlier_runs(store: &Store) -> String {
     let read = fs::read(&store.dir().join("history.ndjson"), 256 << 20);
-    read.map_or_else(
-        |_| Estimates::default(),
-        |contents| history::estimates(&String::from_utf8_lossy(&contents.bytes), file),
-    )
+    read.map_or_else(|_| String::new(), |contents| String::from_utf8_lossy(&contents.bytes).into_owned())
+}
+
+/// What tasks were seen to write, as paths from the project.
+fn observed_files(earlier: &str, target: &Target) -> Vec<Observed> {
+    let mut seen = history::observed(earlier, &target.name);
+    if !seen.is_empty() {
+        let within = within_repository(&target.project);
+        for path in seen.iter_mut().flat_map(|seen| &mut seen.files) {
+            *path = observed::from_project(path, &within);
+        }
+    }
+    seen
+}
+
+/// Where a project lies in its repository, with a slash at its end; nothing at the root, or without a repository.
+fn within_repository(project: &Path) -> String {
+    let root = project.ancestors().find(|dir| dir.join(".git").symlink_metadata().is_ok());
+    let below = root.and_then(|root| project.strip_prefix(root).ok()).and_then(Path::to_str);
+    below.filter(|below| !below.is_empty()).map_or_else(String::new, |below| format!("{below}/"))
 }
 
 /// Whether every task of the file is done: then nothing of it can be run, however it is planned.

@@ -8,6 +8,7 @@
 mod file;
 mod foreign;
 mod layers;
+mod machine;
 mod schema;
 mod settings;
 pub mod trust;
@@ -28,6 +29,16 @@ pub enum Jobs {
     /// One per core.
     #[default]
     Auto,
+    Count(NonZeroU32),
+}
+
+/// How many processes builds in tasks may run at once, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Jobserver {
+    /// One per core, where tasks may overlap.
+    #[default]
+    Auto,
+    Off,
     Count(NonZeroU32),
 }
 
@@ -71,6 +82,30 @@ pub enum Sandbox {
     Require,
 }
 
+/// Where attempts work. Later keeps more apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isolation {
+    /// In the project.
+    None,
+    /// Agents that may overlap in working trees of their own, everything else in the project.
+    #[default]
+    Auto,
+    /// Each in a working tree of its own.
+    Worktree,
+}
+
+/// Whether the user changes files while a run goes on. Later is stricter with attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UserEdits {
+    /// What changes outside of working trees is the user's.
+    Expected,
+    /// It may be, if another program works in the project.
+    #[default]
+    Auto,
+    /// It is not.
+    None,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
     #[default]
@@ -84,6 +119,9 @@ pub enum Color {
 pub struct Config {
     pub mode: Mode,
     pub jobs: Jobs,
+    pub jobserver: Jobserver,
+    /// A plain `make` takes part in it, and runs in parallel then.
+    pub parallel_make: bool,
     pub retry: RetryPolicy,
     pub failure: FailurePolicy,
     pub budgets: Budgets,
@@ -99,6 +137,19 @@ pub struct Config {
     pub sandbox: Sandbox,
     /// Where tasks may change files besides the project. From the user's own layers only.
     pub sandbox_write: Vec<String>,
+    pub isolation: Isolation,
+    /// What git ignores and working trees need: `NAME` or `NAME=HOW`. Empty: what common projects need.
+    pub carry: Vec<String>,
+    /// Idle working trees that are kept for the next run.
+    pub keep_trees: u32,
+    /// Where working trees are, if not in the user's cache. From the user's own layers only.
+    pub trees_dir: Option<PathBuf>,
+    /// Paths that a person looks at before a change to them is integrated, besides the usual ones.
+    pub protected: Vec<String>,
+    /// From the user's own layers only.
+    pub user_edits: UserEdits,
+    /// Save the project's files under hidden references, where it is in a repository.
+    pub checkpoints: bool,
     pub try_alternatives: bool,
     /// Words in a failure's output that make it worth another try, and those that make it final.
     pub retryable: Vec<String>,
@@ -124,6 +175,8 @@ impl Default for Config {
         Config {
             mode: Mode::default(),
             jobs: Jobs::default(),
+            jobserver: Jobserver::default(),
+            parallel_make: false,
             retry: RetryPolicy::default(),
             failure: FailurePolicy::default(),
             budgets: Budgets::default(),
@@ -134,6 +187,13 @@ impl Default for Config {
             env_pass: Vec::new(),
             sandbox: Sandbox::default(),
             sandbox_write: Vec::new(),
+            isolation: Isolation::default(),
+            carry: Vec::new(),
+            keep_trees: 4,
+            trees_dir: None,
+            protected: Vec::new(),
+            user_edits: UserEdits::default(),
+            checkpoints: true,
             try_alternatives: true,
             retryable: Vec::new(),
             non_retryable: Vec::new(),

@@ -1,6 +1,7 @@
 //! The table of settings: name, meaning, where it may be set, how it is read and shown.
 
-use super::{Color, Config, Durability, Jobs, Profile, Sandbox, Tick};
+use super::machine;
+use super::{Color, Config, Durability, Isolation, Jobs, Profile, Sandbox, Tick, UserEdits};
 use crate::plan::{Mode, ProseDeps, Treat};
 use crate::policy::FailurePolicy;
 use crate::text::nearest;
@@ -59,6 +60,8 @@ const DURABILITIES: [Durability; 2] = [Durability::Group, Durability::Strict];
 const PROFILES: [Profile; 3] = [Profile::Fast, Profile::Standard, Profile::Enterprise];
 const SANDBOXES: [Sandbox; 3] = [Sandbox::Off, Sandbox::Write, Sandbox::Require];
 const SANDBOX_WORDS: [&str; 3] = ["off", "write", "require"];
+const ISOLATIONS: [Isolation; 3] = [Isolation::None, Isolation::Auto, Isolation::Worktree];
+const USER_EDITS: [UserEdits; 3] = [UserEdits::Expected, UserEdits::Auto, UserEdits::None];
 const COLORS: [Color; 3] = [Color::Auto, Color::Always, Color::Never];
 
 fn place<T: PartialEq>(all: &[T], value: &T) -> usize {
@@ -80,6 +83,21 @@ pub static SETTINGS: &[Setting] = &[
         "jobs",
         "how many tasks may run at once; `auto` is one per core",
         Access::Own { get: |c| show_jobs(c.jobs), set: set_jobs, schema: jobs_schema },
+    ),
+    setting(
+        "jobserver",
+        "how many processes builds in tasks may run at once, all together, by make's jobserver; `auto` is one per core \
+         where tasks may overlap, `off` leaves each build to itself",
+        Access::Own {
+            get: machine::show_jobserver,
+            set: machine::set_jobserver,
+            schema: machine::jobserver_schema,
+        },
+    ),
+    setting(
+        "parallel-make",
+        "a plain `make` takes part in the jobserver, and runs in parallel then; `make -j` never does",
+        Access::Flag(|c| &mut c.parallel_make),
     ),
     setting(
         "profile",
@@ -221,6 +239,60 @@ pub static SETTINGS: &[Setting] = &[
             Access::Texts(|c| &mut c.sandbox_write),
         )
     },
+    Setting {
+        strictness: Some(|c| place(&ISOLATIONS, &c.isolation)),
+        ..setting(
+            "isolation",
+            "where attempts work: `worktree`: each in a working tree of its own, from which its changes are integrated; \
+             `none`: in the project; `auto`: agents that may overlap in working trees",
+            Access::Words {
+                words: &["none", "auto", "worktree"],
+                get: |c| place(&ISOLATIONS, &c.isolation),
+                set: |c, n| c.isolation = ISOLATIONS[n],
+            },
+        )
+    },
+    setting(
+        "worktrees.carry",
+        "what git ignores and working trees need: names, or `NAME=HOW` with `reflink`, `hardlink`, `symlink`, `copy`, `auto`",
+        Access::Own { get: |c| json!(c.carry), set: set_carry, schema: carry_schema },
+    ),
+    setting(
+        "worktrees.keep",
+        "so many idle working trees are kept for the next run",
+        Access::Count(|c| &mut c.keep_trees),
+    ),
+    Setting {
+        user_only: true,
+        ..setting(
+            "worktrees.dir",
+            "where working trees are made instead of in your cache directory",
+            Access::Own { get: show_trees_dir, set: set_trees_dir, schema: || json!({ "type": "string" }) },
+        )
+    },
+    setting(
+        "protected",
+        "paths that you look at before an attempt's change to them is integrated, besides the usual ones",
+        Access::Texts(|c| &mut c.protected),
+    ),
+    Setting {
+        user_only: true,
+        ..setting(
+            "user-edits",
+            "who changed what changed outside of working trees while tasks ran: `expected`: you; `none`: a task that \
+             escaped; `auto`: you, if another program works in the project",
+            Access::Words {
+                words: &["expected", "auto", "none"],
+                get: |c| place(&USER_EDITS, &c.user_edits),
+                set: |c, n| c.user_edits = USER_EDITS[n],
+            },
+        )
+    },
+    setting(
+        "checkpoints",
+        "save the project's files under hidden references of git, so that `specter rollback` can go back",
+        Access::Flag(|c| &mut c.checkpoints),
+    ),
     Setting {
         user_only: true,
         ..setting(
@@ -437,6 +509,38 @@ fn show_state_dir(config: &Config) -> Value {
 
 fn set_state_dir(config: &mut Config, value: &Value) -> Result<(), String> {
     config.state_dir = Some(read_text(value)?.into());
+    Ok(())
+}
+
+fn show_trees_dir(config: &Config) -> Value {
+    config.trees_dir.as_ref().map_or_else(|| "auto".into(), |dir| dir.to_string_lossy().into())
+}
+
+fn set_trees_dir(config: &mut Config, value: &Value) -> Result<(), String> {
+    let dir = read_text(value)?;
+    config.trees_dir = (dir != "auto").then(|| dir.into());
+    Ok(())
+}
+
+/// How something is brought into a working tree, by name.
+const CARRY_WORDS: [&str; 5] = ["auto", "reflink", "hardlink", "symlink", "copy"];
+
+fn carry_schema() -> Value {
+    json!({ "type": "array", "items": { "type": "string" } })
+}
+
+fn set_carry(config: &mut Config, value: &Value) -> Result<(), String> {
+    let list = read_list(value, read_text)?;
+    for item in &list {
+        let (name, how) = item.split_once('=').unwrap_or((item, "auto"));
+        let path = std::path::Path::new(name);
+        let is_inside = path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        if name.is_empty() || !is_inside {
+            return Err(wants("names of files or directories in the project", &json!(item)));
+        }
+        read_word(&how.into(), &CARRY_WORDS)?;
+    }
+    config.carry = list;
     Ok(())
 }
 

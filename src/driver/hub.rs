@@ -8,6 +8,7 @@
 use crate::clock::Clock;
 use crate::event::{AttemptReport, Event, EventKind, RunOutcome, Stop};
 use crate::exec::StopHandle;
+use crate::history::checkpoints::Moments;
 use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::schedule::{self, Action, Decision, Input, Scheduler};
@@ -28,6 +29,16 @@ pub(super) struct Job {
     pub(super) stop: Arc<StopHandle>,
     /// The frame of the journal that records its start.
     frame: u64,
+    /// Names under which the files are to be saved before it changes any.
+    pub(super) moments: Vec<String>,
+}
+
+/// What follows when an attempt has ended.
+pub(super) struct Next {
+    /// For the same worker.
+    pub(super) job: Option<Job>,
+    /// Names under which the files are to be saved, now that the work is part of them.
+    pub(super) moments: Vec<String>,
 }
 
 pub(super) struct Hub {
@@ -57,6 +68,7 @@ struct Running {
     attempt: u32,
     stop: Arc<StopHandle>,
     frame: u64,
+    moments: Vec<String>,
 }
 
 struct Core {
@@ -83,6 +95,10 @@ struct Core {
     broken: Option<io::Error>,
     /// What starts now starts paused.
     is_paused: bool,
+    /// Where files are saved: when.
+    moments: Option<Moments>,
+    /// Of the events just recorded: with the task whose start makes them due, or none for an end.
+    due: Vec<(Option<TaskIx>, Vec<String>)>,
 }
 
 /// What the recorder is to do next.
@@ -119,6 +135,8 @@ impl Hub {
             closing: None,
             broken: None,
             is_paused: false,
+            moments: None,
+            due: Vec::new(),
         };
         Hub {
             clock,
@@ -130,6 +148,12 @@ impl Hub {
             synced: Condvar::new(),
             control: Notify::new(),
         }
+    }
+
+    /// Tells from now on when files are to be saved.
+    pub(super) fn saving_at(self, moments: Option<Moments>) -> Hub {
+        self.lock().moments = moments;
+        self
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {
@@ -145,8 +169,8 @@ impl Hub {
         self.wake(&mut core, ready);
     }
 
-    /// An attempt ended; returns the next one for the same worker, if there is any.
-    pub(super) fn finished(&self, ended: Arc<StopHandle>, report: AttemptReport) -> Option<Job> {
+    /// An attempt ended.
+    pub(super) fn finished(&self, ended: Arc<StopHandle>, report: AttemptReport) -> Next {
         let mut core = self.lock();
         // By identity, not by index: the plan may have changed while it ran.
         if let Some(at) = core.running.iter().position(|running| Arc::ptr_eq(&running.stop, &ended)) {
@@ -154,10 +178,11 @@ impl Hub {
             core.keep(ended);
             self.step(&mut core, Input::Finished { task, report });
         }
+        let moments = std::mem::take(&mut core.due).into_iter().flat_map(|(_, names)| names).collect();
         let job = core.take_job();
         let ready = core.queue.len();
         self.wake(&mut core, ready);
-        job
+        Next { job, moments }
     }
 
     /// Waits for an attempt to run; `None` when the run is over.
@@ -179,6 +204,12 @@ impl Hub {
     /// How many attempts are queued or at work: so many workers have something to do.
     pub(super) fn attempts(&self) -> usize {
         self.lock().running.len()
+    }
+
+    /// How many tasks are done, before the run and in it.
+    pub(super) fn done(&self) -> u32 {
+        let counts = self.lock().scheduler.counts();
+        counts.done + counts.done_before
     }
 
     /// Records facts that no decision of the scheduler made (a ticked box, a note).
@@ -363,10 +394,10 @@ impl Core {
     }
 
     fn take_job(&mut self) -> Option<Job> {
-        let Running { task, plan, attempt, stop, frame, .. } = self.queue.pop_front()?;
+        let Running { task, plan, attempt, stop, frame, moments, .. } = self.queue.pop_front()?;
         let position = self.running.iter().find(|running| Arc::ptr_eq(&running.stop, &stop))?.position;
         let is_last = self.scheduler.is_last_attempt(position);
-        Some(Job { task, attempt, is_last, plan, stop, frame })
+        Some(Job { task, attempt, is_last, plan, stop, frame, moments })
     }
 
     /// Leaves the decision empty.
@@ -392,11 +423,26 @@ impl Core {
             self.seq += 1;
             event.seq = self.seq;
         }
+        self.note_moments(events);
         match self.journal.append(events) {
             Ok(()) => self.unsynced.append(events),
             Err(error) => {
                 events.clear();
                 self.fail(error);
+            }
+        }
+    }
+
+    fn note_moments(&mut self, events: &[Event]) {
+        let Some(moments) = &mut self.moments else { return };
+        for event in events {
+            let names = moments.on_event(&self.plan, event);
+            if !names.is_empty() {
+                let start = match &event.kind {
+                    EventKind::AttemptStarted { task, .. } => Some(task.ix),
+                    _ => None,
+                };
+                self.due.push((start, names));
             }
         }
     }
@@ -418,7 +464,9 @@ impl Core {
                     stop.pause();
                 }
                 let frame = self.journal.appended();
-                let running = Running { task, plan, position: task, attempt, stop, frame };
+                let due = self.due.iter().position(|(start, _)| *start == Some(task));
+                let moments = due.map(|at| self.due.swap_remove(at).1).unwrap_or_default();
+                let running = Running { task, plan, position: task, attempt, stop, frame, moments };
                 self.running.push(running.clone());
                 self.queue.push_back(running);
             }

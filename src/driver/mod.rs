@@ -5,19 +5,25 @@
 //! What to run, with which limits, and whether that was agreed to is decided before, by `cli`.
 
 mod control;
+mod escapes;
 mod files;
 mod hub;
+mod integrate;
 mod pool;
 mod recorder;
 mod repairs;
+pub mod rollback;
 mod screen;
+mod takeup;
 mod ticker;
+mod workspaces;
 
 use crate::boxes::{Boxes, Edited};
 use crate::clock::Clock;
 use crate::event::{Event, RunInfo, RunOutcome};
 use crate::exec::{Executor, Guardian, ShellConfig, ShellExecutor, kill_leftovers};
 use crate::history::History;
+use crate::history::checkpoints::Moments;
 use crate::journal::{Journal, Loaded, RunId, Store};
 use crate::plan::Plan;
 use crate::projection::Projections;
@@ -37,7 +43,10 @@ use screen::{Screen, ScreenSink};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+pub use takeup::{TakenUp, stamped, take_up_files};
 use ticker::BoxTicker;
+use workspaces::Workspaces;
+pub use workspaces::{Repository, Trees, User};
 
 /// Plans the file as others left it.
 pub type Replan = Box<dyn Fn(Edited) -> Result<Replanned, String> + Send>;
@@ -73,6 +82,13 @@ pub struct Request {
     pub tick_unverified: bool,
     /// Nothing starts before the record of its start is on disk.
     pub strict: bool,
+    /// Where files are saved and attempts get working trees of their own; none: neither.
+    pub repository: Option<Repository>,
+}
+
+/// A path as it is stored in events.
+fn unix_words(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 /// How a session ended.
@@ -125,6 +141,7 @@ struct Parts {
     screen: Arc<Screen>,
     executor: Arc<Executor>,
     recorder: Recorder,
+    workspaces: Arc<Workspaces>,
     jobs: usize,
     clock: Clock,
 }
@@ -144,13 +161,18 @@ impl Parts {
         let seed = info.seed;
         let jobs = limits.jobs as usize;
         let unticked = repairs(&plan.tasks, &earlier, request.tick_unverified, Saved::After);
+        let within = request.repository.as_ref().map(Repository::within).unwrap_or_default();
+        let workspaces =
+            Workspaces::start(request.repository, &request.shell.run).map_err(DriverError::Start)?;
+        let moments = workspaces.saves().then(|| Moments::resumed(&plan, &earlier));
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         drop(earlier);
-        let session = Session::after(&history, info, clock.wall_ms(), seed);
+        let session = Session { within, ..Session::after(&history, info, clock.wall_ms(), seed) };
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
         let hub =
-            Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, history.last_seq, request.strict);
+            Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, history.last_seq, request.strict)
+                .saving_at(moments);
         let hub = Arc::new(hub);
         let out = Box::new(io::stderr());
         let screen = Arc::new(Screen::new(request.screen, &plan, view, &request.header, out));
@@ -167,15 +189,17 @@ impl Parts {
             files: StateFiles::new(&project, store.dir(), projections, summary),
             problems: Vec::new(),
         };
-        Ok(Parts { hub, screen, executor: Arc::new(Executor::Shell(shell)), recorder, jobs, clock: *clock })
+        let (executor, workspaces) = (Arc::new(Executor::Shell(shell)), Arc::new(workspaces));
+        Ok(Parts { hub, screen, executor, recorder, workspaces, jobs, clock: *clock })
     }
 
     fn run(self, guardian: &mut Guardian) -> Result<Ended, DriverError> {
-        let Parts { hub, screen, executor, recorder, jobs, clock } = self;
+        let Parts { hub, screen, executor, recorder, workspaces, jobs, clock } = self;
         let recording = std::thread::Builder::new().name("recorder".to_owned());
         let recording = recording.spawn(move || recorder.run()).map_err(DriverError::Start)?;
         let observer = Arc::clone(&screen) as Arc<_>;
-        let pool = Pool::new(Arc::clone(&hub), Arc::clone(&executor), observer, jobs);
+        let pool =
+            Pool::new(Arc::clone(&hub), Arc::clone(&executor), Arc::clone(&workspaces), observer, jobs);
         let control = Control { hub: Arc::clone(&hub), pool, screen: Arc::clone(&screen), clock };
         let controlled = control.run();
         // Every attempt has ended, and with it all it started.
@@ -184,6 +208,7 @@ impl Parts {
             hub.fail(io::Error::new(error.kind(), error.to_string()));
         }
         let left = executor.clear_orphans();
+        let kept = workspaces.finish();
         let recorder = recording.join();
         // The terminal is given back whatever happened; what cannot be shown any more is not worth an error.
         let _ = screen.finish();
@@ -191,7 +216,10 @@ impl Parts {
             return Err(DriverError::Record(error));
         }
         match (recorder, hub.outcome()) {
-            (Ok(recorder), Some(outcome)) => Ok(ended(recorder, outcome, hub.plan(), &left)),
+            (Ok(mut recorder), Some(outcome)) => {
+                recorder.problems.extend(kept);
+                Ok(ended(recorder, outcome, hub.plan(), &left))
+            }
             // The panic hook has said where; the journal is whole up to there.
             _ => panic!("the recorder stopped before the run was over"),
         }

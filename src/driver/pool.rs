@@ -4,6 +4,8 @@
 //! calls, and a thread that does just them is the cheapest way known (measured in the project's benchmarks).
 
 use super::hub::{Hub, Job};
+use super::integrate::Turn;
+use super::workspaces::{Work, Workspaces};
 use crate::event::{AttemptOutcome, AttemptReport, FailureClass};
 use crate::exec::{Attempt, Executor, OutputObserver};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +18,7 @@ const STACK_BYTES: usize = 256 * 1024;
 pub(super) struct Pool {
     hub: Arc<Hub>,
     executor: Arc<Executor>,
+    workspaces: Arc<Workspaces>,
     observer: Arc<dyn OutputObserver + Send + Sync>,
     jobs: usize,
     threads: Vec<JoinHandle<()>>,
@@ -25,10 +28,11 @@ impl Pool {
     pub(super) fn new(
         hub: Arc<Hub>,
         executor: Arc<Executor>,
+        workspaces: Arc<Workspaces>,
         observer: Arc<dyn OutputObserver + Send + Sync>,
         jobs: usize,
     ) -> Pool {
-        Pool { hub, executor, observer, jobs, threads: Vec::new() }
+        Pool { hub, executor, workspaces, observer, jobs, threads: Vec::new() }
     }
 
     /// Starts as many threads as there is work for, up to `jobs`. One that was started and has not come to its first
@@ -38,8 +42,9 @@ impl Pool {
         for _ in self.threads.len()..wanted {
             let (hub, executor, observer) =
                 (Arc::clone(&self.hub), Arc::clone(&self.executor), Arc::clone(&self.observer));
+            let workspaces = Arc::clone(&self.workspaces);
             let name = format!("worker {}", self.threads.len() + 1);
-            let work = move || work(&hub, &executor, &*observer);
+            let work = move || work(&hub, &executor, &workspaces, &*observer);
             self.threads.push(Builder::new().name(name).stack_size(STACK_BYTES).spawn(work)?);
         }
         Ok(())
@@ -58,11 +63,23 @@ impl Pool {
     }
 }
 
-fn work(hub: &Hub, executor: &Executor, observer: &dyn OutputObserver) {
+fn work(hub: &Hub, executor: &Executor, workspaces: &Workspaces, observer: &dyn OutputObserver) {
     let mut next = hub.next_job();
-    while let Some(job) = next {
-        let report = if hub.may_start(&job) { run(executor, &job, observer) } else { cancelled() };
-        next = hub.finished(job.stop, report).or_else(|| hub.next_job());
+    while let Some(mut job) = next {
+        let (report, turn) = if hub.may_start(&job) {
+            // Before the attempt changes anything.
+            workspaces.save(hub, std::mem::take(&mut job.moments), true);
+            run(hub, executor, workspaces, &job, observer)
+        } else {
+            (cancelled(), None)
+        };
+        let ended = hub.finished(job.stop, report);
+        workspaces.save(hub, ended.moments, false);
+        drop(turn);
+        next = ended.job.or_else(|| {
+            executor.rest();
+            hub.next_job()
+        });
     }
 }
 
@@ -72,13 +89,23 @@ fn cancelled() -> AttemptReport {
 }
 
 /// A panic in an executor is our bug: the task fails with it, the run goes on, the panic hook has said where.
-fn run(executor: &Executor, job: &Job, observer: &dyn OutputObserver) -> AttemptReport {
+fn run<'a>(
+    hub: &Hub,
+    executor: &Executor,
+    workspaces: &'a Workspaces,
+    job: &Job,
+    observer: &dyn OutputObserver,
+) -> (AttemptReport, Option<Turn<'a>>) {
     let attempt = Attempt::new(job.task, job.plan.task(job.task), job.attempt, job.is_last);
-    let run = || executor.run(&attempt, &job.stop, observer);
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| AttemptReport {
+    let work = Work { hub, executor, observer, stop: &job.stop, attempt };
+    catch_unwind(AssertUnwindSafe(|| workspaces.run(&work))).unwrap_or_else(|_| (broken(), None))
+}
+
+fn broken() -> AttemptReport {
+    AttemptReport {
         outcome: AttemptOutcome::StartFailed("internal error in the executor".to_owned()),
         class: Some(FailureClass::Permanent),
         rule: Some("a bug of specter; see its message above".to_owned()),
         ..AttemptReport::default()
-    })
+    }
 }

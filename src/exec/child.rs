@@ -6,6 +6,7 @@
 
 use super::capture::Capture;
 use super::command::Command;
+use super::jobserver::Jobserver;
 use super::sandbox::Sandbox;
 use super::stop::{Armed, StopHandle};
 use super::tree::{Owner, Trees};
@@ -44,6 +45,8 @@ pub(super) struct Setting<'a> {
     pub(super) token: &'a [u8],
     pub(super) limit: Option<Duration>,
     pub(super) grace: Duration,
+    /// Where a token for the attempt is to be had, if it has none.
+    pub(super) short_of: Option<&'a Jobserver>,
 }
 
 /// Why a process ended.
@@ -76,6 +79,7 @@ pub(super) fn run(command: &Command, setting: &Setting<'_>, capture: &mut Captur
         pid,
         owner,
         setting,
+        short_of: setting.short_of,
         capture,
         started,
         out: Some(out),
@@ -92,6 +96,8 @@ struct Child<'a, 'b> {
     pid: Pid,
     owner: Owner<'a>,
     setting: &'a Setting<'a>,
+    /// Until it has one.
+    short_of: Option<&'a Jobserver>,
     capture: &'a mut Capture<'b>,
     started: Instant,
     /// `None` after the end of output.
@@ -172,7 +178,8 @@ impl Child<'_, '_> {
         // Once it has ended it would end every further wait at once.
         let ended = self.pidfd.as_ref().filter(|_| self.exited.is_none()).map(PidFd::as_fd);
         let wake = self.setting.armed.wake.as_fd();
-        let Ok([out, wake, ended]) = sys::poll([out, Some(wake), ended], wait) else {
+        let token = self.short_of.map(Jobserver::as_fd);
+        let Ok([out, wake, ended, token]) = sys::poll([out, Some(wake), ended, token], wait) else {
             // Polling only fails for want of memory: look again soon.
             std::thread::sleep(LOOK);
             return;
@@ -184,6 +191,9 @@ impl Child<'_, '_> {
             self.take();
         } else if out.hung_up {
             self.out = None;
+        }
+        if token.any() {
+            self.short_of = self.short_of.filter(|server| server.catch_up());
         }
         if ended.any() {
             self.exited = Some(Instant::now());

@@ -3,6 +3,7 @@
 //! Added, unless the user has set them: `CI=true`, `GIT_TERMINAL_PROMPT=0`, `DEBIAN_FRONTEND=noninteractive`. Not
 //! `NO_COLOR`: output is a pipe, and a test suite may be about colours. A block's own `env.K=V` comes last and wins.
 
+use super::jobserver;
 use super::tree::{OUTER_NAME, TOKEN_NAME};
 use crate::sys::Strings;
 use std::ffi::OsString;
@@ -35,12 +36,6 @@ pub fn is_withheld(name: &str, pass: &[String]) -> bool {
             || WITHHELD_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
 }
 
-/// Names descriptors of a make that started specter; children do not get those.
-fn is_foreign_jobserver(name: &str, value: &OsString) -> bool {
-    matches!(name, "MAKEFLAGS" | "MFLAGS" | "CARGO_MAKEFLAGS")
-        && String::from_utf8_lossy(value.as_bytes()).contains("--jobserver")
-}
-
 /// What children get, prepared.
 pub(super) struct Environment {
     pub(super) base: Strings,
@@ -51,11 +46,13 @@ pub(super) struct Environment {
 }
 
 impl Environment {
+    /// `told` is what children are told besides, whatever specter itself inherited under those names.
     pub(super) fn new(
         vars: &[(OsString, OsString)],
         pass: &[String],
         project: &Path,
         run: &str,
+        told: &[(&str, Vec<u8>)],
     ) -> Environment {
         let mut base = Strings::new();
         let mut path = b"/usr/local/bin:/usr/bin:/bin".to_vec();
@@ -63,7 +60,10 @@ impl Environment {
         let name_of = |name: &OsString| String::from_utf8_lossy(name.as_bytes()).into_owned();
         for (name, value) in vars {
             let text = name_of(name);
-            if text == "PWD" || is_withheld(&text, pass) || is_foreign_jobserver(&text, value) {
+            if text == "PWD" || is_withheld(&text, pass) || jobserver::is_foreign(&text, value) {
+                continue;
+            }
+            if told.iter().any(|(name, _)| *name == text) {
                 continue;
             }
             if text == "PATH" {
@@ -78,6 +78,7 @@ impl Environment {
                 base.push(&[name.as_bytes(), b"=", value.as_bytes()]);
             }
         }
+        told.iter().for_each(|(name, value)| base.push(&[name.as_bytes(), b"=", value]));
         let project = project.as_os_str().as_bytes();
         base.push(&[b"PWD=", project]);
         base.push(&[b"SPECTER_PROJECT=", project]);
@@ -156,7 +157,7 @@ mod tests {
     #[test]
     fn a_blocks_own_values_replace_what_was_there() {
         let vars = [("A".into(), "1".into()), ("CI".into(), "yes".into()), ("PATH".into(), "/x".into())];
-        let environment = Environment::new(&vars, &[], Path::new("/p"), "r1");
+        let environment = Environment::new(&vars, &[], Path::new("/p"), "r1", &[]);
         assert_eq!(environment.path, b"/x");
         let mut own = Strings::new();
         own.push(&[b"SPECTER_TASK_ID=T1"]);

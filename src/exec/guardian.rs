@@ -60,7 +60,7 @@ pub fn kill_leftovers(run: &str) -> usize {
 }
 
 /// A number for `run`, as good as unique (64-bit FNV-1a), far above every limit that people set and below "no limit".
-fn mark(run: &str) -> u64 {
+pub(super) fn mark(run: &str) -> u64 {
     let hash = run.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -9,8 +9,10 @@ mod command;
 mod direct;
 mod environment;
 mod guardian;
+mod jobserver;
 mod log;
 mod mask;
+mod others;
 mod repeat;
 mod sandbox;
 mod scratch;
@@ -21,7 +23,9 @@ mod tree;
 
 pub use environment::{is_secret_name, is_withheld};
 pub use guardian::{Guardian, kill_leftovers};
+pub use jobserver::JobserverConfig;
 pub use mask::{MaskStream, Masker};
+pub use others::others_at_work;
 pub use sandbox::SandboxConfig;
 pub use scripted::{Scripted, ScriptedAttempt};
 pub use shell::{ShellConfig, ShellExecutor};
@@ -30,6 +34,7 @@ pub use stop::StopHandle;
 use crate::event::AttemptReport;
 use crate::task::{Task, TaskIx};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// One try at one task.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +112,22 @@ impl Executor {
         match self {
             Executor::Shell(_) => "shell",
             Executor::Scripted(_) => "scripted",
+        }
+    }
+
+    /// A worker that ran attempts has none to run now.
+    pub fn rest(&self) {
+        match self {
+            Executor::Shell(shell) => shell.rest(),
+            Executor::Scripted(_) => {}
+        }
+    }
+
+    /// What hides the secrets of the environment, if there is any output to hide them in.
+    pub fn masker(&self) -> Option<Arc<Masker>> {
+        match self {
+            Executor::Shell(shell) => Some(shell.masker()),
+            Executor::Scripted(_) => None,
         }
     }
 

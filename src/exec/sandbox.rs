@@ -8,7 +8,7 @@
 use super::Workspace;
 use super::command::Command;
 use super::scratch::{Place, Scratch};
-use crate::sys::{self, Held, Launcher, Pid, Strings};
+use crate::sys::{self, HandedDown, Held, Launcher, Pid, Strings};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -59,17 +59,24 @@ pub(super) struct Sandboxes {
     project: Arc<Sandbox>,
     /// What the user lists besides the project.
     listed: Vec<PathBuf>,
+    /// What tasks inherit.
+    kept: Vec<HandedDown>,
     /// By the workspace's directory, for as long as the run goes on: workspaces are used again.
     workspaces: Mutex<HashMap<PathBuf, Arc<Sandbox>>>,
 }
 
 impl Sandboxes {
     /// `dir` is where tasks of the project start, as in [`Launcher::new`].
-    pub(super) fn new(config: SandboxConfig, project: &Path, dir: Option<CString>) -> io::Result<Sandboxes> {
-        let sandbox = Arc::new(Sandbox::new(&config, dir)?);
+    pub(super) fn new(
+        config: SandboxConfig,
+        project: &Path,
+        dir: Option<CString>,
+        kept: &[HandedDown],
+    ) -> io::Result<Sandboxes> {
+        let sandbox = Arc::new(Sandbox::new(&config, Launcher::new(dir)?.handing_down(kept))?);
         let real = project.canonicalize().unwrap_or_else(|_| project.to_owned());
         let listed = config.writable.into_iter().filter(|path| *path != real && path != project).collect();
-        Ok(Sandboxes { project: sandbox, listed, workspaces: Mutex::default() })
+        Ok(Sandboxes { project: sandbox, listed, kept: kept.to_vec(), workspaces: Mutex::default() })
     }
 
     pub(super) fn of(&self, workspace: Option<&Workspace>) -> io::Result<Arc<Sandbox>> {
@@ -81,7 +88,8 @@ impl Sandboxes {
         let writable = self.listed.iter().chain(&workspace.writable).cloned().collect();
         let dir =
             CString::new(workspace.dir.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let sandbox = Arc::new(Sandbox::new(&SandboxConfig { writable }, Some(dir))?);
+        let launcher = Launcher::new(Some(dir))?.handing_down(&self.kept);
+        let sandbox = Arc::new(Sandbox::new(&SandboxConfig { writable }, launcher)?);
         known.insert(workspace.dir.clone(), Arc::clone(&sandbox));
         Ok(sandbox)
     }
@@ -105,10 +113,9 @@ struct Request {
 }
 
 impl Sandbox {
-    /// `dir` is where tasks start, as in [`Launcher::new`].
-    pub(super) fn new(config: &SandboxConfig, dir: Option<CString>) -> io::Result<Sandbox> {
+    /// `launcher` is what would start tasks without it.
+    pub(super) fn new(config: &SandboxConfig, launcher: Launcher) -> io::Result<Sandbox> {
         let scratch = Scratch::new()?;
-        let launcher = Launcher::new(dir)?;
         let mut allowed = config.allowed();
         allowed.push(scratch.dir().to_owned());
         let (requests, received) = channel();

@@ -5,6 +5,7 @@ use super::child::{self, Cause, End, Setting};
 use super::command::{Command, Commands};
 use super::environment::Environment;
 use super::guardian::Guardian;
+use super::jobserver::{Jobserver, JobserverConfig};
 use super::mask::Masker;
 use super::repeat::LastFailures;
 use super::sandbox::{Sandbox, SandboxConfig, Sandboxes, TEMPORARY_NAMES};
@@ -58,6 +59,8 @@ pub struct ShellConfig {
     pub live: Option<LivePids>,
     /// Keep tasks from changing files elsewhere.
     pub sandbox: Option<SandboxConfig>,
+    /// Let builds in tasks share the cores.
+    pub jobserver: Option<JobserverConfig>,
 }
 
 impl ShellConfig {
@@ -79,6 +82,7 @@ impl ShellConfig {
             guard: None,
             live: None,
             sandbox: None,
+            jobserver: None,
         }
     }
 
@@ -97,6 +101,7 @@ pub struct ShellExecutor {
     commands: Commands,
     launcher: Launcher,
     sandbox: Option<Sandboxes>,
+    jobserver: Option<Jobserver>,
     trees: Trees,
     masker: Arc<Masker>,
     rules: Rules,
@@ -116,15 +121,23 @@ impl ShellExecutor {
         let ShellConfig { project, run, run_dir, vars, env_pass, shell, force_shell, .. } = config;
         let masker = Arc::new(Masker::of_environment(&vars));
         let vars = inherited(vars, config.sandbox.is_some());
-        let environment = Environment::new(&vars, &env_pass, &project, &run);
+        // Without one (no descriptors left, no /proc) builds take what they like, as they do by hand.
+        let jobserver =
+            config.jobserver.and_then(|wanted| Some((Jobserver::new(wanted.tokens).ok()?, wanted)));
+        let told = jobserver
+            .as_ref()
+            .map(|(server, wanted)| server.variables(wanted.parallel_make, &vars, config.sandbox.is_some()));
+        let jobserver = jobserver.map(|(server, _)| server);
+        let environment = Environment::new(&vars, &env_pass, &project, &run, &told.unwrap_or_default());
         let shell = path_string(&shell)?;
         fs::create_private_dirs(&run_dir).map_err(io::Error::other)?;
         let commands = Commands::new(&environment, shell, force_shell, run_dir.join("scripts"));
         let is_here = std::env::current_dir().is_ok_and(|here| here == project);
         let dir = if is_here { None } else { Some(path_string(&project)?) };
-        let sandbox =
-            config.sandbox.map(|sandbox| Sandboxes::new(sandbox, &project, dir.clone())).transpose()?;
-        let launcher = Launcher::new(dir)?;
+        let kept = jobserver.as_ref().map_or(&[][..], Jobserver::ends);
+        let sandbox = config.sandbox.map(|sandbox| Sandboxes::new(sandbox, &project, dir.clone(), kept));
+        let sandbox = sandbox.transpose()?;
+        let launcher = Launcher::new(dir)?.handing_down(kept);
         let (guard, live) = match (config.guard, config.live) {
             (Some((pid, live)), _) => (Some(pid), live),
             (None, Some(live)) => (None, live),
@@ -139,6 +152,7 @@ impl ShellExecutor {
             commands,
             launcher,
             sandbox,
+            jobserver,
             trees: Trees::new(live, guard),
             rules: config.rules,
             grace: config.grace,
@@ -164,6 +178,16 @@ impl ShellExecutor {
         self.trees.clear_orphans()
     }
 
+    /// A worker has no attempt to run: what it held of the cores goes to those that have.
+    pub fn rest(&self) {
+        self.jobserver.iter().for_each(Jobserver::rest);
+    }
+
+    /// Tokens of the jobserver that ended processes did not give back, so far as that is known.
+    pub fn lost_tokens(&self) -> u64 {
+        self.jobserver.as_ref().map_or(0, Jobserver::lost)
+    }
+
     /// Runs one attempt on the calling thread: `run` blocks until one fails; where that failure is for good, the
     /// `fallback` blocks until one succeeds; then the `verify` blocks. Returns when nothing of it lives any more.
     pub fn run(
@@ -173,10 +197,13 @@ impl ShellExecutor {
         observer: &dyn OutputObserver,
     ) -> AttemptReport {
         let started = Instant::now();
+        let seat = self.jobserver.as_ref().map(Jobserver::enter);
+        let is_short = seat.as_ref().is_some_and(|seat| seat.is_short);
         let mut report = match stop.arm() {
-            Ok(armed) => self.run_armed(attempt, stop, &armed, observer, started),
+            Ok(armed) => self.run_armed(attempt, stop, &armed, observer, (started, is_short)),
             Err(error) => self.not_started(None, &error.to_string()),
         };
+        drop(seat);
         let now = Instant::now();
         report.duration = (now - started).saturating_sub(stop.paused(now));
         report
@@ -188,7 +215,7 @@ impl ShellExecutor {
         stop: &StopHandle,
         armed: &Armed<'_>,
         observer: &dyn OutputObserver,
-        started: Instant,
+        (started, is_short): (Instant, bool),
     ) -> AttemptReport {
         let (mut own, arguments) = ROOM.take();
         self.write_own(attempt, &mut own);
@@ -219,6 +246,7 @@ impl ShellExecutor {
             own,
             arguments,
             started,
+            is_short,
             report: AttemptReport::default(),
         };
         running.blocks();
@@ -284,6 +312,8 @@ struct Running<'a> {
     /// Room for the arguments of the next block.
     arguments: Strings,
     started: Instant,
+    /// There was no token of the jobserver for it.
+    is_short: bool,
     report: AttemptReport,
 }
 
@@ -435,6 +465,7 @@ impl Running<'_> {
             token: &self.own.first()[TOKEN_IS.len()..],
             limit: self.limit(block),
             grace: self.shell.grace,
+            short_of: self.shell.jobserver.as_ref().filter(|_| self.is_short),
         };
         child::run(command, &setting, &mut self.capture)
     }

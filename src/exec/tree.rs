@@ -89,6 +89,10 @@ impl Proc {
         })
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn all() -> Vec<Proc> {
         Proc::numbers().filter_map(Proc::read).collect()
     }

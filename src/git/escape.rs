@@ -8,10 +8,13 @@ use super::integrate::path_of;
 use super::names::ROOT;
 use super::repo::Git;
 use super::tree::{self, Entry};
+use crate::fs::shown;
 use git2::Oid;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 type Hash = [u8; 32];
 
@@ -53,6 +56,37 @@ pub enum Change {
     },
 }
 
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::Head { file, from, to } => {
+                write!(f, "{}: from `{from}` to `{to}`", shown(file))
+            }
+            Change::Reference { name, from, to } => {
+                let id = |id: &Option<Oid>| id.map_or_else(|| "nothing".to_owned(), |id| id.to_string());
+                write!(f, "{name}: from {} to {}", id(from), id(to))
+            }
+            Change::Index => f.write_str("the index"),
+            Change::Setting(file) => write!(f, "{} of the repository", shown(file)),
+            Change::File { path, from, to } => {
+                let what = match (from, to) {
+                    (None, _) => "made",
+                    (_, None) => "removed",
+                    _ => "changed",
+                };
+                write!(f, "{} {what}", shown(path))
+            }
+        }
+    }
+}
+
+impl Change {
+    /// Whether it decides what git does, which nobody does by accident.
+    pub fn is_setting(&self) -> bool {
+        matches!(self, Change::Setting(_))
+    }
+}
+
 impl Git {
     /// How everything stands now. The files' contents are in the repository afterwards.
     pub fn fingerprint(&mut self) -> Result<Fingerprint, Error> {
@@ -84,9 +118,50 @@ impl Git {
         let settings = differing(&before.files, &after.files);
         changes.extend(settings.into_iter().map(|(file, ..)| Change::Setting(file.clone())));
         for differs in tree::differences(&self.repo, before.tree, after.tree)? {
+            // Whoever wrote there, specter keeps watch over it by itself.
+            if self.rules.is_never(&differs.path) {
+                continue;
+            }
             changes.push(Change::File { path: path_of(&differs.path), from: differs.old, to: differs.new });
         }
         Ok(changes)
+    }
+
+    /// When the change was made, as far as the file system tells; of what is gone, when the directory last changed.
+    pub fn changed_at(&self, change: &Change) -> Option<SystemTime> {
+        let common = self.repo.commondir();
+        match change {
+            Change::Head { file, .. } | Change::Setting(file) => changed_below(common, file),
+            Change::Index => changed_below(self.repo.path(), Path::new("index")),
+            Change::Reference { name, .. } => {
+                changed_below(common, Path::new(name)).max(changed_below(common, Path::new("packed-refs")))
+            }
+            Change::File { path, .. } => changed_below(&self.root, path),
+        }
+    }
+
+    /// Keeps everything that the changes are made of reachable: files as a tree, commits that were come from or gone to.
+    pub fn keep_changes(&mut self, changes: &[Change], message: &str) -> Result<String, Error> {
+        let mut files = tree::Changes::new();
+        let mut commits: Vec<Oid> = Vec::new();
+        for change in changes {
+            match change {
+                Change::File { path, to, .. } => {
+                    files.insert(super::save::bytes_of(path), *to);
+                }
+                Change::Reference { from, to, .. } => commits.extend(from.iter().chain(to)),
+                Change::Head { from, to, .. } => {
+                    commits.extend([from, to].into_iter().filter_map(|text| Oid::from_str(text).ok()));
+                }
+                Change::Index | Change::Setting(_) => {}
+            }
+        }
+        let files = files.into_iter().filter(|(_, entry)| entry.is_some()).collect();
+        let tree = tree::update(&self.repo, None, &files)?;
+        commits.retain(|id| self.repo.find_commit(*id).is_ok());
+        commits.sort();
+        commits.dedup();
+        self.rescue(tree, &commits, message)
     }
 
     fn heads(&self) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -160,6 +235,20 @@ impl Git {
         };
         files.into_iter().filter_map(hash).collect()
     }
+}
+
+/// The later of content and metadata: no program can set that.
+fn changed_below(root: &Path, path: &Path) -> Option<SystemTime> {
+    use std::os::unix::fs::MetadataExt;
+    let mut way = Some(path);
+    while let Some(path) = way {
+        if let Ok(metadata) = std::fs::symlink_metadata(root.join(path)) {
+            let since = Duration::new(metadata.ctime().max(0) as u64, metadata.ctime_nsec() as u32);
+            return Some(SystemTime::UNIX_EPOCH + since);
+        }
+        way = path.parent();
+    }
+    None
 }
 
 fn relative(file: &Path, dir: &Path) -> PathBuf {

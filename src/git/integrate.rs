@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 pub use super::intent::Finished;
 
 /// Directories of specter's own, wherever a tree is looked at.
-const OWN: &[&str] = &[".specter", ".specter-state", ".specter-memory"];
+const OWN: &[&str] =
+    &[".specter", ".specter-state", ".specter-memory", ".specify/agents/context/implementation"];
 
 /// What makes tools run commands: a person looks at it first. A name without `/` counts at any depth.
 const PROTECTED: &[&str] = &[
@@ -71,6 +72,23 @@ impl Rules {
         }
     }
 
+    /// The project is not the repository's root but this directory in it: what is specter's own is there too.
+    #[must_use]
+    pub fn in_directory(mut self, below: &Path) -> Rules {
+        if !below.as_os_str().is_empty() {
+            let there: Vec<RelPath> = OWN.iter().map(|name| bytes_of(&below.join(name))).collect();
+            self.own.extend(there);
+        }
+        self
+    }
+
+    /// More directories of specter's own.
+    #[must_use]
+    pub fn leaving_out(mut self, paths: &[PathBuf]) -> Rules {
+        self.own.extend(paths.iter().map(|path| bytes_of(path)));
+        self
+    }
+
     /// More paths that a person looks at first.
     #[must_use]
     pub fn protecting(mut self, paths: &[PathBuf]) -> Rules {
@@ -82,7 +100,7 @@ impl Rules {
         &self.own
     }
 
-    fn is_never(&self, path: &[u8]) -> bool {
+    pub(super) fn is_never(&self, path: &[u8]) -> bool {
         self.own.iter().chain(&self.never).any(|top| is_at_or_below(path, top))
     }
 
@@ -118,6 +136,8 @@ pub struct Integrated {
     pub tree: Oid,
     /// What changed in the working tree.
     pub paths: Vec<PathBuf>,
+    /// What each of them is now.
+    pub written: BTreeMap<PathBuf, Option<Entry>>,
     /// Changes to files that only specter writes.
     pub dropped: Vec<PathBuf>,
     /// The tip had moved since the attempt started: its result was never seen together with what came meanwhile.
@@ -239,11 +259,14 @@ impl Git {
         let commit = self.commit(tree, &[tip], &message)?;
         self.intend(tip, commit, &steps)?;
         let kept = self.carry_out_intent()?;
-        let paths = steps.keys().map(|path| path_of(path)).collect();
+        let written: BTreeMap<PathBuf, Option<Entry>> =
+            steps.iter().map(|(path, step)| (path_of(path), step.after)).collect();
+        let paths = written.keys().cloned().collect();
         Ok(Outcome::Integrated(Integrated {
             commit,
             tree,
             paths,
+            written,
             dropped,
             was_merged: tip != worktree.base(),
             kept,
@@ -425,7 +448,7 @@ impl Git {
     }
 
     /// Commits of the tip from new to old, first parents only, until `visit` says no or `until` is reached.
-    fn back_from(
+    pub(super) fn back_from(
         &self,
         tip: Oid,
         until: Option<Oid>,

@@ -287,7 +287,7 @@ impl Git {
         let entry = Entry { id: self.blob(&content.bytes)?, kind: content.kind };
         let name = bytes_of(Path::new(staged.file_name().unwrap_or_default()));
         let tree = tree::update(&self.repo, None, &Changes::from([(name, Some(entry))]))?;
-        self.rescue(tree, "written while the working tree was being changed\n")?;
+        self.rescue(tree, &[], "written while the working tree was being changed\n")?;
         remove(staged)?;
         Ok(true)
     }

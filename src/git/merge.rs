@@ -8,6 +8,7 @@ use super::tree::{Entry, Kind};
 use super::{Attempt, Error};
 use git2::{MergeFileInput, MergeFileOptions, merge_file};
 use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 
 /// Hunks are shown up to this many lines a side.
@@ -26,7 +27,7 @@ pub struct Conflict {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConflictKind {
-    /// Both changed the same lines.
+    /// Both changed the same lines. Without any: their lines go together, but make no file of its kind.
     Lines(Vec<Hunk>),
     /// Both changed it, and it is no text.
     Binary,
@@ -38,6 +39,50 @@ pub enum ConflictKind {
     DifferentKinds,
     /// A directory stands where a file should, or a file or link where a directory should.
     InTheWay(PathBuf),
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)?;
+        self.help.map_or(Ok(()), |help| write!(f, "; {help}"))
+    }
+}
+
+impl fmt::Display for ConflictKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConflictKind::Lines(hunks) if hunks.is_empty() => {
+                f.write_str("what both changed makes no valid file together")
+            }
+            ConflictKind::Lines(_) => f.write_str("both changed the same lines"),
+            ConflictKind::Binary => f.write_str("both changed it, and it is no text"),
+            ConflictKind::RemovedThere => f.write_str("removed there, changed by the attempt"),
+            ConflictKind::RemovedByAttempt => f.write_str("changed there, removed by the attempt"),
+            ConflictKind::DifferentKinds => f.write_str("a file on one side, something else on the other"),
+            ConflictKind::InTheWay(path) => write!(f, "`{}` is in the way", crate::fs::shown(path)),
+        }
+    }
+}
+
+impl ConflictKind {
+    /// The conflicting places as git shows them, with what both sides come from; `there` names the other side.
+    pub fn shown(&self, there: &str, attempt: &str) -> Vec<String> {
+        let ConflictKind::Lines(hunks) = self else { return Vec::new() };
+        hunks.iter().map(|hunk| hunk.shown(there, attempt)).collect()
+    }
+}
+
+impl Hunk {
+    fn shown(&self, there: &str, attempt: &str) -> String {
+        let mut lines = vec![format!("<<<<<<< {there}")];
+        lines.extend_from_slice(&self.there);
+        lines.push("||||||| before both".to_owned());
+        lines.extend_from_slice(&self.base);
+        lines.push("=======".to_owned());
+        lines.extend_from_slice(&self.attempt);
+        lines.push(format!(">>>>>>> {attempt}"));
+        lines.join("\n")
+    }
 }
 
 /// Lines that both sides changed.

@@ -12,7 +12,7 @@ pub(super) const ROOT: &str = "refs/specter";
 pub struct Run(String);
 
 /// One try at one task of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt {
     pub task: String,
     pub number: u32,
@@ -40,7 +40,7 @@ impl Run {
     }
 
     /// As it stands in references.
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.0
     }
 

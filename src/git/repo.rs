@@ -66,6 +66,18 @@ impl Git {
         self
     }
 
+    /// Which paths attempts may change, once it is known where the repository is.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Rules) -> Git {
+        self.rules = rules;
+        self
+    }
+
+    /// Whether this run has integrated, or prepared to.
+    pub fn has_tip(&self) -> Result<bool, Error> {
+        Ok(self.find_ref(&self.run.tip())?.is_some())
+    }
+
     /// For tests: stops after so many effects.
     #[must_use]
     pub fn with_steps(mut self, steps: Steps) -> Git {
@@ -194,6 +206,11 @@ pub(super) fn discover(inside: &Path) -> Result<Repository, Error> {
         }
         Err(error) => Err(git("open the repository")(error)),
     }
+}
+
+/// The root of the repository that `inside` is in.
+pub fn root_of(inside: &Path) -> Result<PathBuf, Error> {
+    working_directory(&discover(inside)?)
 }
 
 pub(super) fn working_directory(repo: &Repository) -> Result<PathBuf, Error> {

@@ -3,7 +3,10 @@
 
 use super::repo::{discover, working_directory};
 use super::{Error, disk};
+use crate::fs::shown;
+use crate::text::count;
 use git2::{ErrorClass, ErrorCode, Repository, RepositoryState, StatusOptions};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// How many names are given as examples.
@@ -52,6 +55,50 @@ pub enum State {
     Linked,
     Signs,
     Hooks(Vec<PathBuf>),
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |paths: &[PathBuf]| {
+            paths.iter().map(|path| format!("`{}`", shown(path))).collect::<Vec<_>>().join(", ")
+        };
+        match self {
+            State::NoRepository => f.write_str("there is no git repository"),
+            State::ForeignOwner(why) => write!(f, "the repository belongs to somebody else: {why}"),
+            State::Unusable(why) => write!(f, "the repository cannot be used: {why}"),
+            State::Bare => f.write_str("the repository is bare"),
+            State::Detached => f.write_str("`HEAD` is detached"),
+            State::Unborn => f.write_str("there is no commit yet"),
+            State::UnderWay(what) => write!(f, "a {what} is under way"),
+            State::IndexLocked { path, is_owner_alive: true } => {
+                write!(f, "a git command works in the repository (`{}`)", shown(path))
+            }
+            State::IndexLocked { path, .. } => write!(f, "`{}` was left behind", shown(path)),
+            State::Dirty { changed, untracked } => {
+                write!(f, "{} not committed, {untracked} untracked", count(*changed as u64, "change"))
+            }
+            State::Submodules(paths) => write!(f, "submodules are left as they are: {}", names(paths)),
+            State::Filters(filters) => write!(
+                f,
+                "filters (`{}`) are not run: files are kept and carried as they are on disk",
+                filters.join("`, `")
+            ),
+            State::Sparse => f.write_str("the checkout is sparse: what is not checked out is left as it is"),
+            State::Shallow => f.write_str("the clone is shallow"),
+            State::Partial => f.write_str("the clone is partial: what is missing is not fetched"),
+            State::IgnoresCase => f.write_str("the file system ignores case"),
+            State::Linked => f.write_str("this is a linked working tree of another repository"),
+            State::Signs => f.write_str("commits are signed; those that specter makes for itself are not"),
+            State::Hooks(paths) => write!(f, "hooks ({}) are not run by specter", names(paths)),
+        }
+    }
+}
+
+impl State {
+    /// Whether who works in a working tree of its own should know it.
+    pub fn matters_to_trees(&self) -> bool {
+        matches!(self, State::Submodules(_) | State::Filters(_) | State::Sparse | State::Partial)
+    }
 }
 
 /// Everything there is to say about the repository that holds `inside`.

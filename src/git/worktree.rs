@@ -123,6 +123,11 @@ fn clear_state(slot: &Path) -> Result<(), Error> {
 }
 
 impl Worktree {
+    /// Of an attempt whose working tree was given back: only what it started from and whose it was.
+    pub(super) fn given_back(base: Oid, attempt: Attempt) -> Worktree {
+        Worktree { slot: PathBuf::new(), root: PathBuf::new(), user_git: PathBuf::new(), base, attempt }
+    }
+
     /// Where the attempt works.
     pub fn root(&self) -> &Path {
         &self.root
@@ -292,6 +297,29 @@ impl Git {
         Ok(removed)
     }
 
+    /// Which working trees [`Git::collect_garbage`] would remove.
+    pub fn garbage(&self, pool: &Pool, keep: usize) -> Result<Vec<PathBuf>, Error> {
+        let (mut idle, mut garbage) = (0, Vec::new());
+        for slot in pool.slots()? {
+            match state_of(&slot)? {
+                Some(Slot::Leased { .. }) => {}
+                Some(Slot::Idle { .. }) if idle < keep => idle += 1,
+                _ => garbage.push(slot),
+            }
+        }
+        Ok(garbage)
+    }
+
+    /// How many working trees there are, and how many bytes they take.
+    pub fn pool_size(&self, pool: &Pool) -> Result<(usize, u64), Error> {
+        let slots = pool.slots()?;
+        let mut bytes = 0;
+        for slot in &slots {
+            bytes += super::walk::size(slot, u64::MAX)?;
+        }
+        Ok((slots.len(), bytes))
+    }
+
     /// An idle tree should hold what was saved of it; if somebody wrote there, that is saved too.
     fn rescue_changes(&mut self, slot: &Path, project: &OsStr, tree: &str) -> Result<(), Error> {
         let root = slot.join(project);
@@ -312,14 +340,14 @@ impl Git {
             return Err(Error::NotSaved { path: root, what: what.join(", ") });
         }
         if now.tree != expected {
-            self.rescue(now.tree, "written into a working tree that nobody had\n")?;
+            self.rescue(now.tree, &[], "written into a working tree that nobody had\n")?;
         }
         Ok(())
     }
 
-    /// Keeps a tree under a reference of its own.
-    pub(super) fn rescue(&self, tree: Oid, message: &str) -> Result<String, Error> {
-        let commit = self.commit(tree, &[], message)?;
+    /// Keeps a tree, and commits, under a reference of its own.
+    pub(super) fn rescue(&self, tree: Oid, commits: &[Oid], message: &str) -> Result<String, Error> {
+        let commit = self.commit(tree, commits, message)?;
         let mut number = 1;
         loop {
             let reference = self.run.rescued(number);

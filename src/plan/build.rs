@@ -7,6 +7,7 @@ use super::findings::Findings;
 use super::graph::Graph;
 use super::lanes::{self, Layout};
 use super::names::Names;
+use super::observed::Sighting;
 use super::order::{Order, remaining};
 use super::resolve::{self, Needs};
 use super::{
@@ -64,6 +65,7 @@ fn inherit(document: &mut Document) {
 struct Made {
     layout: Layout,
     graph: Graph,
+    sightings: Vec<Sighting>,
     roles: Vec<Role>,
 }
 
@@ -82,7 +84,7 @@ fn make(
     edges::explicit(&mut draft, document, &needs);
     let order = first_order(&mut draft, document, &layout, &needs, &names, options, found)?;
     let ground = Ground { document, layout: &layout, order: &order };
-    let (shared, order) = rules(&mut draft, ground, options, &needs, found);
+    let (shared, sightings, order) = rules(&mut draft, ground, options, &needs, found);
     let mut roles = roles::roles(document, &chosen, &options.selection);
     let graph = draft.graph();
     roles::close(document, &graph, &mut roles, &options.selection, found);
@@ -93,7 +95,7 @@ fn make(
     );
     let graph =
         if options.mode == Mode::Sequential { one_by_one(draft, document, &order, &roles) } else { graph };
-    Some(Made { layout, graph, roles })
+    Some(Made { layout, graph, sightings, roles })
 }
 
 /// The order that explicit edges leave, or the circles that leave none.
@@ -136,11 +138,11 @@ fn rules(
     options: &Options,
     needs: &Needs,
     found: &mut Findings,
-) -> (Vec<Shared>, Order) {
+) -> (Vec<Shared>, Vec<Sighting>, Order) {
     let document = ground.document;
     let ends = edges::lanes(draft, ground);
     edges::phases(draft, ground, &ends);
-    let shared = files(draft, ground, &options.observed_files);
+    let (shared, sightings) = files(draft, ground, &options.observed_files);
     let mut order = ground.order.clone();
     if document.tasks.iter().any(|task| task.layer.is_some()) {
         // Tasks without a layer go with the lowest, so that they hold no low layer back.
@@ -154,7 +156,7 @@ fn rules(
         prose::prose(draft, document, needs.list.iter(), options.prose, &whole, found);
         order = sorted(&draft.graph(), document, file_key);
     }
-    (shared, order)
+    (shared, sightings, order)
 }
 
 fn file_key(task: TaskIx) -> u64 {
@@ -209,6 +211,7 @@ impl Made {
             checkpoints: document.checkpoints,
             ignored: document.ignored,
             graph: self.graph,
+            sightings: self.sightings,
             tick: document.tick,
         }
     }

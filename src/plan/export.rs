@@ -3,6 +3,7 @@
 //! Plain data; who prints it is not known here. Gates are expanded: an edge names tasks.
 
 use super::explain::Link;
+use super::observed::Sighting;
 use super::{EdgeKind, Mode, Plan, Reason, files};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::source::SourceText;
@@ -73,6 +74,22 @@ pub struct EdgeJson {
     pub id: String,
     pub reason: ReasonJson,
     pub line: u32,
+    /// The lines of the two do not tell: one of them was seen to write a file in an earlier run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<ObservedJson>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ObservedJson {
+    pub path: String,
+    /// Who was seen to write it; the other one names it, where that is one alone.
+    pub seen: Vec<SeenJson>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SeenJson {
+    pub id: String,
+    pub run: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -157,7 +174,7 @@ fn task_json(plan: &Plan, ix: TaskIx) -> TaskJson {
     let links = plan.waits_for(ix);
     let of = |kind: EdgeKind| {
         let own = links.iter().filter(|link| link.kind == kind);
-        own.filter_map(|link| edge_json(plan, link)).collect()
+        own.filter_map(|link| edge_json(plan, ix, link)).collect()
     };
     TaskJson {
         id: task.id.to_string(),
@@ -181,7 +198,7 @@ fn task_json(plan: &Plan, ix: TaskIx) -> TaskJson {
 }
 
 /// That a group is made of its tasks is said by their `group`.
-fn edge_json(plan: &Plan, link: &Link) -> Option<EdgeJson> {
+fn edge_json(plan: &Plan, then: TaskIx, link: &Link) -> Option<EdgeJson> {
     let reason = match link.reason {
         Reason::Explicit => ReasonJson::Explicit,
         Reason::Field => ReasonJson::Field,
@@ -196,7 +213,21 @@ fn edge_json(plan: &Plan, link: &Link) -> Option<EdgeJson> {
         Reason::Mode => ReasonJson::Mode,
         Reason::Group => return None,
     };
-    Some(EdgeJson { id: plan.task(link.task).id.to_string(), reason, line: link.line })
+    let sighting = plan.sighting(link.task, then).filter(|_| link.reason == Reason::File);
+    Some(EdgeJson {
+        id: plan.task(link.task).id.to_string(),
+        reason,
+        line: link.line,
+        observed: sighting.map(|seen| observed_json(plan, seen)),
+    })
+}
+
+fn observed_json(plan: &Plan, sighting: &Sighting) -> ObservedJson {
+    let both = [(sighting.first, &sighting.by_first), (sighting.then, &sighting.by_then)];
+    let seen = both
+        .into_iter()
+        .filter_map(|(task, run)| Some(SeenJson { id: plan.task(task).id.to_string(), run: run.clone()? }));
+    ObservedJson { path: sighting.path.clone(), seen: seen.collect() }
 }
 
 fn state_json(state: State) -> StateJson {

@@ -20,6 +20,7 @@ mod lanes;
 mod lint;
 mod mode;
 mod names;
+pub mod observed;
 mod order;
 mod prose;
 pub mod queue;
@@ -40,6 +41,7 @@ pub use build::plan;
 
 use crate::task::{Checkpoint, Few, Ignored, NeedForm, Phase, State, Story, Task, TaskId, TaskIx};
 use graph::Graph;
+use observed::{Observed, Sighting};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -157,6 +159,8 @@ pub struct Plan {
     pub checkpoints: Vec<Checkpoint>,
     pub ignored: Vec<Ignored>,
     pub graph: Graph,
+    /// Orders that only observation tells, by the later task, then the earlier.
+    pub sightings: Vec<Sighting>,
     /// `x` or `X` for ticking.
     pub tick: char,
 }
@@ -228,7 +232,7 @@ pub struct Options {
     pub tdd: bool,
     pub estimates: Estimates,
     /// Files that tasks were seen to write in earlier runs: they count like named ones.
-    pub observed_files: Vec<(TaskId, Vec<String>)>,
+    pub observed_files: Vec<Observed>,
 }
 
 /// Known durations, from history.

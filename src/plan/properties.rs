@@ -262,6 +262,51 @@ proptest! {
     }
 
     #[test]
+    fn what_was_seen_counts_like_what_is_named_and_is_told_apart(
+        text in texts(),
+        seen in prop::collection::vec((0..20usize, 1..4usize, any::<bool>()), 0..12),
+    ) {
+        const PATHS: [&str; 4] = ["", "src/a.rs", "src/m/c.rs", "src/m/d.rs"];
+        let text = open(&text);
+        let document = document(&text);
+        let observed: Vec<Observed> = seen
+            .iter()
+            .filter_map(|(task, path, same)| {
+                let task = document.tasks.get(*task)?;
+                let title = if *same { observed::title_mark(&task.title) } else { 0 };
+                Some(Observed { task: task.id.clone(), title, files: vec![PATHS[*path].to_owned()], run: "r".to_owned() })
+            })
+            .collect();
+        let options = Options { observed_files: observed.clone(), ..graph_options() };
+        let Some(plan) = try_plan(&text, &options) else { return Ok(()) };
+        prop_assert!(order::Order::smallest(&plan.graph, |task| u64::from(task.0), |_| false).is_ok());
+        // The last that is told of a task counts.
+        let writes = |task: &Task, by_line: bool| -> Vec<String> {
+            let seen = observed.iter().rev().find(|seen| seen.task == task.id).filter(|seen| seen.is_of(task));
+            let seen = seen.filter(|_| !by_line).into_iter().flat_map(|seen| seen.files.clone());
+            task.files.iter().map(|file| file.path.clone()).chain(seen).collect()
+        };
+        let meet = |a: &Task, b: &Task, by_line: bool| {
+            writes(a, by_line).iter().any(|a| writes(b, by_line).iter().any(|b| touch(a, b)))
+        };
+        let ordered = before(&plan, false);
+        for a in plan.task_ixs() {
+            for b in plan.task_ixs().filter(|b| a < *b) {
+                let (first, then) = (plan.task(a), plan.task(b));
+                let ids = (first.id.to_string(), then.id.to_string());
+                let either = ordered.contains(&ids) || ordered.contains(&(ids.1.clone(), ids.0.clone()));
+                let is_group = first.is_group || then.is_group;
+                prop_assert!(either || is_group || !meet(first, then, false), "{} {}\n{}", first.id, then.id, text);
+            }
+            for link in plan.waits_for(a).iter().filter(|link| link.reason == Reason::File) {
+                let by_line = meet(plan.task(link.task), plan.task(a), true);
+                prop_assert!(plan.sighting(link.task, a).is_some() || by_line, "{}", text);
+                prop_assert!(meet(plan.task(link.task), plan.task(a), false), "{}", text);
+            }
+        }
+    }
+
+    #[test]
     fn every_edge_has_a_true_reason(text in texts()) {
         let Some(plan) = try_plan(&text, &graph_options()) else { return Ok(()) };
         let document = document(&text);

@@ -3,6 +3,7 @@
 #![expect(clippy::format_push_string, clippy::format_collect, reason = "tests read better so")]
 
 use super::fixture::{before, codes, edges, errors, planned, role, run_ids};
+use super::observed::title_mark;
 use super::*;
 use crate::diagnostic::Code;
 use indoc::indoc;
@@ -539,9 +540,53 @@ mod files {
 
     #[test]
     fn seen_files_count_like_named_ones() {
-        let seen = |id: &str| (TaskId::new(id), vec!["src/lib.rs".to_owned()]);
-        let options = Options { observed_files: vec![seen("T1"), seen("T2")], ..options(Mode::Graph) };
-        assert_eq!(edges(&planned("- [ ] T1 [P] a\n- [ ] T2 [P] b\n", &options).0), "T2 <- T1 file\n");
+        let options = seeing(&[("T1", "a", "src/lib.rs"), ("T2", "b", "src/lib.rs")]);
+        let (plan, found) = planned("- [ ] T1 [P] a\n- [ ] T2 [P] b\n", &options);
+        assert_eq!(edges(&plan), "T2 <- T1 file\n");
+        assert_eq!(codes(&found), [], "nobody wrote that into the file");
+    }
+
+    fn seeing(seen: &[(&str, &str, &str)]) -> Options {
+        let observed = |(id, title, path): &(&str, &str, &str)| Observed {
+            task: TaskId::new(id),
+            title: title_mark(title),
+            files: vec![(*path).to_owned()],
+            run: format!("run of {id}"),
+        };
+        Options { observed_files: seen.iter().map(observed).collect(), ..options(Mode::Graph) }
+    }
+
+    #[test]
+    fn an_order_that_only_observation_tells_says_who_was_seen_where() {
+        let text = "- [ ] T1 [P] a in src/m/a.rs\n- [ ] T2 [P] b in src/b.rs\n- [x] T3 [P] c\n- [ ] T4 [P] d in src/b.rs\n";
+        let options = seeing(&[
+            ("T2", "b in src/b.rs", "src/m/a.rs"),
+            ("T3", "c", "src/m/"),
+            ("T4", "d in src/b.rs", "x"),
+        ]);
+        let plan = planned(text, &options).0;
+        assert_eq!(edges(&plan), "T2 <- T1 file\nT3 <- T1 file\nT3 <- T2 file\nT4 <- T2 file\n");
+        let told = |first, then| {
+            let seen = plan.sighting(TaskIx(first), TaskIx(then))?;
+            Some((seen.path.as_str(), seen.by_first.as_deref(), seen.by_then.as_deref()))
+        };
+        assert_eq!(told(0, 1), Some(("src/m/a.rs", None, Some("run of T2"))));
+        assert_eq!(told(1, 2), Some(("src/m/", Some("run of T2"), Some("run of T3"))));
+        assert_eq!(told(1, 3), None, "both lines name the file");
+    }
+
+    #[test]
+    fn a_task_that_reads_otherwise_now_is_not_judged_by_what_it_was() {
+        let options = seeing(&[("T1", "a", "src/lib.rs"), ("T2", "b, but other", "src/lib.rs")]);
+        assert_eq!(edges(&planned("- [ ] T1 [P] a\n- [ ] T2 [P] b\n", &options).0), "");
+    }
+
+    #[test]
+    fn what_tools_write_in_passing_puts_nobody_after_anybody() {
+        let options = seeing(&[("T1", "a", "web/package-lock.json"), ("T2", "b", "web/package-lock.json")]);
+        assert_eq!(edges(&planned("- [ ] T1 [P] a\n- [ ] T2 [P] b\n", &options).0), "");
+        let named = "- [ ] T1 [P] a in web/package-lock.json\n- [ ] T2 [P] b in web/package-lock.json\n";
+        assert_eq!(edges(&graph(named)), "T2 <- T1 file\n", "who names it means it");
     }
 
     #[test]

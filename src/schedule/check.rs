@@ -1,8 +1,8 @@
 //! Whether everything that is stored twice agrees, and nobody started too early. For tests: linear, after each step.
 
+use super::Scheduler;
 use super::layout::NodeIx;
 use super::state::{Stage, TaskOutcome};
-use super::{Overlap, Scheduler};
 use crate::event::{Counts, SkipReason};
 use crate::plan::{EdgeKind, Role};
 use crate::policy::FailurePolicy;
@@ -91,7 +91,7 @@ impl Scheduler {
 
     fn check_overlap(&self) {
         let running: Vec<TaskIx> = self.slots.running().map(|(_, task)| task).collect();
-        let mut overlap = Overlap::new(&self.plan);
+        let mut overlap = self.overlap.at_rest();
         let known = running.iter().filter(|task| task.ix() < self.board.len());
         known.for_each(|task| overlap.start(*task));
         for task in self.plan.task_ixs() {

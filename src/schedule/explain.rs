@@ -31,6 +31,8 @@ pub enum Obstacle {
     BlockedBy(TaskIx),
     /// The file was edited: the plan now puts the task before `by`, which already runs.
     Held { by: TaskIx },
+    /// This task runs and works on `path`, over which attempts were at odds.
+    Contested { path: String, with: TaskIx },
     /// The mode does not let it run beside these.
     Overlap { with: Vec<TaskIx> },
     /// It would delay this better task, which waits to run alone.
@@ -104,6 +106,11 @@ impl Scheduler {
             .map(|(_, other)| other)
             .filter(|other| self.overlap.conflict(task, *other))
             .collect();
+        let contested =
+            with.iter().find_map(|other| Some((*other, self.overlap.contested_by(task, *other)?)));
+        if let Some((with, path)) = contested {
+            return vec![Obstacle::Contested { path: path.to_owned(), with }];
+        }
         if !with.is_empty() {
             return vec![Obstacle::Overlap { with }];
         }

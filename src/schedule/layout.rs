@@ -115,6 +115,23 @@ impl Scheduler {
         self.nodes = nodes(&plan);
         self.board = Board::new(slots);
         self.plan = plan;
+        self.contest_all();
+    }
+
+    /// What was learned of files is not of the plan. Nothing is ready or running by it yet.
+    fn contest_all(&mut self) {
+        if self.contested.is_empty() {
+            return;
+        }
+        let plan = Arc::clone(&self.plan);
+        let places: HashMap<&TaskId, TaskIx> =
+            plan.task_ixs().map(|task| (&plan.task(task).id, task)).collect();
+        for (id, path) in &self.contested {
+            if let Some(task) = places.get(id) {
+                self.overlap.contest(&plan, *task, path, |_| false);
+            }
+        }
+        self.ready.make_room(self.overlap.class_count());
     }
 }
 

@@ -30,19 +30,22 @@ pub use forecast::{FORECAST_CAP, Forecast, forecast};
 pub use state::{TaskOutcome, TaskState};
 pub use stop::Halt;
 
-use crate::event::{AttemptReport, Counts, Elapsed, Event, EventKind, RunInfo, RunOutcome, Stop, TaskRef};
-use crate::history::History;
+use crate::event::{
+    AttemptReport, Conflict, Counts, Elapsed, Event, EventKind, RunInfo, RunOutcome, Stop, TaskRef,
+};
+use crate::history::{History, MAX_CONTESTED};
 use crate::plan::Plan;
+use crate::plan::observed::from_project;
 use crate::policy::{Budgets, FailurePolicy, RetryPolicy};
 use crate::task::{TaskId, TaskIx};
 use layout::Node;
-use overlap::Overlap;
+use overlap::{Moved, Overlap};
 use ready::Ready;
 use slots::Slots;
 use state::{Board, Stage, TaskSlot};
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,12 +70,15 @@ pub struct Session {
     pub seed: u64,
     /// Number of the session's first event: one more than the last on record.
     pub first_seq: u64,
+    /// Where the project lies in its repository, with a slash at its end, or nothing: events name files from there.
+    pub within: String,
 }
 
 impl Session {
     /// The session that takes up `history`, or begins the run if there is none.
     pub fn after(history: &History, info: RunInfo, started: u64, seed: u64) -> Session {
-        Session { info, started, number: history.sessions + 1, seed, first_seq: history.last_seq + 1 }
+        let (number, first_seq) = (history.sessions + 1, history.last_seq + 1);
+        Session { info, started, number, seed, first_seq, within: String::new() }
     }
 }
 
@@ -139,6 +145,8 @@ pub struct Scheduler {
     ready: Ready,
     backing_off: BinaryHeap<Reverse<(Elapsed, TaskIx)>>,
     overlap: Overlap,
+    /// Over which files, by their way from the project, attempts of which task were at odds with others.
+    contested: BTreeSet<(TaskId, String)>,
     slots: Slots,
     removed: Vec<Option<Removed>>,
     /// What is known of tasks that the file no longer has: an editor may save half a file and then the whole.
@@ -169,6 +177,7 @@ impl Scheduler {
             ready: Ready::default(),
             backing_off: BinaryHeap::new(),
             overlap: Overlap::new(&plan),
+            contested: BTreeSet::new(),
             slots: Slots::default(),
             removed: Vec::new(),
             dropped: layout::missing(&plan, history),
@@ -186,6 +195,9 @@ impl Scheduler {
             session,
             plan: Arc::clone(&plan),
         };
+        let contested = history.contested().iter();
+        scheduler.contested =
+            contested.map(|(id, path)| (id.clone(), from_project(path, &scheduler.session.within))).collect();
         let slots = layout::from_history(&plan, history);
         scheduler.lay_out(plan, slots);
         scheduler
@@ -235,8 +247,10 @@ impl Scheduler {
     /// its own. Every event of a run's journal comes from `step`, `replan` or here.
     pub fn stamp(&mut self, now: Elapsed, kind: EventKind) -> Event {
         self.now = self.now.max(now);
-        if let EventKind::BoxTicked { task, .. } = &kind {
-            self.note_ticked(task);
+        match &kind {
+            EventKind::BoxTicked { task, .. } => self.note_ticked(task),
+            EventKind::Conflicted { task, conflicts, .. } => self.note_conflicts(task, conflicts),
+            _ => {}
         }
         self.event(kind)
     }
@@ -245,6 +259,30 @@ impl Scheduler {
         let known = self.plan.tasks.get(task.ix.ix()).is_some_and(|known| known.id == task.id);
         if known {
             self.board.get_mut(task.ix).ticked = true;
+        }
+    }
+
+    /// What follows keeps off these files while another works on them.
+    fn note_conflicts(&mut self, task: &TaskRef, conflicts: &[Conflict]) {
+        let plan = Arc::clone(&self.plan);
+        let known = plan.tasks.get(task.ix.ix()).filter(|known| known.id == task.id);
+        for conflict in conflicts.iter().take(MAX_CONTESTED) {
+            let path = from_project(&conflict.path, &self.session.within);
+            if known.is_some() {
+                self.contest(&plan, task.ix, &path);
+            }
+            self.contested.insert((task.id.clone(), path));
+        }
+    }
+
+    fn contest(&mut self, plan: &Plan, task: TaskIx, path: &str) {
+        let is_running = |task| matches!(self.board.stage(task), Stage::Running { .. });
+        let moved = self.overlap.contest(plan, task, path, is_running);
+        self.ready.make_room(self.overlap.class_count());
+        for Moved { task, from, to } in moved {
+            if self.board.stage(task) == Stage::Ready {
+                self.ready.change_class(self.board.get(task).rank, from, to);
+            }
         }
     }
 

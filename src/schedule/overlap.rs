@@ -3,6 +3,9 @@
 //! All modes are one rule over *classes* of tasks: two tasks conflict unless both have `[P]`, if they share a lane
 //! or one of them is *global*, that is in a lane of no story. `--parallel` makes every task global; sequential makes
 //! none of them `[P]` as well; `--parallel=graph` makes all of them `[P]`. Knows no edges and no states.
+//!
+//! Besides, two tasks never run side by side that work on a *contested* path: one over which an attempt of this run was
+//! found to be at odds with another (SPEC 3.2). What tasks name alone is kept apart by the plan's edges.
 
 use crate::plan::{LaneIx, Mode, Plan};
 use crate::task::{Few, TaskIx};
@@ -11,11 +14,16 @@ use foldhash::HashMap;
 /// Tasks of one class are interchangeable for the rule.
 pub(super) type ClassIx = u32;
 
+/// Position of a contested path.
+type PathIx = u32;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Class {
     parallel: bool,
     /// Story lanes; empty means global.
     lanes: Few<LaneIx>,
+    /// Ascending.
+    contested: Few<PathIx>,
 }
 
 impl Class {
@@ -75,9 +83,31 @@ impl Bag {
     }
 }
 
+/// A path over which attempts were at odds.
+#[derive(Clone, Debug)]
+struct Contested {
+    path: String,
+    /// How many work on it now, and how many better ones wait to.
+    running: u32,
+    waiting: u32,
+}
+
+/// A task whose class changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moved {
+    pub(super) task: TaskIx,
+    pub(super) from: ClassIx,
+    pub(super) to: ClassIx,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Overlap {
     classes: Vec<Class>,
+    known: HashMap<Class, ClassIx>,
+    contested: Vec<Contested>,
+    by_path: HashMap<String, PathIx>,
+    /// Who works on which path, made when the first one is contested: most runs see none.
+    works_on: Option<HashMap<String, Vec<TaskIx>>>,
     class_of: Vec<ClassIx>,
     running: Bag,
     /// Better tasks that wait for others to end: nothing that would delay them further may start.
@@ -87,20 +117,77 @@ pub(super) struct Overlap {
 
 impl Overlap {
     pub(super) fn new(plan: &Plan) -> Overlap {
-        let mut classes = Vec::new();
-        let mut known: HashMap<Class, ClassIx> = HashMap::default();
-        let class_of = plan
-            .task_ixs()
-            .map(|task| {
-                let class = class(plan, task);
-                *known.entry(class).or_insert_with_key(|class| {
-                    classes.push(class.clone());
-                    classes.len() as ClassIx - 1
-                })
-            })
-            .collect();
         let bag = || Bag::new(plan.lanes.len());
-        Overlap { classes, class_of, running: bag(), waiting: bag(), waiting_classes: Vec::new() }
+        let mut overlap = Overlap {
+            classes: Vec::new(),
+            known: HashMap::default(),
+            contested: Vec::new(),
+            by_path: HashMap::default(),
+            works_on: None,
+            class_of: Vec::new(),
+            running: bag(),
+            waiting: bag(),
+            waiting_classes: Vec::new(),
+        };
+        overlap.class_of = plan.task_ixs().map(|task| overlap.known_class(class(plan, task))).collect();
+        overlap
+    }
+
+    fn known_class(&mut self, class: Class) -> ClassIx {
+        let Overlap { known, classes, .. } = self;
+        *known.entry(class).or_insert_with_key(|class| {
+            classes.push(class.clone());
+            classes.len() as ClassIx - 1
+        })
+    }
+
+    /// `task` was found to write `path`, at odds with another. From now on nothing that works on it runs beside what
+    /// does. Returns whose class changed; `is_running` tells who runs.
+    ///
+    /// Each task comes to each contested path it works on once, so all calls together take no longer than reading all
+    /// paths does.
+    pub(super) fn contest(
+        &mut self,
+        plan: &Plan,
+        task: TaskIx,
+        path: &str,
+        is_running: impl Fn(TaskIx) -> bool,
+    ) -> Vec<Moved> {
+        let works_on = self.works_on.get_or_insert_with(|| works_on(plan));
+        let own = works_on.entry(path.to_owned()).or_default();
+        if !own.contains(&task) {
+            own.push(task);
+        }
+        let above = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]);
+        let mut tasks: Vec<TaskIx> = above.filter_map(|path| works_on.get(path)).flatten().copied().collect();
+        tasks.sort_unstable();
+        tasks.dedup();
+        let next = self.contested.len() as PathIx;
+        let at = *self.by_path.entry(path.to_owned()).or_insert(next);
+        if at == next {
+            self.contested.push(Contested { path: path.to_owned(), running: 0, waiting: 0 });
+        }
+        tasks.into_iter().filter_map(|task| self.join(task, at, is_running(task))).collect()
+    }
+
+    fn join(&mut self, task: TaskIx, path: PathIx, is_running: bool) -> Option<Moved> {
+        let from = self.class(task);
+        let mut class = self.classes[from as usize].clone();
+        let Err(at) = class.contested.binary_search(&path) else { return None };
+        class.contested.to_mut().insert(at, path);
+        let to = self.known_class(class);
+        self.class_of[task.ix()] = to;
+        if is_running {
+            self.contested[path as usize].running += 1;
+        }
+        Some(Moved { task, from, to })
+    }
+
+    /// A path on which both work, so that they may not at the same time.
+    pub(super) fn contested_by(&self, a: TaskIx, b: TaskIx) -> Option<&str> {
+        let (a, b) = (&self.classes[self.class(a) as usize], &self.classes[self.class(b) as usize]);
+        let path = a.contested.iter().find(|path| b.contested.contains(path))?;
+        Some(&self.contested[*path as usize].path)
     }
 
     pub(super) fn class_count(&self) -> usize {
@@ -112,17 +199,34 @@ impl Overlap {
     }
 
     pub(super) fn start(&mut self, task: TaskIx) {
-        self.running.change(&self.classes[self.class(task) as usize], 1);
+        let class = &self.classes[self.class(task) as usize];
+        self.running.change(class, 1);
+        class.contested.iter().for_each(|path| self.contested[*path as usize].running += 1);
     }
 
     pub(super) fn end(&mut self, task: TaskIx) {
-        self.running.change(&self.classes[self.class(task) as usize], -1);
+        let class = &self.classes[self.class(task) as usize];
+        self.running.change(class, -1);
+        class.contested.iter().for_each(|path| self.contested[*path as usize].running -= 1);
+    }
+
+    /// As it is when nothing runs.
+    pub(super) fn at_rest(&self) -> Overlap {
+        let mut overlap = self.clone();
+        let lanes = overlap.running.by_lane.len();
+        overlap.running = Bag::new(lanes);
+        overlap.contested.iter_mut().for_each(|path| path.running = 0);
+        overlap
     }
 
     /// Whether a task of `class` may start beside what runs and without delaying what waits to run alone.
     pub(super) fn may_start(&self, class: ClassIx) -> bool {
         let class = &self.classes[class as usize];
-        self.running.lets(class) && self.waiting.lets(class)
+        let is_free = |path: &PathIx| {
+            let path = &self.contested[*path as usize];
+            path.running == 0 && path.waiting == 0
+        };
+        self.running.lets(class) && self.waiting.lets(class) && class.contested.iter().all(is_free)
     }
 
     /// Notes that the best task of `class` has to wait. True if so must every task of any class.
@@ -130,13 +234,16 @@ impl Overlap {
         self.waiting_classes.push(class);
         let class = &self.classes[class as usize];
         self.waiting.change(class, 1);
+        class.contested.iter().for_each(|path| self.contested[*path as usize].waiting += 1);
         class.is_global() && !class.parallel
     }
 
     /// Forgets who waits.
     pub(super) fn clear_waiting(&mut self) {
         while let Some(class) = self.waiting_classes.pop() {
-            self.waiting.change(&self.classes[class as usize], -1);
+            let class = &self.classes[class as usize];
+            self.waiting.change(class, -1);
+            class.contested.iter().for_each(|path| self.contested[*path as usize].waiting -= 1);
         }
     }
 
@@ -144,8 +251,20 @@ impl Overlap {
     pub(super) fn conflict(&self, a: TaskIx, b: TaskIx) -> bool {
         let (a, b) = (&self.classes[self.class(a) as usize], &self.classes[self.class(b) as usize]);
         let meet = a.is_global() || b.is_global() || a.lanes.iter().any(|lane| b.lanes.contains(lane));
-        meet && !(a.parallel && b.parallel)
+        let at_odds = a.contested.iter().any(|path| b.contested.contains(path));
+        at_odds || (meet && !(a.parallel && b.parallel))
     }
+}
+
+/// By what tasks name; a directory stands for all below it, which whoever asks looks for from there upwards.
+fn works_on(plan: &Plan) -> HashMap<String, Vec<TaskIx>> {
+    let mut works_on: HashMap<String, Vec<TaskIx>> = HashMap::default();
+    for task in plan.task_ixs() {
+        for file in &plan.task(task).files {
+            works_on.entry(file.path.trim_end_matches('/').to_owned()).or_default().push(task);
+        }
+    }
+    works_on
 }
 
 fn class(plan: &Plan, task: TaskIx) -> Class {
@@ -158,5 +277,5 @@ fn class(plan: &Plan, task: TaskIx) -> Class {
     let in_stories =
         plan.mode == Mode::Stories && lanes.iter().all(|lane| plan.lanes[lane.0 as usize].is_story);
     let lanes = if in_stories { lanes.clone() } else { Few::new() };
-    Class { parallel, lanes }
+    Class { parallel, lanes, contested: Few::new() }
 }

@@ -45,6 +45,25 @@ impl Ready {
         }
     }
 
+    /// A ready task now belongs to another class, perhaps a new one. Linear in the tasks ready in its old class; a class
+    /// changes only when attempts were found to be at odds.
+    pub(super) fn change_class(&mut self, rank: Rank, from: ClassIx, to: ClassIx) {
+        let heap = &mut self.by_class[from as usize];
+        let head = heap.peek().map(|Reverse(rank)| *rank);
+        heap.retain(|Reverse(other)| *other != rank);
+        self.len -= 1;
+        if head == Some(rank) {
+            let next = heap.peek().map(|Reverse(next)| (*next, from));
+            self.replace_head((rank, from), next);
+        }
+        self.push(rank, to);
+    }
+
+    /// There are so many classes now.
+    pub(super) fn make_room(&mut self, classes: usize) {
+        self.by_class.resize(self.by_class.len().max(classes), BinaryHeap::new());
+    }
+
     fn insert_head(&mut self, head: (Rank, ClassIx)) {
         match self.best {
             Some(best) if best < head => {

@@ -1,5 +1,5 @@
 //! Names and contents on disk beyond std: swapping two names, moving without replacing, sharing blocks between
-//! files, and telling libgit2 to sync what it writes.
+//! files, how much room there is, and telling libgit2 to sync what it writes.
 
 use super::check;
 use std::ffi::CString;
@@ -33,16 +33,6 @@ pub fn reflink(from: &File, to: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Bytes that this user may still write on the file system of a path.
-pub fn free_bytes(path: &Path) -> io::Result<u64> {
-    let path = c_path(path)?;
-    // SAFETY: all zero is a valid value of this plain struct.
-    let mut found: libc::statvfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the name is a string and the struct is ours, both live through the call.
-    check(unsafe { libc::statvfs(path.as_ptr(), &raw mut found) })?;
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
-}
-
 /// From now on libgit2 syncs every object and reference before it gives it its name. False if it cannot.
 pub fn sync_git_objects() -> bool {
     // SAFETY: the option takes one int; it only sets a flag that libgit2 reads when it writes.
@@ -53,6 +43,25 @@ pub fn sync_git_objects() -> bool {
             1 as libc::c_int,
         ) == 0
     }
+}
+
+/// Bytes that this user can still write where `path` is.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let path = c_path(path)?;
+    let mut found = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the name lives through the call, and the struct is only read if the call has filled it.
+    let found = unsafe {
+        check(libc::statvfs(path.as_ptr(), found.as_mut_ptr()))?;
+        found.assume_init()
+    };
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Whether this process may make and remove names in a directory.
+pub fn may_write(dir: &Path) -> bool {
+    let Ok(dir) = c_path(dir) else { return false };
+    // SAFETY: the name is a string that lives through the call.
+    unsafe { libc::faccessat(libc::AT_FDCWD, dir.as_ptr(), libc::W_OK | libc::X_OK, libc::AT_EACCESS) == 0 }
 }
 
 fn c_path(path: &Path) -> io::Result<CString> {

@@ -14,14 +14,14 @@ mod shared;
 mod spawn;
 
 pub use beneath::Dir;
-pub use disk::{exchange, free_bytes, reflink, rename_new, sync_git_objects};
+pub use disk::{exchange, free_bytes, may_write, reflink, rename_new, sync_git_objects};
 pub use guard::{GuardHandle, fork_guard};
 pub use landlock::{Held, restrict_thread};
 pub use lease::{Lease, try_lease};
 pub use memory::{expect_memory, keep_memory};
 pub use poll::{
-    Interest, NFS, Ready, Wake, close_all_on_exec, file_system, grow_pipe, is_closed, pipe, poll, read,
-    read_at, terminal_size, try_lock_record,
+    HandedDown, Interest, NEVER_WAIT, NFS, Ready, Wake, close_all_on_exec, file_system, grow_pipe, is_closed,
+    pipe, poll, read, read_at, terminal_size, try_lock_record,
 };
 pub use process::{
     Ended, How, PidFd, adopt_orphans, group_exists, kill, kill_group, mark_descendants, mark_of, own_session,

@@ -3,7 +3,8 @@
 use super::check;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A pipe: the end to read, the end to write. Both close on exec.
@@ -13,6 +14,29 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     unsafe {
         check(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC))?;
         Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
+    }
+}
+
+/// For opening: reads and writes fail where they would have to wait.
+pub const NEVER_WAIT: i32 = libc::O_NONBLOCK;
+
+/// A descriptor that children get under its own number (see [`super::Launcher::handing_down`]).
+#[derive(Clone, Debug)]
+pub struct HandedDown(Arc<OwnedFd>);
+
+impl HandedDown {
+    /// The file behind `fd`, under the first free number from `lowest` on. It closes on exec, but for those it is
+    /// handed down to.
+    pub fn new(fd: &OwnedFd, lowest: RawFd) -> io::Result<HandedDown> {
+        // SAFETY: no memory is involved; on success the descriptor is new and ours.
+        unsafe {
+            let own = check(libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, lowest))?;
+            Ok(HandedDown(Arc::new(OwnedFd::from_raw_fd(own))))
+        }
+    }
+
+    pub fn number(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }
 

@@ -3,7 +3,7 @@
 //! glibc's file actions cost a system call each to make, so they are made once per worker and output descriptor and
 //! kept. Nothing here decides what is run.
 
-use super::Pid;
+use super::{HandedDown, Pid};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char};
 use std::fs::File;
@@ -70,6 +70,8 @@ pub struct Launcher {
     attributes: Attributes,
     null: File,
     dir: Option<CString>,
+    /// What children keep open.
+    kept: Vec<HandedDown>,
     id: u32,
 }
 
@@ -79,7 +81,13 @@ impl Launcher {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let null = File::open("/dev/null")?;
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(Launcher { attributes: Attributes::new()?, null, dir, id })
+        Ok(Launcher { attributes: Attributes::new()?, null, dir, kept: Vec::new(), id })
+    }
+
+    /// Children get these too.
+    #[must_use]
+    pub fn handing_down(self, kept: &[HandedDown]) -> Launcher {
+        Launcher { kept: kept.to_vec(), ..self }
     }
 
     /// Starts `program` in a session of its own: input from nowhere, output and errors to `out`, default signals.
@@ -96,7 +104,8 @@ impl Launcher {
             scratch.point(arguments, environment);
             match dir {
                 Some(dir) => {
-                    let actions = Actions::new(self.null.as_raw_fd(), out.as_raw_fd(), Some(dir))?;
+                    let actions =
+                        Actions::new(self.null.as_raw_fd(), out.as_raw_fd(), Some(dir), &self.kept)?;
                     self.spawn(program, &actions, scratch)
                 }
                 None => {
@@ -155,7 +164,7 @@ impl Scratch {
         if self.actions.len() >= 16 {
             self.actions.clear();
         }
-        let actions = Actions::new(launcher.null.as_raw_fd(), out, launcher.dir.as_deref())?;
+        let actions = Actions::new(launcher.null.as_raw_fd(), out, launcher.dir.as_deref(), &launcher.kept)?;
         self.actions.push((launcher.id, out, actions));
         Ok(self.actions.len() - 1)
     }
@@ -201,7 +210,7 @@ impl Drop for Attributes {
 struct Actions(libc::posix_spawn_file_actions_t);
 
 impl Actions {
-    fn new(null: RawFd, out: RawFd, dir: Option<&CStr>) -> io::Result<Actions> {
+    fn new(null: RawFd, out: RawFd, dir: Option<&CStr>, kept: &[HandedDown]) -> io::Result<Actions> {
         let mut raw = MaybeUninit::<libc::posix_spawn_file_actions_t>::uninit();
         // SAFETY: initialised first; from then on `Actions` owns it and destroys it also when a step fails.
         let mut actions = unsafe {
@@ -214,7 +223,9 @@ impl Actions {
             if let Some(dir) = dir {
                 verdict(libc::posix_spawn_file_actions_addchdir_np(raw, dir.as_ptr()))?;
             }
-            for (from, to) in [(null, 0), (out, 1), (out, 2)] {
+            // Onto itself: then it does not close on exec.
+            let kept = kept.iter().map(|fd| (fd.number(), fd.number()));
+            for (from, to) in [(null, 0), (out, 1), (out, 2)].into_iter().chain(kept) {
                 verdict(libc::posix_spawn_file_actions_adddup2(raw, from, to))?;
             }
         }

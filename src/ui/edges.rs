@@ -1,6 +1,7 @@
 //! Edges of a plan as people think of them: from task to task, gates looked through, with the reason in words.
 
 use crate::plan::graph::{Edge, NodeIx};
+use crate::plan::observed::Sighting;
 use crate::plan::{EdgeKind, Plan, Reason};
 use crate::task::{Task, TaskIx};
 use crate::text::safe;
@@ -51,6 +52,9 @@ fn walk(plan: &Plan, task: TaskIx, step: impl Fn(NodeIx) -> Vec<(NodeIx, Edge)>)
 pub fn explain(plan: &Plan, earlier: TaskIx, later: TaskIx, reason: Reason, line: u32) -> String {
     let (first, second) = (plan.task(earlier), plan.task(later));
     let id = safe(first.id.as_str());
+    if let Some(seen) = plan.sighting(earlier, later).filter(|_| reason == Reason::File) {
+        return sighted(seen, &id, &safe(second.id.as_str()));
+    }
     let words = match reason {
         Reason::Explicit => format!("its line names {id}"),
         Reason::Field => format!("its dependencies name {id}"),
@@ -79,6 +83,26 @@ pub fn explain(plan: &Plan, earlier: TaskIx, later: TaskIx, reason: Reason, line
         Reason::Group => "a group is done when all in it are".to_owned(),
     };
     if line == 0 { words } else { format!("{words} (line {line})") }
+}
+
+/// What no line says has no line.
+fn sighted(seen: &Sighting, first: &str, then: &str) -> String {
+    let path = safe(&seen.path);
+    match (seen.by_first.as_deref().map(safe), seen.by_then.as_deref().map(safe)) {
+        (Some(a), Some(b)) if a == b => {
+            format!("{first} and {then} were both seen to write `{path}` in run {a}")
+        }
+        (Some(a), Some(b)) => {
+            format!("{first} was seen to write `{path}` in run {a}, {then} in run {b}")
+        }
+        (Some(run), None) => format!("{first} was seen to write `{path}` in run {run}, which {then} names"),
+        (None, run) => {
+            format!(
+                "{then} was seen to write `{path}` in run {}, which {first} names",
+                run.unwrap_or_default()
+            )
+        }
+    }
 }
 
 fn phase(plan: &Plan, task: &Task) -> Option<String> {

@@ -237,6 +237,9 @@ pub fn obstacle_words(plan: &Plan, task: TaskIx, obstacle: &Obstacle, now: Elaps
         Obstacle::Held { by } => {
             format!("the file was edited: {} comes after it now but already runs", id(by))
         }
+        Obstacle::Contested { path, with } => {
+            format!("{} runs and works on `{}`, over which attempts were at odds", id(with), safe(path))
+        }
         Obstacle::Overlap { with } => {
             let ids: Vec<String> = with.iter().map(id).collect();
             format!("the mode does not let it run beside {}", some_of(&ids, 5))

@@ -4,6 +4,7 @@
 mod blocks;
 mod bounds;
 mod guard;
+mod jobserver;
 mod measure;
 pub(crate) mod orphans;
 mod races;

@@ -5,6 +5,7 @@ mod escapes;
 mod expiring;
 mod histories;
 mod integrating;
+mod keeping;
 mod merging;
 mod restoring;
 mod saving;

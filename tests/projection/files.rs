@@ -4,9 +4,13 @@ use super::run::Run;
 use super::stories::{interrupted, parallel, partial, resumed, serial};
 use insta::assert_snapshot;
 use serde_json::Value;
+use specter::event::{Conflict, Event, EventKind, Merge, TaskRef};
+use specter::plan::observed::title_mark;
 use specter::projection::{
     Content, Moment, Projections, context, history, log, memory, metrics, schema, session, speckit, status,
 };
+use specter::task::TaskId;
+use std::time::Duration;
 
 #[test]
 fn the_log_tells_a_run_line_by_line() {
@@ -169,7 +173,7 @@ fn runs() -> [(&'static str, Run); 5] {
 // ── schemas ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Whether `value` has the shape that `schema` gives: types, required and known properties, all the way down.
-fn check(root: &Value, schema: &Value, value: &Value, path: &str) -> Result<(), String> {
+pub(crate) fn check(root: &Value, schema: &Value, value: &Value, path: &str) -> Result<(), String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = root.pointer(reference.trim_start_matches('#')).ok_or(format!("{path}: {reference}"))?;
         return check(root, target, value, path);
@@ -331,4 +335,60 @@ fn history_stays_as_long_as_there_are_tasks() {
         assert!(text.lines().count() <= 208);
     }
     assert_eq!(history::estimates(&text, &run.plan.file).by_task.len(), 8);
+}
+
+#[test]
+fn history_tells_what_tasks_were_seen_to_write() {
+    let run = resumed();
+    let task = |id: &str| TaskRef { ix: TaskRef::UNRESOLVED, id: TaskId::new(id) };
+    let conflict = |path: &str| Conflict { path: path.to_owned(), ..Conflict::default() };
+    let many: Vec<String> =
+        (0..500).map(|n| format!("generated/{n}")).chain(["Cargo.lock".to_owned()]).collect();
+    let happened = [
+        EventKind::Conflicted {
+            task: task("T001"),
+            attempt: 1,
+            conflicts: vec![conflict("src/a"), conflict("yarn.lock")],
+        },
+        EventKind::Integrated {
+            task: task("T001"),
+            attempt: 2,
+            merge: Box::new(Merge {
+                files: vec!["src/b".to_owned(), "src/a".to_owned()],
+                ..Merge::default()
+            }),
+        },
+        EventKind::Integrated {
+            task: task("T002"),
+            attempt: 1,
+            merge: Box::new(Merge { files: many, ..Merge::default() }),
+        },
+    ];
+    // As if it had happened at the beginning of the run.
+    let seen = happened.into_iter().map(|kind| Event { seq: 2, at: Duration::ZERO, kind });
+    let events: Vec<Event> =
+        run.events[..1].iter().cloned().chain(seen).chain(run.events[1..].iter().cloned()).collect();
+    let (mut projections, summary) = Projections::resumed(&run.plan, &events, false);
+    let writes = projections.due(&run.plan, &summary, Moment::Rest);
+    let lines = writes.iter().find(|write| write.place.path().ends_with("history.ndjson")).unwrap();
+    let mut text = lines.content.onto(None);
+    let file = "specs/001-auth/tasks.md";
+    let observed = history::observed(&text, file);
+    let told: Vec<(&str, usize)> =
+        observed.iter().map(|seen| (seen.task.as_str(), seen.files.len())).collect();
+    assert_eq!(told, [("T001", 2), ("T002", 64)]);
+    assert_eq!(observed[0].files, ["src/a", "src/b"]);
+    assert_eq!(observed[0].title, title_mark(&run.plan.tasks[0].title));
+    assert_eq!(observed[0].run, summary.info.run);
+    assert!(history::observed(&text, "specs/002-other/tasks.md").is_empty());
+    // Runs in which nothing is seen take nothing back, however many there are.
+    for n in 0..300 {
+        let (mut projections, _) = Projections::resumed(&run.plan, &run.events, false);
+        let plain = projections.due(&run.plan, &summary, Moment::Rest);
+        let plain = plain.iter().find(|write| write.place.path().ends_with("history.ndjson")).unwrap();
+        let Content::History(lines) = &plain.content else { panic!("lines") };
+        text = history::appended(&text, &lines.replace("\"run\":\"", &format!("\"run\":\"{n}")));
+    }
+    assert!(text.lines().count() < 260);
+    assert_eq!(history::observed(&text, file), observed);
 }

@@ -42,6 +42,7 @@ pub(crate) fn plan(mode: Mode, text: &str) -> Plan {
         checkpoints: Vec::new(),
         ignored: Vec::new(),
         graph: Graph::new(tasks.len(), tasks.len(), Vec::new()),
+        sightings: Vec::new(),
         tick: 'x',
         tasks,
     }

@@ -2,7 +2,8 @@
 
 use crate::schedule::fixture::File;
 use specter::event::{
-    AttemptOutcome, AttemptReport, Event, EventKind, FailureClass, RunInfo, RunOutcome, Stop, Verdict,
+    AttemptOutcome, AttemptReport, Conflict, Event, EventKind, FailureClass, RunInfo, RunOutcome, Stop,
+    TaskRef, Verdict,
 };
 use specter::history::{History, Settled};
 use specter::plan::{LeftOut, Mode, Role};
@@ -614,4 +615,70 @@ fn what_is_freed_by_an_edit_has_no_new_budget_after_a_resume() {
     edited(&mut run, |file| file.line_mut("T1").unwrap().role = Role::Done);
     let history = History::from_events(&run.journal);
     assert_eq!(history.task(&TaskId::new(&first)).spent(), 1, "the attempt before it was blocked counts");
+}
+
+/// T2 runs, and then T3, which names `f3`. T1, beside one of them, is at odds over `path` and is to be tried again.
+fn at_odds(beside: &str, path: &str) -> Run {
+    let mut file = File::new(Mode::Graph);
+    file.task("T1", &[]);
+    file.task("T2", &[]);
+    file.task("T3", &["T2"]).files = vec![3];
+    let mut run = Run::new(file, limits(2));
+    assert_eq!(run.running(), ["T2", "T1"]);
+    if beside == "T3" {
+        run.succeed("T2");
+        assert_eq!(run.running(), ["T3", "T1"], "nobody knew");
+    }
+    let task = TaskRef { ix: run.ix("T1"), id: TaskId::new("T1") };
+    let conflicts = vec![Conflict { path: path.to_owned(), ..Conflict::default() }];
+    let event = run.scheduler.stamp(run.now, EventKind::Conflicted { task, attempt: 1, conflicts });
+    run.journal.push(event);
+    run.fail("T1", FailureClass::Conflict);
+    run
+}
+
+#[test]
+fn a_task_at_odds_over_a_file_is_tried_again_beside_nobody_who_names_it() {
+    let mut run = at_odds("T3", "f3");
+    run.wake();
+    assert_eq!(run.running(), ["T3"]);
+    let with = run.ix("T3");
+    let why = run.scheduler.explain(run.ix("T1")).obstacles;
+    assert_eq!(why, [Obstacle::Contested { path: "f3".to_owned(), with }]);
+    run.succeed("T3");
+    assert_eq!(run.running(), ["T1"]);
+    run.succeed("T1");
+    assert_eq!(run.outcome(), Some(RunOutcome::AllDone));
+}
+
+#[test]
+fn who_names_the_file_waits_for_the_task_that_was_at_odds_over_it() {
+    let mut run = at_odds("T2", "f3");
+    run.wake();
+    assert_eq!(run.running(), ["T2", "T1"]);
+    run.succeed("T2");
+    assert_eq!(run.running(), ["T1"]);
+    run.succeed("T1");
+    assert_eq!(run.running(), ["T3"]);
+}
+
+#[test]
+fn a_resume_and_an_edit_remember_who_was_at_odds() {
+    let mut run = at_odds("T3", "f3").resume();
+    assert_eq!(run.running().len(), 1, "{:?}", run.running());
+    run.file.task("T5", &[]).role = Role::Done;
+    let decision = run.scheduler.replan(run.now, Arc::new(run.file.plan()));
+    run.journal.extend(decision.events);
+    run.scheduler.check();
+    assert_eq!(run.running().len(), 1, "{:?}", run.running());
+}
+
+#[test]
+fn a_directory_stands_for_the_files_in_it_that_attempts_are_at_odds_over() {
+    let beside = |path: &str| {
+        let mut run = at_odds("T3", path);
+        run.wake();
+        run.running().len()
+    };
+    assert_eq!(["f3/deep/x", "f33", "other/f3"].map(beside), [1, 2, 2]);
 }

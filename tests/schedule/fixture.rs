@@ -264,6 +264,7 @@ impl File {
             checkpoints: Vec::new(),
             ignored: Vec::new(),
             graph,
+            sightings: Vec::new(),
             tick: 'x',
         }
     }

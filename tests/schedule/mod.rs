@@ -104,6 +104,11 @@ fn clocks_that_jump_change_nothing_but_the_time() {
 }
 
 #[test]
+fn what_was_at_odds_never_runs_side_by_side_again() {
+    play(Weather { conflicts: true, crashes: true, edits: true, ..Weather::default() }, |_, _| {});
+}
+
+#[test]
 fn all_of_it_at_once() {
     let weather = Weather {
         interrupts: true,
@@ -112,6 +117,7 @@ fn all_of_it_at_once() {
         edits: true,
         budgets: true,
         clock: true,
+        conflicts: true,
         one_session: false,
     };
     play(weather, |_, _| {});

@@ -6,8 +6,8 @@ use crate::schedule::fixture::File;
 use crate::schedule::oracle::{self, Seen, Tally};
 use fastrand::Rng;
 use specter::event::{
-    AttemptOutcome, AttemptReport, Counts, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome,
-    SkipReason, Stop,
+    AttemptOutcome, AttemptReport, Conflict, Counts, Elapsed, Event, EventKind, FailureClass, RunInfo,
+    RunOutcome, SkipReason, Stop,
 };
 use specter::history::History;
 use specter::plan::{LeftOut, Plan, Role};
@@ -28,6 +28,8 @@ pub(crate) struct Weather {
     pub(crate) budgets: bool,
     /// The machine sleeps for hours, and a report comes with a time before the last one's.
     pub(crate) clock: bool,
+    /// Attempts are found to be at odds over files.
+    pub(crate) conflicts: bool,
     /// Only one session, however it ends.
     pub(crate) one_session: bool,
 }
@@ -85,6 +87,8 @@ pub(crate) struct World {
     fail_fast: bool,
     edited: bool,
     over: Option<RunOutcome>,
+    /// Over which files attempts of which task were at odds.
+    contested: BTreeSet<(String, String)>,
     /// How to take back the last attempt's end, should its record be lost.
     undo: Option<Undo>,
     /// One seed is played again, to be looked at.
@@ -144,6 +148,7 @@ impl World {
             fail_fast: false,
             edited: false,
             over: None,
+            contested: BTreeSet::new(),
             undo: None,
             aloud: std::env::var_os("SPECTER_SEED").is_some(),
             edits: weather.edits,
@@ -196,6 +201,9 @@ impl World {
                 return self.check_end(&scheduler);
             }
             self.tick_some(&mut scheduler);
+            if self.weather.conflicts {
+                self.conflict(&mut scheduler);
+            }
             input = self.next(&scheduler);
         }
     }
@@ -477,7 +485,7 @@ impl World {
         for other in self.running.values() {
             assert!(!other.removed, "{id} starts beside a removed task");
             let other = self.plan.find(&other.id).unwrap();
-            assert!(oracle::may_overlap(&self.plan, task, other), "{id} must not overlap {}", other.0);
+            assert!(self.may_overlap(task, other), "{id} must not overlap {}", other.0);
             assert!(!oracle::share_a_file(&self.plan, task, other), "{id} shares a file with {}", other.0);
         }
         assert!(matches!(scheduler.state(task), TaskState::Running { attempt: n } if n == attempt));
@@ -559,6 +567,47 @@ impl World {
             assert_eq!(event.seq, self.journal.len() as u64 + 1);
             self.journal.push(event);
         }
+    }
+
+    /// Now and then a running attempt is found to be at odds with others, or with a person.
+    fn conflict(&mut self, scheduler: &mut Scheduler) {
+        if self.rng.u8(..6) > 0 {
+            return;
+        }
+        let running: Vec<String> = self
+            .running
+            .values()
+            .filter(|running| !running.removed)
+            .map(|running| running.id.clone())
+            .collect();
+        let Some(id) = self.rng.choice(running) else { return };
+        let Some(ix) = self.plan.find(&id) else { return };
+        let paths: Vec<String> =
+            (0..self.rng.usize(1..3)).map(|_| format!("f{}", self.rng.u32(..14))).collect();
+        self.contested.extend(paths.iter().map(|path| (id.clone(), path.clone())));
+        let conflicts = paths.into_iter().map(|path| Conflict { path, ..Conflict::default() }).collect();
+        let task = specter::event::TaskRef { ix, id: TaskId::new(&id) };
+        let event = scheduler.stamp(self.now, EventKind::Conflicted { task, attempt: 1, conflicts });
+        assert_eq!(event.seq, self.journal.len() as u64 + 1);
+        self.journal.push(event);
+        scheduler.check();
+    }
+
+    /// Whether both work on a file over which some attempt was at odds, as far as lines and conflicts tell.
+    fn at_odds(&self, a: TaskIx, b: TaskIx) -> bool {
+        let works_on = |task: TaskIx, path: &String| {
+            let task = self.plan.task(task);
+            task.files.iter().any(|file| file.path == *path)
+                || self.contested.contains(&(task.id.to_string(), path.clone()))
+        };
+        // Of a task that the file no longer has nothing is remembered that would concern others.
+        let told = self.contested.iter().filter(|(id, _)| self.plan.find(id).is_some());
+        let mut paths = told.map(|(_, path)| path);
+        paths.any(|path| works_on(a, path) && works_on(b, path))
+    }
+
+    fn may_overlap(&self, a: TaskIx, b: TaskIx) -> bool {
+        oracle::may_overlap(&self.plan, a, b) && !self.at_odds(a, b)
     }
 
     /// Boxes follow the record also when the process died before it could tick them.
@@ -749,15 +798,14 @@ impl World {
         let ready: Vec<TaskIx> =
             self.plan.runnable().filter(|t| matches!(scheduler.state(*t), TaskState::Ready { .. })).collect();
         let better = |a, b| oracle::better(&self.plan, &self.failed_before, a, b);
-        let hindered = |task| running.iter().any(|other| !oracle::may_overlap(&self.plan, task, *other));
-        let gives_way = |task| {
-            ready.iter().any(|other| better(*other, task) && !oracle::may_overlap(&self.plan, *other, task))
-        };
+        let hindered = |task| running.iter().any(|other| !self.may_overlap(task, *other));
+        let gives_way =
+            |task| ready.iter().any(|other| better(*other, task) && !self.may_overlap(*other, task));
         for action in &decision.actions {
             let Action::Start { task: started, .. } = action else { continue };
             for waiting in ready.iter().filter(|waiting| better(**waiting, *started)) {
                 assert!(hindered(*waiting) || gives_way(*waiting), "a better task was passed over");
-                assert!(oracle::may_overlap(&self.plan, *waiting, *started), "a better task was delayed");
+                assert!(self.may_overlap(*waiting, *started), "a better task was delayed");
             }
         }
         if running.len() as u32 >= self.jobs {

@@ -75,6 +75,7 @@ pub(crate) fn plan(tasks: &[(&str, &str)]) -> Plan {
         lanes: vec![Lane { name: "Setup".to_owned(), is_story: false }],
         checkpoints: Vec::new(),
         ignored: Vec::new(),
+        sightings: Vec::new(),
         tick: 'x',
         tasks,
     }

@@ -1,0 +1,326 @@
+//! Where attempts work: in the project, or each in a working tree of its own whose changes then become part of the
+//! project's files. Also when the project's files are saved as a whole.
+//!
+//! Order is the promise: what an attempt left is saved before it is judged, nothing is integrated that was not checked
+//! as it will be, and a working tree is given back only with the proof that all of it is kept. Knows no scheduler:
+//! what happened goes to the hub as events, what came of it is in the attempt's report.
+
+use super::escapes::{Watch, Window};
+use super::hub::Hub;
+use super::integrate::{Merging, Turn};
+use super::unix_words;
+use crate::event::{AttemptOutcome, AttemptReport, EventKind, FailureClass, NoteLevel, TaskRef};
+use crate::exec::{Attempt, Executor, OutputObserver, StopHandle, Workspace};
+use crate::fs::shown;
+use crate::git::{self, Carried, Carry, Error, Git, How, Owner, Removal, Saved, Worktree};
+use crate::task::TaskId;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The repository that the project is in, opened for this run.
+pub struct Repository {
+    pub git: Git,
+    /// From the repository's root to the project; empty if they are the same.
+    pub below: PathBuf,
+    /// None: attempts work in the project.
+    pub trees: Option<Trees>,
+}
+
+impl Repository {
+    /// Where the project lies in it, with a slash at its end; nothing at its root.
+    pub(super) fn within(&self) -> String {
+        let below = unix_words(&self.below);
+        if below.is_empty() { below } else { format!("{below}/") }
+    }
+}
+
+/// Working trees for attempts.
+pub struct Trees {
+    pub pool: git::Pool,
+    /// What git ignores and every working tree needs.
+    pub carry: Vec<Carry>,
+    /// So many idle ones are kept for the next run.
+    pub keep: usize,
+    pub user: User,
+}
+
+/// Who else changes files while the run goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum User {
+    /// Somebody, if another program works in the project.
+    #[default]
+    Unknown,
+    /// The user does: what changes is theirs.
+    Works,
+    /// Nobody: what changes, an attempt did.
+    Sleeps,
+}
+
+/// At most this share of a run's time goes to saving the project's files after tasks that work in it.
+const SHARE: u32 = 20;
+
+pub(super) struct Workspaces {
+    repository: Option<Opened>,
+}
+
+pub(super) struct Opened {
+    pub(super) owner: Owner,
+    below: PathBuf,
+    pub(super) trees: Option<OpenedTrees>,
+    started: Instant,
+    spent: Mutex<Duration>,
+}
+
+pub(super) struct OpenedTrees {
+    pool: git::Pool,
+    carry: Vec<Carry>,
+    keep: usize,
+    pub(super) merging: Merging,
+    pub(super) watch: Watch,
+}
+
+/// One attempt, as everything here needs it.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub(super) hub: &'a Hub,
+    pub(super) executor: &'a Executor,
+    pub(super) observer: &'a dyn OutputObserver,
+    pub(super) stop: &'a StopHandle,
+    pub(super) attempt: Attempt<'a>,
+}
+
+impl Work<'_> {
+    pub(super) fn task_ref(&self) -> TaskRef {
+        TaskRef { ix: self.attempt.ix, id: self.attempt.task.id.clone() }
+    }
+
+    pub(super) fn whose(&self) -> git::Attempt {
+        git::Attempt { task: self.attempt.task.id.to_string(), number: self.attempt.number }
+    }
+
+    pub(super) fn record(&self, kind: EventKind) {
+        self.hub.record(vec![kind]);
+    }
+
+    pub(super) fn warn(&self, text: String) {
+        self.record(EventKind::Note { level: NoteLevel::Warn, text });
+    }
+}
+
+/// A working tree with the proof of what it held when it was last saved.
+pub(super) struct Held {
+    pub(super) worktree: Worktree,
+    pub(super) workspace: Workspace,
+    pub(super) saved: Arc<Saved>,
+}
+
+impl Workspaces {
+    pub(super) fn start(repository: Option<Repository>, session: &str) -> io::Result<Workspaces> {
+        let Some(Repository { git, below, trees }) = repository else {
+            return Ok(Workspaces { repository: None });
+        };
+        let root = git.root().to_owned();
+        let trees = trees.map(|Trees { pool, carry, keep, user }| OpenedTrees {
+            pool,
+            carry,
+            keep,
+            merging: Merging::default(),
+            watch: Watch::new(user, session, &root),
+        });
+        let owner = Owner::start(git)?;
+        let opened = Opened { owner, below, trees, started: Instant::now(), spent: Mutex::default() };
+        Ok(Workspaces { repository: Some(opened) })
+    }
+
+    /// Whether files are saved at the moments that have a name.
+    pub(super) fn saves(&self) -> bool {
+        self.repository.is_some()
+    }
+
+    /// Runs an attempt. As long as the turn is held, nothing else becomes part of the project's files.
+    pub(super) fn run(&self, work: &Work<'_>) -> (AttemptReport, Option<Turn<'_>>) {
+        match &self.repository {
+            Some(opened) if opened.trees.is_some() => opened.run_in_tree(work),
+            _ => (work.executor.run(&work.attempt, work.stop, work.observer), None),
+        }
+    }
+
+    /// Saves the project's files under these names. `must`: whatever it takes; else only while that is little beside
+    /// what the run takes.
+    pub(super) fn save(&self, hub: &Hub, names: Vec<String>, must: bool) {
+        let Some(opened) = &self.repository else { return };
+        let must = must || opened.trees.is_some();
+        for name in names {
+            if must || opened.has_time() {
+                opened.save(hub, name);
+            }
+        }
+    }
+
+    /// For the end of a run: working trees that will not be used again go.
+    pub(super) fn finish(&self) -> Vec<String> {
+        let Some(Opened { owner, trees: Some(trees), .. }) = &self.repository else { return Vec::new() };
+        let (pool, keep) = (trees.pool.clone(), trees.keep);
+        match owner.ask(move |git| git.collect_garbage(&pool, keep)) {
+            Ok(_) => Vec::new(),
+            Err(error) => {
+                vec![format!("working trees that are not needed any more were not removed: {error}")]
+            }
+        }
+    }
+}
+
+impl Opened {
+    fn run_in_tree(&self, work: &Work<'_>) -> (AttemptReport, Option<Turn<'_>>) {
+        let (worktree, carried) = match self.lease(work) {
+            Ok(leased) => leased,
+            Err(error) => return (not_isolated(&error), None),
+        };
+        let workspace = self.workspace(&worktree);
+        work.record(leased(work, &worktree, &carried));
+        let attempt = Attempt { workspace: Some(&workspace), ..work.attempt };
+        let window = Window::open();
+        let mut report = work.executor.run(&attempt, work.stop, work.observer);
+        let saved = match self.save_attempt(&worktree, work.whose()) {
+            Ok(saved) => Arc::new(saved),
+            // It stays leased: what is in it is saved at the next start.
+            Err(error) => {
+                let what =
+                    format!("its working tree `{}` could not be saved: {error}", shown(worktree.root()));
+                return (not_integrated(report, FailureClass::Transient, what), None);
+            }
+        };
+        work.record(saved_event(work, &saved));
+        let mut held = Held { worktree, workspace, saved };
+        let mut turn = None;
+        if report.outcome.is_success() {
+            (report, turn) = self.integrate(work, &mut held, report, window);
+        } else if let Some(trees) = &self.trees {
+            trees.watch.told(self, work, window);
+        }
+        self.give_back(work, held);
+        (report, turn)
+    }
+
+    fn lease(&self, work: &Work<'_>) -> Result<(Worktree, Vec<Carried>), Error> {
+        let Some(trees) = &self.trees else { return Err(Error::OwnerGone) };
+        let (pool, carry, whose) = (trees.pool.clone(), trees.carry.clone(), work.whose());
+        trees.watch.begin(self)?;
+        self.owner.ask(move |git| {
+            let tip = git.tip()?;
+            git.lease(&pool, tip, &whose, &carry)
+        })
+    }
+
+    fn workspace(&self, worktree: &Worktree) -> Workspace {
+        let dir = if self.below.as_os_str().is_empty() {
+            worktree.root().to_owned()
+        } else {
+            worktree.root().join(&self.below)
+        };
+        Workspace { dir, writable: vec![worktree.root().to_owned(), worktree.git_dir()] }
+    }
+
+    pub(super) fn save_attempt(&self, worktree: &Worktree, whose: git::Attempt) -> Result<Saved, Error> {
+        let worktree = worktree.clone();
+        self.owner.ask(move |git| git.save_attempt(&worktree, &whose))
+    }
+
+    /// What cannot be given back stays as it is, and is looked at again at the next start.
+    fn give_back(&self, work: &Work<'_>, held: Held) {
+        let Held { worktree, saved, .. } = held;
+        let root = worktree.root().to_owned();
+        let result = match self.try_give_back(&worktree, &saved) {
+            // Somebody still wrote there after it was saved: once more.
+            Err(Error::ChangedSince { .. }) => self
+                .save_attempt(&worktree, work.whose())
+                .and_then(|saved| self.try_give_back(&worktree, &Arc::new(saved))),
+            result => result,
+        };
+        match result {
+            // Of what could not be saved the event told.
+            Ok(Removal::Idle | Removal::Kept(_)) => {}
+            Err(error) => work.warn(format!("the working tree `{}` stays as it is: {error}", shown(&root))),
+        }
+    }
+
+    fn try_give_back(&self, worktree: &Worktree, saved: &Arc<Saved>) -> Result<Removal, Error> {
+        let (worktree, saved) = (worktree.clone(), Arc::clone(saved));
+        self.owner.ask(move |git| git.give_back(worktree, &saved))
+    }
+
+    fn has_time(&self) -> bool {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) * SHARE <= self.started.elapsed()
+    }
+
+    fn save(&self, hub: &Hub, name: String) {
+        let started = Instant::now();
+        let (done, title) = (hub.done(), name.clone());
+        let saved = self.owner.ask(move |git| git.checkpoint(&title));
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) += started.elapsed();
+        hub.record(vec![match saved {
+            Ok(saved) => {
+                let reference = Some(saved.reference().to_owned());
+                EventKind::CheckpointCreated { name, done, reference }
+            }
+            Err(error) => EventKind::Note {
+                level: NoteLevel::Warn,
+                text: format!("the files could not be saved as `{name}`: {error}"),
+            },
+        }]);
+    }
+}
+
+fn leased(work: &Work<'_>, worktree: &Worktree, carried: &[Carried]) -> EventKind {
+    let how = |how: Option<How>| match how {
+        Some(How::Reflink) => "reflink",
+        Some(How::HardLink) => "hard links",
+        Some(How::Symlink) => "symlink",
+        Some(How::Copy | How::Auto) => "copy",
+        None => "left behind",
+    };
+    EventKind::WorktreeLeased {
+        task: work.task_ref(),
+        attempt: work.attempt.number,
+        path: unix_words(worktree.root()),
+        base: worktree.base().to_string(),
+        carried: carried.iter().map(|c| format!("{}: {}", unix_words(&c.path), how(c.how))).collect(),
+    }
+}
+
+fn saved_event(work: &Work<'_>, saved: &Saved) -> EventKind {
+    EventKind::AttemptSaved {
+        task: work.task_ref(),
+        attempt: work.attempt.number,
+        reference: saved.reference().to_owned(),
+        commit: saved.commit().to_string(),
+        left_out: saved
+            .left_out()
+            .iter()
+            .map(|out| format!("{}: {}", unix_words(&out.path), out.why))
+            .collect(),
+    }
+}
+
+/// Never a silent fallback: who asked for a working tree of its own gets one or fails.
+fn not_isolated(error: &Error) -> AttemptReport {
+    AttemptReport {
+        outcome: AttemptOutcome::StartFailed(format!("no working tree could be made: {error}")),
+        class: Some(FailureClass::Transient),
+        rule: Some("failing to isolate fails the attempt".to_owned()),
+        ..AttemptReport::default()
+    }
+}
+
+/// The work ended well and is not part of the project's files.
+pub(super) fn not_integrated(report: AttemptReport, class: FailureClass, rule: String) -> AttemptReport {
+    let outcome = if report.outcome.is_success() { AttemptOutcome::NotIntegrated } else { report.outcome };
+    AttemptReport { outcome, class: Some(class), rule: Some(rule), verified: false, ..report }
+}
+
+/// Whose an event of a conflict is.
+pub(super) fn task_id(attempt: &git::Attempt) -> TaskId {
+    TaskId::new(&attempt.task)
+}
