@@ -59,7 +59,7 @@ impl Git {
         })
     }
 
-    /// What single files may take to be kept.
+    /// What single files may take to be kept, and what must stay free.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Git {
         self.limits = limits;
