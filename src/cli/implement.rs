@@ -134,12 +134,16 @@ impl<'a> Session<'a> {
     fn take_up_files(&self, run: &RunId, loaded: &mut Loaded) -> Result<(), Error> {
         let Some((store, lock)) = &self.held else { return Ok(()) };
         let used = |event: &crate::event::Event| matches!(event.kind, EventKind::WorktreeLeased { .. });
-        if !loaded.events.iter().any(used) {
+        let config = &self.loaded.config;
+        // What is in the repository tells, not the record: it may have been cut off before it says so.
+        let mut git = match workspace::open(config, &self.target, store, run, &self.clock) {
+            Ok(git) => git,
+            Err(error) if loaded.events.iter().any(used) => return Err(workspace::failed(&error)),
+            Err(_) => return Ok(()),
+        };
+        if !git.has_tip().map_err(|error| workspace::failed(&error))? {
             return Ok(());
         }
-        let config = &self.loaded.config;
-        let mut git = workspace::open(config, &self.target, store, run, &self.clock)
-            .map_err(|error| workspace::failed(&error))?;
         let pool = workspace::pool(config, &git)?;
         let tasks = stage::read(&self.target).map(|file| file.document.tasks).unwrap_or_default();
         let taken = driver::take_up_files(&mut git, Some(&pool), &tasks, &loaded.events)

@@ -39,7 +39,7 @@ pub use merge::{Conflict, ConflictKind, Hunk};
 pub use names::{Attempt, Run};
 pub use owner::Owner;
 pub use preview::Preview;
-pub use repo::Git;
+pub use repo::{Git, root_of};
 pub use restore::{Checkpoint, Restored};
 pub use save::{Limits, Saved};
 pub use show::{FileChange, How as Changed, Kept, Unmatched, keeps_anything};

@@ -16,3 +16,4 @@ mod scale;
 mod scenarios;
 mod secrets;
 mod signals;
+mod worktrees;
