@@ -11,6 +11,7 @@ mod jobserver;
 mod kill;
 mod landlock;
 mod observed;
+mod rollbacks;
 pub(crate) mod sandbox;
 mod scale;
 mod scenarios;
