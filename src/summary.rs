@@ -201,13 +201,13 @@ impl Summary {
             EventKind::RunResumed { started, jobs, .. } => self.resume(plan, *started, *jobs),
             _ => {}
         }
-        let at = match &event.kind {
-            // When the session is over: that it lasted until now is not true.
-            EventKind::RolledBack { .. } => {
-                self.late = event.at.as_millis() as u64;
-                self.late
-            }
-            _ => self.advance(event.at),
+        // When the session is over: that it lasted until now is not true.
+        let is_late = self.outcome().is_some() || matches!(event.kind, EventKind::RolledBack { .. });
+        let at = if is_late {
+            self.late = self.late.max(event.at.as_millis() as u64);
+            self.late
+        } else {
+            self.advance(event.at)
         };
         match &event.kind {
             EventKind::RunStarted { .. }

@@ -85,6 +85,11 @@ impl Git {
         self
     }
 
+    /// Said before each effect of whoever works with the repository, so that tests can stop there too.
+    pub fn next_step(&self) -> Result<(), Error> {
+        self.steps.next()
+    }
+
     /// The user's working tree.
     pub fn root(&self) -> &Path {
         &self.root
