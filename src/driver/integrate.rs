@@ -85,7 +85,7 @@ impl Opened {
 
     fn integrate_onto(
         &self,
-        tip: git2::Oid,
+        tip: git::Oid,
         held: &Held,
         made: &Arc<git::Saved>,
     ) -> Result<Option<Outcome>, Error> {
@@ -98,7 +98,7 @@ impl Opened {
         &self,
         work: &Work<'_>,
         held: &mut Held,
-        merged: git2::Oid,
+        merged: git::Oid,
     ) -> Result<AttemptReport, Error> {
         let (worktree, saved) = (held.worktree.clone(), Arc::clone(&held.saved));
         self.owner.ask(move |git| git.hold(&worktree, &saved, merged))?;

@@ -166,17 +166,10 @@ impl Place {
     }
 }
 
-/// Makes a new file or link. `mode` are the permission bits of a file.
-pub(super) fn create(
-    path: &Path,
-    kind: Kind,
-    bytes: &[u8],
-    mode: Option<u32>,
-    sync: bool,
-) -> io::Result<Metadata> {
+/// Makes a new file or link, durable. `mode` are the permission bits of a file.
+pub(super) fn create(path: &Path, kind: Kind, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
     if kind == Kind::Link {
-        std::os::unix::fs::symlink(OsStr::from_bytes(bytes), path)?;
-        return std::fs::symlink_metadata(path);
+        return std::os::unix::fs::symlink(OsStr::from_bytes(bytes), path);
     }
     let default = if kind == Kind::Executable { 0o777 } else { 0o666 };
     let mut file: File = OpenOptions::new()
@@ -189,10 +182,7 @@ pub(super) fn create(
     if let Some(mode) = mode {
         file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode & 0o7777))?;
     }
-    if sync {
-        file.sync_all()?;
-    }
-    file.metadata()
+    file.sync_all()
 }
 
 /// The permissions a file gets that replaces one with mode `old`: the same, but for the executable bits.

@@ -259,7 +259,7 @@ impl Git {
         let staged = if is_near { self.staged_path(path) } else { beside(place, path) };
         // Only a stop leaves something here, and what it was has been kept since.
         remove(&staged)?;
-        disk::create(&staged, entry.kind, &bytes, mode, true).map_err(at("write", &staged))?;
+        disk::create(&staged, entry.kind, &bytes, mode).map_err(at("write", &staged))?;
         Ok(staged)
     }
 

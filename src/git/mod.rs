@@ -10,6 +10,7 @@
 //! Knows nothing of plans, journals and processes: whoever calls says which run, task and attempt it is about.
 
 mod carry;
+mod checkout;
 mod disk;
 mod error;
 mod escape;
@@ -31,6 +32,7 @@ mod worktree;
 pub use carry::{Carried, Carry, How};
 pub use error::Error;
 pub use escape::{Change, Fingerprint};
+pub use git2::Oid;
 pub use integrate::{Finished, Integrated, Outcome, Rules};
 pub use merge::{Conflict, ConflictKind, Hunk};
 pub use names::{Attempt, Run};

@@ -2,11 +2,12 @@
 //! own working tree, so that it can be checked there.
 
 use super::Error;
+use super::checkout::write_index;
 use super::integrate::Outcome;
 use super::repo::Git;
 use super::save::Saved;
 use super::tree;
-use super::worktree::{Worktree, write_index};
+use super::worktree::Worktree;
 use git2::Oid;
 
 /// What integrating would start from and lead to.

@@ -7,7 +7,9 @@ use super::error::{at, git};
 use super::tree::RelPath;
 use git2::Repository;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt;
+use std::fs::DirEntry;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -100,15 +102,15 @@ pub(super) fn walk(root: &Path, start: &[u8], scope: &Scope<'_>) -> Result<Walke
     let mut open: Vec<(RelPath, usize, bool)> = vec![(start.to_vec(), 0, false)];
     while let Some((dir, depth, is_ignored)) = open.pop() {
         let path = join(root, &dir);
-        let names = match names_in(&path) {
-            Ok(names) => names,
+        let entries = match entries_in(&path) {
+            Ok(entries) => entries,
             Err(error) if dir.is_empty() => return Err(Error::io("list", &path, error)),
             Err(error) => {
                 walked.left_out.push(left_out(&dir, Why::Unreadable(error.to_string())));
                 continue;
             }
         };
-        if !dir.is_empty() && names.iter().any(|name| name.eq_ignore_ascii_case(b".git")) {
+        if !dir.is_empty() && entries.iter().any(|(name, _)| name.eq_ignore_ascii_case(".git")) {
             if scope.tracked.contains(&dir) {
                 walked.submodules.push(dir);
             } else {
@@ -116,14 +118,14 @@ pub(super) fn walk(root: &Path, start: &[u8], scope: &Scope<'_>) -> Result<Walke
             }
             continue;
         }
-        for name in names {
-            let is_git = dir.is_empty() && name.eq_ignore_ascii_case(b".git");
-            let child = below(&dir, &name);
+        for (name, entry) in entries {
+            let is_git = dir.is_empty() && name.eq_ignore_ascii_case(".git");
+            let child = below(&dir, name.as_bytes());
             if is_git || scope.is_skipped(&child) {
                 continue;
             }
-            let full = join(root, &child);
-            let metadata = match std::fs::symlink_metadata(&full) {
+            // Asked of the directory that is open: a path is looked up once for all that is in it.
+            let metadata = match entry.metadata() {
                 Ok(metadata) => metadata,
                 // Gone since the directory was read.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
@@ -134,7 +136,7 @@ pub(super) fn walk(root: &Path, start: &[u8], scope: &Scope<'_>) -> Result<Walke
             };
             if metadata.is_dir() {
                 // A submodule that was never filled.
-                if scope.tracked.contains(&child) && names_in(&full).is_ok_and(|names| names.is_empty()) {
+                if scope.tracked.contains(&child) && is_empty_dir(&join(root, &child)) {
                     walked.submodules.push(child);
                     continue;
                 }
@@ -160,8 +162,13 @@ pub(super) fn walk(root: &Path, start: &[u8], scope: &Scope<'_>) -> Result<Walke
     Ok(walked)
 }
 
-fn names_in(dir: &Path) -> std::io::Result<Vec<Vec<u8>>> {
-    std::fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().as_bytes().to_vec())).collect()
+fn entries_in(dir: &Path) -> std::io::Result<Vec<(OsString, DirEntry)>> {
+    let entry = |entry: std::io::Result<DirEntry>| entry.map(|entry| (entry.file_name(), entry));
+    std::fs::read_dir(dir)?.map(entry).collect()
+}
+
+fn is_empty_dir(dir: &Path) -> bool {
+    std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 pub(super) fn below(dir: &[u8], name: &[u8]) -> RelPath {

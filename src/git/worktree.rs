@@ -9,7 +9,8 @@
 //! which says what may be done: leased to an attempt, idle with a tree that is saved, or, without it, half made.
 
 use super::carry::{self, Carried, Carry};
-use super::disk::{self, Place, Stamp, join};
+use super::checkout::write_index;
+use super::disk::{self, join};
 use super::error::{at, git};
 use super::names::Attempt;
 use super::repo::Git;
@@ -18,7 +19,7 @@ use super::tree::{self, Differs, Entry, Kind, RelPath};
 use super::walk::Scope;
 use super::{Error, LeftOut};
 use crate::fs::{self, Access};
-use git2::{Config, Index, IndexEntry, IndexTime, Oid, Repository, RepositoryOpenFlags};
+use git2::{Config, Index, Oid, Repository, RepositoryOpenFlags};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,6 +75,11 @@ impl Pool {
         fs::create_private_dirs(&dir)?;
         let dir = std::fs::canonicalize(&dir).map_err(at("resolve", &dir))?;
         Ok(Pool { dir, project })
+    }
+
+    /// Where its working trees are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     fn slots(&self) -> Result<Vec<PathBuf>, Error> {
@@ -352,10 +358,8 @@ impl Git {
             std::fs::create_dir(&dir).map_err(at("create directory", &dir))?;
         }
         self.make_repository(slot, root)?;
-        let files = tree::flatten(&self.repo, tree)?;
-        let changes: Vec<Differs> =
-            files.into_iter().map(|(path, entry)| Differs { path, old: None, new: Some(entry) }).collect();
-        let written = self.write_files(root, &changes)?;
+        let files: Vec<(RelPath, Entry)> = tree::flatten(&self.repo, tree)?.into_iter().collect();
+        let written = self.write_files(root, &files)?;
         let now = self.fs_now()?;
         let cache = Cache::fresh(tree, written, now);
         write_index(&slot.join("git/index"), &cache)?;
@@ -382,7 +386,9 @@ impl Git {
             remove_file(root, change)?;
             cache.note(change.path.clone(), None, 0);
         }
-        let written = self.write_files(root, &changes)?;
+        let files: Vec<(RelPath, Entry)> =
+            changes.into_iter().filter_map(|change| Some((change.path, change.new?))).collect();
+        let written = self.write_files(root, &files)?;
         let now = self.fs_now()?;
         for (path, entry, stamp) in written {
             cache.note(path, Some((entry, stamp)), now);
@@ -400,32 +406,6 @@ impl Git {
             });
         }
         self.unchanged(worktree, saved).map(drop)
-    }
-
-    /// Writes the new side of changes; what they replace is gone already.
-    fn write_files(&self, root: &Path, changes: &[Differs]) -> Result<Vec<(RelPath, Entry, Stamp)>, Error> {
-        let odb = self.repo.odb().map_err(git("open the objects"))?;
-        let mut written = Vec::with_capacity(changes.len());
-        let mut dir: Option<(&[u8], Place)> = None;
-        for change in changes {
-            let Some(entry) = change.new else { continue };
-            self.steps.next()?;
-            let way = disk::parent_of(&change.path);
-            if dir.as_ref().is_none_or(|(open, _)| *open != way) {
-                dir = Some((way, Place::below(root, &change.path)?));
-            }
-            let Some((_, place)) = &dir else { continue };
-            let path = place.path().with_file_name(OsStr::from_bytes(disk::name_of(&change.path)));
-            if entry.kind == Kind::Submodule {
-                std::fs::create_dir_all(&path).map_err(at("create directory", &path))?;
-                continue;
-            }
-            let object = odb.read(entry.id).map_err(git("read a file's content"))?;
-            let metadata = disk::create(&path, entry.kind, object.data(), None, false)
-                .map_err(at("write", &join(root, &change.path)))?;
-            written.push((change.path.clone(), entry, Stamp::of(&metadata)));
-        }
-        Ok(written)
     }
 
     fn make_repository(&self, slot: &Path, root: &Path) -> Result<(), Error> {
@@ -590,35 +570,4 @@ fn remove_tree(path: &Path) -> Result<(), Error> {
         }
     }
     std::fs::remove_dir_all(path).map_err(at("remove", path))
-}
-
-/// The index of a working tree, with the metadata of what was just written, so that `git status` reads no file.
-pub(super) fn write_index(path: &Path, cache: &Cache) -> Result<(), Error> {
-    let write = || -> Result<(), git2::Error> {
-        let mut index = Index::open(path)?;
-        index.clear()?;
-        for (path, entry, stamp) in cache.entries() {
-            index.add(&index_entry(path, *entry, stamp))?;
-        }
-        index.write()
-    };
-    write().map_err(git("write a working tree's index"))
-}
-
-fn index_entry(path: &[u8], entry: Entry, stamp: &Stamp) -> IndexEntry {
-    let time = |ns: i128| IndexTime::new((ns / 1_000_000_000) as i32, (ns % 1_000_000_000) as u32);
-    IndexEntry {
-        ctime: time(stamp.ctime),
-        mtime: time(stamp.mtime),
-        dev: stamp.dev as u32,
-        ino: stamp.ino as u32,
-        mode: entry.kind.mode() as u32,
-        uid: stamp.uid,
-        gid: stamp.gid,
-        file_size: stamp.len as u32,
-        id: entry.id,
-        flags: 0,
-        flags_extended: 0,
-        path: path.to_vec(),
-    }
 }

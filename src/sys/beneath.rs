@@ -63,6 +63,17 @@ impl Dir {
         }
     }
 
+    /// A new file; an error if the name is taken. Made with this mode, less what the process masks.
+    pub fn create_new(&self, name: &OsStr, mode: u32) -> io::Result<File> {
+        let path = c_string(name)?;
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        // SAFETY: the name is a string that lives through the call; on success the descriptor is new and ours.
+        unsafe {
+            let fd = check(libc::openat(self.0.as_raw_fd(), path.as_ptr(), flags, mode))?;
+            Ok(File::from_raw_fd(fd))
+        }
+    }
+
     /// A path that leads here, whatever became of the name; valid as long as this lives.
     pub fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))

@@ -4,7 +4,6 @@
 mod escapes;
 mod histories;
 mod integrating;
-mod measured;
 mod restoring;
 mod saving;
 mod states;
