@@ -218,6 +218,7 @@ impl Summary {
             | EventKind::Integrated { .. }
             | EventKind::Conflicted { .. }
             | EventKind::ReviewNeeded { .. }
+            | EventKind::AdmissionChanged { .. }
             | EventKind::Escaped { .. } => {}
             EventKind::PlanChanged { added, removed, reopened, ticked } => {
                 self.plan_changed(plan, [added, removed, reopened, ticked]);

@@ -235,7 +235,7 @@ impl Looked {
             self.say(Level::Fail, what, text, &["make it writable, or name another directory"]);
             return;
         }
-        match sys::free_bytes(existing) {
+        match sys::room(existing).map(|room| room.free) {
             Ok(free) if free < TOO_LITTLE => {
                 let text = format!("`{name}`: the disk is full, {} left", bytes(free));
                 self.say(Level::Fail, what, text, &["make room"]);

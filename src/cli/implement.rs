@@ -398,6 +398,7 @@ impl<'a> Session<'a> {
             sinks,
             tick_unverified: config.tick == config::Tick::Unverified,
             strict: config.durability == config::Durability::Strict,
+            floors: config.floors,
             repository,
         })
     }

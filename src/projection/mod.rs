@@ -130,6 +130,7 @@ fn budget_word(budget: BudgetKind) -> &'static str {
         BudgetKind::Time => "time",
         BudgetKind::Cost => "cost",
         BudgetKind::Tokens => "tokens",
+        BudgetKind::Disk => "disk",
     }
 }
 

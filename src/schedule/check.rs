@@ -18,7 +18,8 @@ impl Scheduler {
         }
         self.check_overlap();
         assert!(self.work.is_empty(), "work is left over");
-        let idle = self.slots.len() == 0 && self.halt.is_none() && self.limits.jobs > 0;
+        let has_room = self.admission.short.is_none();
+        let idle = self.slots.len() == 0 && self.halt.is_none() && self.limits.jobs > 0 && has_room;
         let stuck = idle && self.begun && !self.over && !self.ready.is_empty();
         assert!(!stuck, "nothing runs although something is ready");
     }

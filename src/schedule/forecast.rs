@@ -1,5 +1,6 @@
 //! Time left, by running the rest of the schedule with expected durations (SPEC 12.2).
 
+use super::admission::Admission;
 use super::state::Stage;
 use super::{Action, Decision, Input, Scheduler, Velocity};
 use crate::event::{AttemptReport, Elapsed};
@@ -77,6 +78,8 @@ impl Play {
         };
         // Without budgets: how long the work takes, not when it will be stopped.
         play.scheduler.limits.budgets = Budgets::default();
+        // Nor how long the machine is busy with something else.
+        play.scheduler.admission = Admission::default();
         play.scheduler.limits.jobs = play.scheduler.limits.jobs.max(1);
         for (_, task) in scheduler.slots.running() {
             let is_known = task.ix() < scheduler.board.len();

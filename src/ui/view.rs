@@ -6,7 +6,7 @@
 use super::ends::{Ended, Ends};
 use super::text::output_line;
 use crate::event::{
-    AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome, SkipReason, TaskRef,
+    AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome, Scarce, SkipReason, TaskRef,
 };
 use crate::plan::{Plan, Role};
 use crate::summary::{Summary, TaskState};
@@ -56,6 +56,8 @@ pub struct View {
     pub time_left: Option<Duration>,
     /// Since an interrupt or a reached budget: nothing more is started.
     pub is_stopping: bool,
+    /// What tasks that could start wait for.
+    pub waits_for: Option<Scarce>,
     pub outcome: Option<RunOutcome>,
     ends: Ends,
     /// As many as there are workers, in no order.
@@ -128,6 +130,7 @@ impl View {
             EventKind::TaskSkipped { task, why } => self.skip(plan, task, *why),
             EventKind::TaskCancelled { task } => self.forget(task),
             EventKind::Interrupted { .. } | EventKind::BudgetReached { .. } => self.is_stopping = true,
+            EventKind::AdmissionChanged { waits_for, .. } => self.waits_for = *waits_for,
             EventKind::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
             EventKind::GateFinished { .. }
             | EventKind::BoxTicked { .. }
@@ -203,6 +206,7 @@ impl View {
     fn resume(&mut self, plan: &Plan, session: u32) {
         self.session = session;
         self.is_stopping = false;
+        self.waits_for = None;
         self.outcome = None;
         self.running.clear();
         self.waiting.clear();

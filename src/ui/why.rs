@@ -245,6 +245,7 @@ pub fn obstacle_words(plan: &Plan, task: TaskIx, obstacle: &Obstacle, now: Elaps
             format!("the mode does not let it run beside {}", some_of(&ids, 5))
         }
         Obstacle::GivesWay { to } => format!("gives way to {}, which must run alone", id(to)),
+        Obstacle::Scarce(scarce) => format!("waiting for {}", scarce.words()),
         Obstacle::NoFreeWorker { jobs, ahead } => {
             let busy = if *jobs == 1 {
                 "the only worker is busy".to_owned()
