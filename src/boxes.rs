@@ -10,7 +10,10 @@
 //! there, a person cleared this one, and it is not ticked again.
 
 mod alone;
+mod clear;
 mod settle;
+
+pub use clear::{Cleared, clear};
 
 use crate::diagnostic::Diagnostic;
 use crate::fs::{self, Identity};

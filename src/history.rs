@@ -144,6 +144,16 @@ impl History {
         history
     }
 
+    /// The event that ended the last session, or went back after it; none if it died.
+    pub fn ended_by(events: &[Event]) -> Option<&EventKind> {
+        let is_border = |kind: &&EventKind| {
+            use EventKind::{RolledBack, RunFinished, RunResumed, RunStarted};
+            matches!(kind, RunFinished { .. } | RolledBack { .. } | RunStarted { .. } | RunResumed { .. })
+        };
+        let last = events.iter().rev().map(|event| &event.kind).find(is_border);
+        last.filter(|kind| matches!(kind, EventKind::RunFinished { .. } | EventKind::RolledBack { .. }))
+    }
+
     /// Whether there is anything to take up: begun, and not ended with all done.
     pub fn is_unfinished(&self) -> bool {
         self.sessions > 0 && self.outcome != Some(RunOutcome::AllDone)
@@ -189,7 +199,10 @@ impl History {
             }
             kind => self.apply_to_task(kind),
         }
-        self.elapsed_session = self.elapsed_session.max(event.at);
+        // Going back comes when the session is over.
+        if !matches!(event.kind, EventKind::RolledBack { .. }) {
+            self.elapsed_session = self.elapsed_session.max(event.at);
+        }
     }
 
     fn begin_session(&mut self, session: u32, started: u64) {
@@ -206,7 +219,7 @@ impl History {
             EventKind::RolledBack { reopened, done, .. } => {
                 self.edited(reopened, done);
                 // Whatever it had come to, there may be work again.
-                self.outcome = None;
+                self.outcome = Some(RunOutcome::Stopped);
             }
             EventKind::AttemptStarted { task, attempt, .. } => {
                 self.dispatches += 1;

@@ -51,6 +51,8 @@ pub enum Stopped {
         budget: BudgetKind,
         limit: String,
     },
+    /// It went back to the checkpoint of this name.
+    RolledBack(String),
 }
 
 /// Something that departs from the plan as given, or that a person was told.
@@ -116,6 +118,8 @@ pub struct Summary {
     pub done_order: Vec<TaskIx>,
     /// Some of them may be open again.
     undone: bool,
+    /// When something happened after the last session had ended, milliseconds since it began.
+    late: u64,
     /// `seq` of the last event folded.
     pub seq: u64,
     ids: Vec<TaskId>,
@@ -148,6 +152,7 @@ impl Summary {
             tests: None,
             done_order: Vec::new(),
             undone: false,
+            late: 0,
             seq: 0,
             ids: plan.tasks.iter().map(|task| task.id.clone()).collect(),
             rows: plan.planned.iter().map(|planned| Row::new(TaskState::first(planned.role))).collect(),
@@ -184,7 +189,14 @@ impl Summary {
             EventKind::RunResumed { started, jobs, .. } => self.resume(plan, *started, *jobs),
             _ => {}
         }
-        let at = self.advance(event.at);
+        let at = match &event.kind {
+            // When the session is over: that it lasted until now is not true.
+            EventKind::RolledBack { .. } => {
+                self.late = event.at.as_millis() as u64;
+                self.late
+            }
+            _ => self.advance(event.at),
+        };
         match &event.kind {
             EventKind::RunStarted { .. }
             | EventKind::RunResumed { .. }
@@ -224,7 +236,9 @@ impl Summary {
                 let at = self.wall();
                 self.last_checkpoint = Some(CheckpointMark { name: name.clone(), done: *done, at });
             }
-            EventKind::RolledBack { reopened, done, .. } => {
+            EventKind::RolledBack { to, reopened, done, .. } => {
+                self.stop(Stopped::RolledBack(to.clone()));
+                self.finish(RunOutcome::Stopped);
                 self.boxes_changed(plan, [(reopened, TaskState::Open), (done, TaskState::Done)]);
             }
             EventKind::BudgetReached { budget, limit } => {
@@ -285,7 +299,7 @@ impl Summary {
 
     /// Wall time of the last event, milliseconds since the epoch.
     pub fn wall(&self) -> u64 {
-        self.sessions.last().map_or(0, |session| session.started + session.length)
+        self.sessions.last().map_or(0, |session| session.started + session.length.max(self.late))
     }
 
     /// Wall time of a stamp, milliseconds since the epoch.
@@ -347,7 +361,7 @@ impl Summary {
     fn open_session(&mut self, started: u64, jobs: u32) {
         let done_before = self.tally(TaskState::Done);
         self.sessions.push(Session { started, length: 0, jobs, done_before, outcome: None });
-        self.stopped = None;
+        (self.stopped, self.late) = (None, 0);
     }
 
     /// What ran when the session before ended without a word is open again, and so is what failed.

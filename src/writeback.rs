@@ -100,8 +100,8 @@ pub fn ticks<'a>(index: &Index, wanted: impl IntoIterator<Item = &'a Tick>) -> E
     for (nth, tick) in wanted.into_iter().enumerate() {
         let found = index.find(tick).and_then(|ix| index.edit(ix, (nth, tick)));
         match found {
-            Ok(Found::Open(edit)) => edits.edits.push(edit),
-            Ok(Found::Ticked { line }) => edits.already.push((nth, line)),
+            Ok(Found::Other(edit)) => edits.edits.push(edit),
+            Ok(Found::AsWanted { line }) => edits.already.push((nth, line)),
             Err(problem) => edits.problems.push((nth, problem)),
         }
     }
@@ -109,9 +109,25 @@ pub fn ticks<'a>(index: &Index, wanted: impl IntoIterator<Item = &'a Tick>) -> E
     edits
 }
 
+/// The edits that clear the boxes of `wanted`: those that are ticked become blank. What is open already is in
+/// [`Edits::already`].
+pub fn clears<'a>(index: &Index, wanted: impl IntoIterator<Item = &'a Tick>) -> Edits {
+    let mut edits = Edits::default();
+    for (nth, tick) in wanted.into_iter().enumerate() {
+        match index.find(tick).and_then(|ix| index.clear(ix, nth)) {
+            Ok(Found::Other(edit)) => edits.edits.push(edit),
+            Ok(Found::AsWanted { line }) => edits.already.push((nth, line)),
+            Err(problem) => edits.problems.push((nth, problem)),
+        }
+    }
+    edits.edits.sort_by_key(|edit| edit.offset);
+    edits
+}
+
+/// A box as it is wanted already, or the byte that makes it so.
 enum Found {
-    Open(TickEdit),
-    Ticked { line: u32 },
+    Other(TickEdit),
+    AsWanted { line: u32 },
 }
 
 /// Whether a mark says that the task is done (SPEC 2.1).
@@ -278,7 +294,7 @@ impl Index {
         let Some(inner) = place.inner else { return Err(Problem::NoBox { line }) };
         let mark = self.text.get(inner as usize..inner as usize + usize::from(place.len)).unwrap_or_default();
         if place.is_ticked || is_ticked(mark) {
-            return Ok(Found::Ticked { line });
+            return Ok(Found::AsWanted { line });
         }
         let &[old] = mark.as_bytes() else {
             return Err(Problem::NotOneByte { mark: mark.to_owned(), line });
@@ -287,7 +303,23 @@ impl Index {
             return Err(Problem::Marked { mark: mark.to_owned(), line });
         }
         let offset = (self.before_text() + inner as usize) as u64;
-        Ok(Found::Open(TickEdit { nth, ix, offset, old, new: self.tick, line }))
+        Ok(Found::Other(TickEdit { nth, ix, offset, old, new: self.tick, line }))
+    }
+
+    /// What makes a ticked box blank.
+    fn clear(&self, ix: TaskIx, nth: usize) -> Result<Found, Problem> {
+        let place = &self.tasks[ix.ix()];
+        let line = place.line;
+        let Some(inner) = place.inner else { return Err(Problem::NoBox { line }) };
+        let mark = self.text.get(inner as usize..inner as usize + usize::from(place.len)).unwrap_or_default();
+        match mark.as_bytes() {
+            &[old @ (b'x' | b'X')] => {
+                let offset = (self.before_text() + inner as usize) as u64;
+                Ok(Found::Other(TickEdit { nth, ix, offset, old, new: b' ', line }))
+            }
+            _ if is_ticked(mark) => Err(Problem::NotOneByte { mark: mark.to_owned(), line }),
+            _ => Ok(Found::AsWanted { line }),
+        }
     }
 
     /// The edit was written.

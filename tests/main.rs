@@ -9,16 +9,16 @@
 )]
 
 mod architecture;
-mod cli;
+pub(crate) mod cli;
 pub(crate) mod exec;
 #[path = "fuzz/checks/mod.rs"]
 mod fuzz;
 mod fuzzed;
-mod git;
+pub(crate) mod git;
 mod golden;
 pub(crate) mod keep;
-mod process;
-mod projection;
+pub(crate) mod process;
+pub(crate) mod projection;
 pub(crate) mod run;
 mod schedule;
 mod ui;

@@ -71,13 +71,21 @@ pub enum Command {
     Resume(Box<Implement>),
     /// Show the log of the last run, or the output of one task
     Log(Log),
+    /// List the saved states of the files that one can go back to
+    Checkpoints(Checkpoints),
+    /// Go back to a saved state: files, boxes and what counts as done
+    Rollback(Rollback),
+    /// List what attempts left and is kept; show, compare or bring back one of them
+    Recover(Recover),
+    /// Look at everything a run needs and say what is wrong with it
+    Doctor(Doctor),
     /// Show every setting, its value and where it comes from
     Config(ConfigArgs),
     /// Agree to the commands a task file names, or see and revoke what was agreed to
     Trust(TrustArgs),
     /// Prepare a project: .gitignore lines and a commented specter.toml
     Init(Init),
-    /// Print the JSON Schema of something specter writes: plan, events, metrics, status or config
+    /// Print the JSON Schema of something specter writes
     Schema {
         /// Without one, the names are listed
         name: Option<String>,
@@ -344,6 +352,91 @@ pub struct Log {
     /// The task file, its directory, or a feature's id
     #[arg(long, value_name = "TARGET")]
     pub target: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Checkpoints {
+    /// The task file, its directory, or a feature's id
+    pub target: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Rollback {
+    /// The task file, its directory, or a feature's id
+    pub target: Option<PathBuf>,
+    /// The state right after `T005`, right before `phase:2`, or of a name that `specter checkpoints` lists
+    #[arg(long, value_name = "T005|phase:2|NAME")]
+    pub to: String,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Recover {
+    #[command(subcommand)]
+    pub what: Option<RecoverWhat>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum RecoverWhat {
+    /// List everything that is kept; what a killed run left is saved first
+    List {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show what an attempt changed
+    Show {
+        /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
+        attempt: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Print what an attempt changed as a patch
+    Diff {
+        /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
+        attempt: String,
+        /// Only these files or directories
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Bring back what an attempt changed, or single files of it; what is there is saved first
+    Restore(Restore),
+    /// Integrate an attempt that waits for review, and count its task as done
+    Accept {
+        /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
+        attempt: String,
+    },
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Restore {
+    /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
+    pub attempt: String,
+    /// Only these files or directories
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Write them into this directory instead of the project
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Doctor {
+    /// The task file, its directory, or a feature's id
+    pub target: Option<PathBuf>,
+    /// Remove idle working trees that are not needed; without it they are listed
+    #[arg(long)]
+    pub clean: bool,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }

@@ -7,12 +7,12 @@ use super::args::{Format, Global, Implement};
 use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::target::Target;
-use super::{consent, report, sandbox, stage, workspace};
+use super::{consent, ground, report, sandbox, stage, workspace};
 use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::config::trust::Trust;
 use crate::config::{self, Config, Isolation};
-use crate::driver::{self, Replanned, Request, Saved};
+use crate::driver::{self, Replanned, Request, Saved, rollback};
 use crate::event::{EventKind, RunInfo, RunOutcome};
 use crate::exec::{JobserverConfig, Masker, SandboxConfig, ShellConfig};
 use crate::history::History;
@@ -72,6 +72,7 @@ impl<'a> Session<'a> {
             self.nothing_to_resume(wants_resume);
             return Ok(());
         };
+        self.finish_rollback()?;
         let Some((run, mut loaded)) = store.unfinished(Some(&self.target.name))? else {
             self.nothing_to_resume(wants_resume);
             return Ok(());
@@ -97,9 +98,11 @@ impl<'a> Session<'a> {
         self.take_up_files(&run, &mut loaded)?;
         repair(&self.target, &loaded, self.loaded.config.tick == config::Tick::Unverified);
         if !wants_resume {
-            let is_whole =
-                matches!(loaded.events.last().map(|event| &event.kind), Some(EventKind::RunFinished { .. }));
-            let what = if is_whole { "left work undone" } else { "did not end" };
+            let what = match History::ended_by(&loaded.events) {
+                Some(EventKind::RunFinished { .. }) => "left work undone".to_owned(),
+                Some(EventKind::RolledBack { to, .. }) => format!("went back to {}", safe(to)),
+                _ => "did not end".to_owned(),
+            };
             self.say(&format!(
                 "run {run} {what}; starting anew with what is open (`specter resume` goes on with it)"
             ));
@@ -108,16 +111,39 @@ impl<'a> Session<'a> {
         self.take_up(run, loaded)
     }
 
+    /// A going back that was cut off comes first: until it is finished, files, boxes and record disagree.
+    fn finish_rollback(&self) -> Result<(), Error> {
+        let Some((store, lock)) = &self.held else { return Ok(()) };
+        let Some(run) = store.latest(Some(&self.target.name))? else { return Ok(()) };
+        if rollback::pending(store, &run)?.is_none() {
+            return Ok(());
+        }
+        let mut git = workspace::open(&self.loaded.config, &self.target, store, &run, &self.clock)?;
+        git.clear_stale_locks()?;
+        git.finish()?;
+        let except = ground::except(&self.target, store, &git);
+        let place = rollback::Place { store, run: &run, lock, task_file: &self.target.file, except: &except };
+        let mut loaded = store.load(&run)?;
+        if let Some((finished, _)) = ground::finish(&mut git, &mut loaded, &place, self.clock.wall_ms())? {
+            self.say(&format!("a going back to {} that was cut off is finished", safe(&finished.to)));
+        }
+        Ok(())
+    }
+
     /// What a run that died had under way in the repository, if it worked with one.
     fn take_up_files(&self, run: &RunId, loaded: &mut Loaded) -> Result<(), Error> {
         let Some((store, lock)) = &self.held else { return Ok(()) };
         let used = |event: &crate::event::Event| matches!(event.kind, EventKind::WorktreeLeased { .. });
-        if !loaded.events.iter().any(used) {
+        let config = &self.loaded.config;
+        // What is in the repository tells, not the record: it may have been cut off before it says so.
+        let mut git = match workspace::open(config, &self.target, store, run, &self.clock) {
+            Ok(git) => git,
+            Err(error) if loaded.events.iter().any(used) => return Err(workspace::failed(&error)),
+            Err(_) => return Ok(()),
+        };
+        if !git.has_tip().map_err(|error| workspace::failed(&error))? {
             return Ok(());
         }
-        let config = &self.loaded.config;
-        let mut git = workspace::open(config, &self.target, store, run, &self.clock)
-            .map_err(|error| workspace::failed(&error))?;
         let pool = workspace::pool(config, &git)?;
         let tasks = stage::read(&self.target).map(|file| file.document.tasks).unwrap_or_default();
         let taken = driver::take_up_files(&mut git, Some(&pool), &tasks, &loaded.events)
@@ -379,7 +405,7 @@ impl<'a> Session<'a> {
     }
 }
 
-fn lock(store: &Store, clock: &Clock, config: &Config) -> Result<Lock, Error> {
+pub(super) fn lock(store: &Store, clock: &Clock, config: &Config) -> Result<Lock, Error> {
     let command =
         std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
     // It is kept in a file.
@@ -395,7 +421,7 @@ fn lock(store: &Store, clock: &Clock, config: &Config) -> Result<Lock, Error> {
 }
 
 /// Ticks what a killed run recorded as done, before the file is planned: a finished task never runs again.
-fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
+pub(super) fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
     let Ok(file) = stage::read(target) else { return };
     let saved = Saved::of(file.identity.mtime_ns, loaded.written_ns, &loaded.events);
     let ticks = driver::repairs(&file.document.tasks, &loaded.events, tick_unverified, saved);
@@ -455,20 +481,22 @@ fn shell_program(config: &Config, project: &Path, plan: &Plan) -> Result<PathBuf
     if !wants_one || is_usual {
         return Ok(usual);
     }
-    let places: Vec<PathBuf> = if config.shell.contains('/') {
-        vec![project.join(&config.shell)]
-    } else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path)
-            .filter(|dir| dir.is_absolute())
-            .map(|dir| dir.join(&config.shell))
-            .collect()
-    };
-    places.into_iter().find(|place| is_program(place)).ok_or_else(|| {
+    find_program(&config.shell, project).ok_or_else(|| {
         let what = format!("the shell `{}` was not found", safe(&config.shell));
         Error::message(Kind::Preflight, what)
             .hint("install it, or name another with `shell` in specter.toml or SPECTER_SHELL")
     })
+}
+
+/// A program by its name on PATH, or by its path from `base`.
+pub(super) fn find_program(name: &str, base: &Path) -> Option<PathBuf> {
+    let places: Vec<PathBuf> = if name.contains('/') {
+        vec![base.join(name)]
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(name)).collect()
+    };
+    places.into_iter().find(|place| is_program(place))
 }
 
 fn is_program(path: &Path) -> bool {

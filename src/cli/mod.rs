@@ -1,16 +1,21 @@
 //! The command line: arguments in, exit code out. The only place that knows `anyhow`, exit codes and wording of errors.
 
+mod accept;
 mod admin;
 pub mod args;
 mod check;
 mod consent;
+mod doctor;
 pub mod error;
 pub mod exit;
+mod ground;
 mod implement;
 mod look;
 mod out;
 mod plan;
+mod recover;
 mod report;
+mod rollback;
 mod sandbox;
 mod stage;
 mod target;
@@ -81,6 +86,10 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Why(given) => look::why(global, given),
         Command::Status(given) => look::status(global, given),
         Command::Log(given) => look::log(global, given),
+        Command::Checkpoints(given) => rollback::list(global, given),
+        Command::Rollback(given) => rollback::rollback(global, given),
+        Command::Recover(given) => recover::recover(global, given),
+        Command::Doctor(given) => doctor::doctor(global, given),
         Command::Config(given) => admin::config(global, given),
         Command::Trust(given) => admin::trust(global, given),
         Command::Init(given) => admin::init(global, given),

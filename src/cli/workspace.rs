@@ -7,7 +7,7 @@ use super::stage;
 use super::target::Target;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Isolation, UserEdits};
-use crate::driver::{Repository, Trees, User};
+use crate::driver::{self, Repository, Trees, User};
 use crate::fs;
 use crate::git::{self, Carry, Git, How, Pool, Rules, Run};
 use crate::journal::{RunId, Store};
@@ -72,6 +72,7 @@ pub(super) fn check(config: &Config, project: &Path) -> Result<(), Error> {
     let findings = git::probe(project).map_err(|error| failed(&error))?;
     let stops: Vec<_> = findings.iter().filter_map(|finding| Some((&finding.state, finding.help?))).collect();
     if stops.is_empty() {
+        usable_trees_dir(config, &git::root_of(project).map_err(|error| failed(&error))?)?;
         for finding in findings.iter().filter(|finding| finding.state.matters_to_trees()) {
             stage::note(config, &finding.state.to_string());
         }
@@ -85,6 +86,9 @@ pub(super) fn check(config: &Config, project: &Path) -> Result<(), Error> {
 
 fn trees(config: &Config, target: &Target, git: &mut Git) -> Result<Trees, Error> {
     let pool = pool(config, git)?;
+    // Of a run whose record is gone: with the lock held nobody else works in them.
+    let taken = driver::take_up_files(git, Some(&pool), &[], &[]).map_err(|error| failed(&error))?;
+    taken.notes.iter().for_each(|note| stage::note(config, note));
     if git.has_tip().map_err(|error| failed(&error))? {
         // What was done to the files since the session before is what attempts start from.
         git.take_up().map_err(|error| failed(&error))?;
@@ -105,24 +109,32 @@ fn trees(config: &Config, target: &Target, git: &mut Git) -> Result<Trees, Error
 
 /// Where the project's working trees are.
 pub(super) fn pool(config: &Config, git: &Git) -> Result<Pool, Error> {
-    let dir = config.trees_dir.clone().or_else(|| {
+    Pool::open(&usable_trees_dir(config, git.root())?, git).map_err(|error| failed(&error))
+}
+
+/// Where working trees of all projects are; none without a home.
+pub(super) fn trees_dir(config: &Config) -> Option<PathBuf> {
+    config.trees_dir.clone().or_else(|| {
         let cache = Environment::of_process().base_dir("XDG_CACHE_HOME", ".cache");
         cache.map(|cache| cache.join("specter/worktrees"))
-    });
-    let dir = dir.ok_or_else(|| {
+    })
+}
+
+/// Outside of the repository at `root`: else each working tree would hold all others.
+fn usable_trees_dir(config: &Config, root: &Path) -> Result<PathBuf, Error> {
+    let dir = trees_dir(config).ok_or_else(|| {
         Error::message(Kind::Preflight, "there is no directory for working trees: `HOME` is not set")
             .hint("set `worktrees.dir` in your own configuration")
     })?;
-    if dir.starts_with(git.root()) || !dir.is_absolute() {
+    if dir.starts_with(root) || !dir.is_absolute() {
         let what = format!(
             "working trees cannot be made in `{}`: they must be outside the project",
             fs::shown(&dir)
         );
-        return Err(
-            Error::message(Kind::Config, what).hint("set `worktrees.dir` to an absolute path elsewhere")
-        );
+        return Err(Error::message(Kind::Preflight, what)
+            .hint("set `worktrees.dir` in your own configuration to an absolute path elsewhere"));
     }
-    Pool::open(&dir, git).map_err(|error| failed(&error))
+    Ok(dir)
 }
 
 /// `NAME` or `NAME=HOW`. A name with a slash is a path in the project.

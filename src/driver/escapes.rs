@@ -21,6 +21,13 @@ pub(super) struct Window {
     from: SystemTime,
 }
 
+impl Window {
+    /// An attempt begins.
+    pub(super) fn open() -> Window {
+        Window { from: SystemTime::now() }
+    }
+}
+
 pub(super) struct Watch {
     user: User,
     /// By which this run's own processes are known.
@@ -62,11 +69,6 @@ impl Watch {
             inner.last = Some(opened.owner.ask(crate::git::Git::fingerprint)?);
         }
         Ok(())
-    }
-
-    /// An attempt begins.
-    pub(super) fn open(&self) -> Window {
-        Window { from: SystemTime::now() }
     }
 
     /// These paths were written by specter.

@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::fs::{self, Access};
+use crate::journal::RunId;
 use crate::plan::Plan;
 use crate::projection::{Content, Moment, Place, Projections, Target, Write};
 use crate::summary::Summary;
@@ -91,7 +92,9 @@ impl StateFiles {
         }
         let moment = if all { Moment::Rest } else { Moment::Going };
         let Self { projections, summary, project, state_dir, written, .. } = self;
-        let mut places = Places { project, state_dir, written, entered: Vec::new(), problems: Vec::new() };
+        let run = RunId::parse(&summary.info.run);
+        let mut places =
+            Places { project, state_dir, run, written, entered: Vec::new(), problems: Vec::new() };
         projections.each_due(plan, summary, moment, &mut places);
         let problems = places.problems;
         self.next = started + RATE.max(started.elapsed() * SHARE);
@@ -110,6 +113,8 @@ impl StateFiles {
 struct Places<'a> {
     project: &'a Root,
     state_dir: &'a Root,
+    /// None: its name, which is part of a path, is none that specter gives.
+    run: Option<RunId>,
     written: &'a mut HashSet<String>,
     /// Directories that this round has entered: most get several files. A handful.
     entered: Vec<Entered>,
@@ -155,7 +160,11 @@ impl Target for Places<'_> {
 
 impl Places<'_> {
     fn put(&mut self, place: Place, put: Put<'_>) {
-        let full = place.path();
+        let mut full = place.path();
+        if full.contains("<run>") {
+            let Some(run) = &self.run else { return };
+            full = full.replace("<run>", run.as_str());
+        }
         let (in_state_dir, name) = match full.strip_prefix(".specter/") {
             Some(name) => (true, name),
             None => (false, full.as_str()),

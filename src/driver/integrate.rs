@@ -45,7 +45,7 @@ impl Opened {
         work: &Work<'_>,
         held: &mut Held,
         report: AttemptReport,
-        window: Option<Window>,
+        window: Window,
     ) -> (AttemptReport, Option<Turn<'_>>) {
         let Some(trees) = &self.trees else { return (report, None) };
         let made = Arc::clone(&held.saved);
@@ -64,10 +64,9 @@ impl Opened {
                 }
             }
             let turn = turn.take().unwrap_or_else(|| trees.merging.wait());
-            if let Some(window) = window
-                && trees.watch.told(self, work, window)
-            {
-                return (not_integrated(report, FailureClass::Permanent, ESCAPED.to_owned()), Some(turn));
+            if trees.watch.told(self, work, window) {
+                // Tried again: of several attempts of one time most did not do it.
+                return (not_integrated(report, FailureClass::Gate, ESCAPED.to_owned()), Some(turn));
             }
             match self.integrate_onto(preview.tip, held, &made) {
                 Ok(None) => {} // Others were faster: what is checked must be what will be.

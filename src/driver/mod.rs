@@ -13,6 +13,7 @@ mod machine;
 mod pool;
 mod recorder;
 mod repairs;
+pub mod rollback;
 mod screen;
 mod takeup;
 mod ticker;

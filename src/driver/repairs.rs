@@ -7,6 +7,7 @@
 use super::ticker::may_tick;
 use crate::boxes::is_cleared;
 use crate::event::{Event, EventKind, Verdict};
+use crate::history::History;
 use crate::task::{State, Task, TaskId};
 use crate::writeback::Tick;
 use std::collections::{HashMap, HashSet};
@@ -26,11 +27,11 @@ const UNSEEN_NS: i128 = 1_000_000_000;
 impl Saved {
     /// From the times at which the file and the run's record were last written, in nanoseconds.
     pub fn of(file_ns: i128, record_ns: i128, events: &[Event]) -> Saved {
-        let is_ended = matches!(
-            events.last().map(|event| &event.kind),
-            Some(EventKind::RunFinished { .. } | EventKind::RolledBack { .. })
-        );
-        if is_ended || file_ns > record_ns + UNSEEN_NS { Saved::After } else { Saved::Meanwhile }
+        if History::ended_by(events).is_some() || file_ns > record_ns + UNSEEN_NS {
+            Saved::After
+        } else {
+            Saved::Meanwhile
+        }
     }
 }
 

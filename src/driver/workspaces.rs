@@ -5,7 +5,7 @@
 //! as it will be, and a working tree is given back only with the proof that all of it is kept. Knows no scheduler:
 //! what happened goes to the hub as events, what came of it is in the attempt's report.
 
-use super::escapes::Watch;
+use super::escapes::{Watch, Window};
 use super::hub::Hub;
 use super::integrate::{Merging, Turn};
 use super::unix_words;
@@ -186,7 +186,7 @@ impl Opened {
         let workspace = self.workspace(&worktree);
         work.record(leased(work, &worktree, &carried));
         let attempt = Attempt { workspace: Some(&workspace), ..work.attempt };
-        let window = self.trees.as_ref().map(|trees| trees.watch.open());
+        let window = Window::open();
         let mut report = work.executor.run(&attempt, work.stop, work.observer);
         let saved = match self.save_attempt(&worktree, work.whose()) {
             Ok(saved) => Arc::new(saved),
@@ -202,7 +202,7 @@ impl Opened {
         let mut turn = None;
         if report.outcome.is_success() {
             (report, turn) = self.integrate(work, &mut held, report, window);
-        } else if let (Some(trees), Some(window)) = (&self.trees, window) {
+        } else if let Some(trees) = &self.trees {
             trees.watch.told(self, work, window);
         }
         self.give_back(work, held);

@@ -115,19 +115,19 @@ impl Executor {
         }
     }
 
-    /// What hides the secrets of the environment, if there is any output to hide them in.
-    pub fn masker(&self) -> Option<Arc<Masker>> {
-        match self {
-            Executor::Shell(shell) => Some(shell.masker()),
-            Executor::Scripted(_) => None,
-        }
-    }
-
     /// A worker that ran attempts has none to run now.
     pub fn rest(&self) {
         match self {
             Executor::Shell(shell) => shell.rest(),
             Executor::Scripted(_) => {}
+        }
+    }
+
+    /// What hides the secrets of the environment, if there is any output to hide them in.
+    pub fn masker(&self) -> Option<Arc<Masker>> {
+        match self {
+            Executor::Shell(shell) => Some(shell.masker()),
+            Executor::Scripted(_) => None,
         }
     }
 

@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 pub use super::intent::Finished;
 
 /// Directories of specter's own, wherever a tree is looked at.
-const OWN: &[&str] = &[".specter", ".specter-state", ".specter-memory"];
+const OWN: &[&str] =
+    &[".specter", ".specter-state", ".specter-memory", ".specify/agents/context/implementation"];
 
 /// What makes tools run commands: a person looks at it first. A name without `/` counts at any depth.
 const PROTECTED: &[&str] = &[
@@ -406,7 +407,7 @@ impl Git {
     }
 
     /// Commits of the tip from new to old, first parents only, until `visit` says no or `until` is reached.
-    fn back_from(
+    pub(super) fn back_from(
         &self,
         tip: Oid,
         until: Option<Oid>,

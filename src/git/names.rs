@@ -12,7 +12,7 @@ pub(super) const ROOT: &str = "refs/specter";
 pub struct Run(String);
 
 /// One try at one task of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt {
     pub task: String,
     pub number: u32,
@@ -37,6 +37,11 @@ const NUMBER: &str = "Specter-Attempt: ";
 impl Run {
     pub fn new(id: &str) -> Run {
         Run(slug(id))
+    }
+
+    /// As it stands in references.
+    pub fn name(&self) -> &str {
+        &self.0
     }
 
     pub(super) fn tip(&self) -> String {

@@ -208,6 +208,11 @@ pub(super) fn discover(inside: &Path) -> Result<Repository, Error> {
     }
 }
 
+/// The root of the repository that `inside` is in.
+pub fn root_of(inside: &Path) -> Result<PathBuf, Error> {
+    working_directory(&discover(inside)?)
+}
+
 pub(super) fn working_directory(repo: &Repository) -> Result<PathBuf, Error> {
     let root = repo.workdir().ok_or_else(|| Error::Bare { path: repo.path().to_owned() })?;
     std::fs::canonicalize(root).map_err(at("resolve", root))

@@ -61,8 +61,10 @@ pub(super) struct Differs {
     pub new: Option<Entry>,
 }
 
+pub(super) type Files = BTreeMap<RelPath, Entry>;
+
 /// Every file of a tree, by path.
-pub(super) fn flatten(repo: &Repository, tree: Oid) -> Result<BTreeMap<RelPath, Entry>, Error> {
+pub(super) fn flatten(repo: &Repository, tree: Oid) -> Result<Files, Error> {
     let mut files = BTreeMap::new();
     let mut open: Vec<(RelPath, Oid, usize)> = vec![(Vec::new(), tree, 0)];
     while let Some((prefix, id, depth)) = open.pop() {

@@ -123,6 +123,11 @@ fn clear_state(slot: &Path) -> Result<(), Error> {
 }
 
 impl Worktree {
+    /// Of an attempt whose working tree was given back: only what it started from and whose it was.
+    pub(super) fn given_back(base: Oid, attempt: Attempt) -> Worktree {
+        Worktree { slot: PathBuf::new(), root: PathBuf::new(), user_git: PathBuf::new(), base, attempt }
+    }
+
     /// Where the attempt works.
     pub fn root(&self) -> &Path {
         &self.root
@@ -290,6 +295,29 @@ impl Git {
             removed += 1;
         }
         Ok(removed)
+    }
+
+    /// Which working trees [`Git::collect_garbage`] would remove.
+    pub fn garbage(&self, pool: &Pool, keep: usize) -> Result<Vec<PathBuf>, Error> {
+        let (mut idle, mut garbage) = (0, Vec::new());
+        for slot in pool.slots()? {
+            match state_of(&slot)? {
+                Some(Slot::Leased { .. }) => {}
+                Some(Slot::Idle { .. }) if idle < keep => idle += 1,
+                _ => garbage.push(slot),
+            }
+        }
+        Ok(garbage)
+    }
+
+    /// How many working trees there are, and how many bytes they take.
+    pub fn pool_size(&self, pool: &Pool) -> Result<(usize, u64), Error> {
+        let slots = pool.slots()?;
+        let mut bytes = 0;
+        for slot in &slots {
+            bytes += super::walk::size(slot, u64::MAX)?;
+        }
+        Ok((slots.len(), bytes))
     }
 
     /// An idle tree should hold what was saved of it; if somebody wrote there, that is saved too.

@@ -2,7 +2,8 @@
 //!
 //! After each task: `T005`. Before a phase begins: `before Phase 2: Foundation`. After every five tasks:
 //! `after-5-tasks`. Before going back: `before-rollback-1`. Knows plans for their headings only, and nothing of how
-//! files are saved: whoever saves them asks here for the names, and records [`EventKind::CheckpointCreated`].
+//! files are saved: whoever saves them asks here for the names, and records [`EventKind::CheckpointCreated`]; what is
+//! saved before going back is recorded by [`EventKind::RolledBack`].
 
 use crate::event::{Event, EventKind, TaskRef};
 use crate::plan::Plan;
@@ -14,10 +15,10 @@ use std::collections::{HashMap, HashSet};
 pub const EVERY: usize = 5;
 
 /// The name before a phase begins. Of several phases with one title, each but the first is told by its place.
-pub fn before_phase(plan: &Plan, phase: PhaseIx) -> Option<String> {
+pub fn before_phase(phases: &[Phase], phase: PhaseIx) -> Option<String> {
     let place = phase.0 as usize;
-    let title = plan.phases.get(place)?.title.as_str();
-    let is_taken = plan.phases[..place].iter().any(|earlier| earlier.title == title);
+    let title = phases.get(place)?.title.as_str();
+    let is_taken = phases[..place].iter().any(|earlier| earlier.title == title);
     Some(if is_taken { format!("before {title} (phase {})", place + 1) } else { format!("before {title}") })
 }
 
@@ -28,14 +29,7 @@ pub fn after_tasks(done: usize) -> String {
 
 /// The name of what was there before the run went back for the `nth` time, from 1.
 pub fn before_rollback(nth: usize) -> String {
-    format!("{BEFORE_ROLLBACK}{nth}")
-}
-
-const BEFORE_ROLLBACK: &str = "before-rollback-";
-
-/// Whether a name is one of those that nothing else marks: phases and every five tasks mark themselves.
-pub fn is_before_rollback(name: &str) -> bool {
-    name.starts_with(BEFORE_ROLLBACK)
+    format!("before-rollback-{nth}")
 }
 
 /// Finds the moments as events come.
@@ -101,7 +95,7 @@ impl Moments {
     }
 
     fn begin(&mut self, plan: &Plan, task: Option<&Task>) -> Option<String> {
-        let name = before_phase(plan, task?.phase?)?;
+        let name = before_phase(&plan.phases, task?.phase?)?;
         // Mostly the phase begun last; a file has few of them.
         if self.begun.iter().rev().any(|begun| *begun == name) {
             return None;
@@ -115,7 +109,7 @@ impl Moments {
         let done = plan.tasks.iter().filter(|task| self.done.contains(&task.id));
         let phases: HashSet<PhaseIx> = done.filter_map(|task| task.phase).collect();
         let names: HashSet<String> =
-            phases.into_iter().filter_map(|phase| before_phase(plan, phase)).collect();
+            phases.into_iter().filter_map(|phase| before_phase(&plan.phases, phase)).collect();
         self.begun.retain(|begun| names.contains(begun));
     }
 }
@@ -137,19 +131,34 @@ pub struct Point {
 /// All points of a run, oldest first. A name that was given anew means the newest.
 pub fn points<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Point> {
     let mut newest: HashMap<String, Point> = HashMap::new();
-    let mut session = 0;
+    let (mut session, mut rollbacks, mut before) = (0, 0, 0);
+    let mut now = HashSet::new();
     for event in events {
-        match &event.kind {
-            EventKind::RunStarted { started, .. } | EventKind::RunResumed { started, .. } => {
+        let at = session + event.at.as_millis() as u64;
+        let point = match &event.kind {
+            EventKind::RunStarted { started, done_before, .. } => {
+                (session, before) = (*started, *done_before);
+                None
+            }
+            EventKind::RunResumed { started, .. } => {
                 session = *started;
+                None
             }
             EventKind::CheckpointCreated { name, done, reference: Some(reference) } => {
-                let at = session + event.at.as_millis() as u64;
                 let (name, reference) = (name.clone(), reference.clone());
-                let point = Point { name, reference, seq: event.seq, at, done: *done };
-                newest.insert(point.name.clone(), point);
+                Some(Point { name, reference, seq: event.seq, at, done: *done })
             }
-            _ => {}
+            // What was there before is as it was before this event.
+            EventKind::RolledBack { saved, .. } => {
+                rollbacks += 1;
+                let (name, done) = (before_rollback(rollbacks), before + now.len() as u32);
+                Some(Point { name, reference: saved.clone(), seq: event.seq - 1, at, done })
+            }
+            _ => None,
+        };
+        apply(&mut now, &event.kind);
+        if let Some(point) = point {
+            newest.insert(point.name.clone(), point);
         }
     }
     let mut points: Vec<Point> = newest.into_values().collect();
@@ -157,19 +166,23 @@ pub fn points<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Point> {
     points
 }
 
-/// The tasks that were done after the event `seq`, as far as the run's events tell.
-pub fn done_at<'a>(events: impl IntoIterator<Item = &'a Event>, seq: u64) -> HashSet<TaskId> {
+/// The tasks that are done after these events.
+pub fn done_after<'a>(events: impl IntoIterator<Item = &'a Event>) -> HashSet<TaskId> {
     let mut done = HashSet::new();
-    for event in events.into_iter().take_while(|event| event.seq <= seq) {
-        match &event.kind {
-            EventKind::TaskDone { task, .. } => edit(&mut done, &[], std::slice::from_ref(&task.id)),
-            EventKind::AttemptStarted { task, .. } => edit(&mut done, std::slice::from_ref(&task.id), &[]),
-            EventKind::PlanChanged { reopened, ticked: again, .. }
-            | EventKind::RolledBack { reopened, done: again, .. } => edit(&mut done, reopened, again),
-            _ => {}
-        }
+    for event in events {
+        apply(&mut done, &event.kind);
     }
     done
+}
+
+fn apply(done: &mut HashSet<TaskId>, kind: &EventKind) {
+    match kind {
+        EventKind::TaskDone { task, .. } => edit(done, &[], std::slice::from_ref(&task.id)),
+        EventKind::AttemptStarted { task, .. } => edit(done, std::slice::from_ref(&task.id), &[]),
+        EventKind::PlanChanged { reopened, ticked: again, .. }
+        | EventKind::RolledBack { reopened, done: again, .. } => edit(done, reopened, again),
+        _ => {}
+    }
 }
 
 fn edit(done: &mut HashSet<TaskId>, without: &[TaskId], with: &[TaskId]) {
@@ -191,13 +204,13 @@ pub enum NotFound {
 }
 
 /// The point that is meant by `T005`, `phase:2`, a name, or a reference.
-pub fn find<'a>(points: &'a [Point], phases: &Plan, wanted: &str) -> Result<&'a Point, NotFound> {
+pub fn find<'a>(points: &'a [Point], phases: &[Phase], wanted: &str) -> Result<&'a Point, NotFound> {
     let named = |name: &str| points.iter().rev().find(|point| point.name == name);
     if let Some(point) = named(wanted).or_else(|| points.iter().find(|point| point.reference == wanted)) {
         return Ok(point);
     }
     if let Some(phase) = wanted.strip_prefix("phase:") {
-        let phase = phase_named(&phases.phases, phase.trim()).ok_or(NotFound::NoSuchPhase)?;
+        let phase = phase_named(phases, phase.trim()).ok_or(NotFound::NoSuchPhase)?;
         let name = before_phase(phases, phase).ok_or(NotFound::NoSuchPhase)?;
         return named(&name).ok_or(NotFound::PhaseNotBegun(name));
     }
@@ -280,13 +293,24 @@ mod tests {
         }
 
         fn save(&mut self, name: &str) {
-            let done = done_at(&self.events, u64::MAX).len() as u32;
+            let done = done_after(&self.events).len() as u32;
             let (name, reference) = (name.to_owned(), Some(format!("refs/{}", name.replace(' ', "-"))));
             assert!(self.tell(EventKind::CheckpointCreated { name, done, reference }).is_empty());
         }
 
         fn find(&self, wanted: &str) -> Result<String, NotFound> {
-            find(&points(&self.events), &self.plan, wanted).map(|point| point.name.clone())
+            find(&points(&self.events), &self.plan.phases, wanted).map(|point| point.name.clone())
+        }
+    }
+
+    fn rolled_back(saved: &str, reopened: &[&str], done: &[&str]) -> EventKind {
+        let ids = |ids: &[&str]| ids.iter().map(|id| TaskId::new(id)).collect();
+        EventKind::RolledBack {
+            to: "T001".to_owned(),
+            commit: String::new(),
+            saved: saved.to_owned(),
+            reopened: ids(reopened),
+            done: ids(done),
         }
     }
 
@@ -326,13 +350,7 @@ mod tests {
             told.start(id);
             told.done(id);
         }
-        told.tell(EventKind::RolledBack {
-            to: "T001".to_owned(),
-            commit: String::new(),
-            saved: String::new(),
-            reopened: vec![TaskId::new("T004")],
-            done: Vec::new(),
-        });
+        told.tell(rolled_back("refs/before", &["T004"], &[]));
         assert!(told.start("T002").is_empty());
         assert_eq!(told.start("T004"), ["before Phase 2: Core"]);
         assert_eq!(told.done("T004"), ["T004"]);
@@ -356,16 +374,21 @@ mod tests {
             told.start(id);
             told.done(id);
         }
-        told.save(&before_rollback(1));
+        told.tell(rolled_back("refs/before", &["T004"], &[]));
         assert_eq!(told.find("T002").unwrap(), "T002");
         assert_eq!(told.find("t002").unwrap(), "T002");
         assert_eq!(told.find("phase:1").unwrap(), "before Phase 1: Setup");
         assert_eq!(told.find("phase:setup").unwrap(), "before Phase 1: Setup");
         assert_eq!(told.find("before-rollback-1").unwrap(), "before-rollback-1");
+        assert_eq!(told.find("refs/before").unwrap(), before_rollback(1));
         assert_eq!(told.find("refs/T001").unwrap(), "T001");
         assert_eq!(told.find("phase:2"), Err(NotFound::PhaseNotBegun("before Phase 2: Core".to_owned())));
         assert_eq!(told.find("phase:9"), Err(NotFound::NoSuchPhase));
         assert_eq!(told.find("T02"), Err(NotFound::NoSuchName(Some("T002".to_owned()))));
+    }
+
+    fn done_by(told: &Told, seq: u64) -> HashSet<TaskId> {
+        done_after(told.events.iter().filter(|event| event.seq <= seq))
     }
 
     #[test]
@@ -376,16 +399,14 @@ mod tests {
         let points = points(&told.events);
         let names: Vec<(&str, u32, u64)> = points.iter().map(|p| (p.name.as_str(), p.done, p.at)).collect();
         assert_eq!(names, [("T001", 1, 1003), ("T002", 2, 1005)]);
-        assert_eq!(done_at(&told.events, points[0].seq), HashSet::from([TaskId::new("T001")]));
+        assert_eq!(done_by(&told, points[0].seq), HashSet::from([TaskId::new("T001")]));
         told.start("T001");
-        assert_eq!(done_at(&told.events, u64::MAX), HashSet::from([TaskId::new("T002")]));
-        told.tell(EventKind::RolledBack {
-            to: "T001".to_owned(),
-            commit: String::new(),
-            saved: String::new(),
-            reopened: vec![TaskId::new("T002")],
-            done: vec![TaskId::new("T001")],
-        });
-        assert_eq!(done_at(&told.events, u64::MAX), HashSet::from([TaskId::new("T001")]));
+        assert_eq!(done_after(&told.events), HashSet::from([TaskId::new("T002")]));
+        told.tell(rolled_back("refs/before", &["T002"], &["T001"]));
+        assert_eq!(done_after(&told.events), HashSet::from([TaskId::new("T001")]));
+        let before =
+            find(&super::points(&told.events), &told.plan.phases, "before-rollback-1").unwrap().clone();
+        assert_eq!((before.reference.as_str(), before.done), ("refs/before", 1));
+        assert_eq!(done_by(&told, before.seq), HashSet::from([TaskId::new("T002")]));
     }
 }

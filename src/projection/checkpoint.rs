@@ -7,7 +7,7 @@ use super::markdown::inline;
 use super::time::{duration, rfc3339};
 use super::{MAX_LISTED, RESUME, write_ids_inline, write_list, write_task};
 use crate::event::{Event, EventKind};
-use crate::history::checkpoints::{EVERY, is_before_rollback};
+use crate::history::checkpoints::EVERY;
 use crate::plan::Plan;
 use crate::summary::Summary;
 use crate::task::{PhaseIx, TaskId, TaskIx};
@@ -62,11 +62,7 @@ impl Checkpoints {
                 Some(Why::EveryFiveTasks)
             }
             // Where files are saved too, they are at these very moments and after each task.
-            EventKind::CheckpointCreated { name, reference, .. }
-                if reference.is_none() || is_before_rollback(name) =>
-            {
-                Some(Why::Named(name.clone()))
-            }
+            EventKind::CheckpointCreated { name, reference: None, .. } => Some(Why::Named(name.clone())),
             _ => None,
         };
         if let Some(why) = why {

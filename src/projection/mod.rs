@@ -8,11 +8,13 @@ pub mod checkpoint;
 pub mod context;
 pub mod history;
 pub mod json;
+pub mod kept;
 pub mod log;
 pub mod markdown;
 pub mod memory;
 pub mod metrics;
 mod place;
+pub mod rollback_plan;
 pub mod schema;
 pub mod session;
 pub mod speckit;
@@ -147,6 +149,7 @@ fn stopped_words(stopped: &Stopped) -> String {
         Stopped::Budget { budget, limit } => {
             format!("budget of {} reached ({})", budget_word(*budget), Untrusted(limit))
         }
+        Stopped::RolledBack(to) => format!("rolled back to {}", Untrusted(to)),
     }
 }
 

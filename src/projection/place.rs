@@ -2,6 +2,7 @@
 
 use super::checkpoint::Checkpoints;
 use super::log::LogLines;
+use super::rollback_plan::RollbackPlan;
 use super::{checkpoint, context, history, log, memory, metrics, session, speckit};
 use crate::event::{Event, EventKind};
 use crate::plan::Plan;
@@ -30,11 +31,13 @@ pub enum Place {
     CurrentPhase,
     CompletedChanges,
     PendingChanges,
+    RollbackPlan,
+    SpeckitRollbackPlan,
 }
 
 impl Place {
     /// All but the numbered ones.
-    pub const ALL: [Place; 13] = [
+    pub const ALL: [Place; 15] = [
         Place::Log,
         Place::History,
         Place::Session,
@@ -48,9 +51,11 @@ impl Place {
         Place::CurrentPhase,
         Place::CompletedChanges,
         Place::PendingChanges,
+        Place::RollbackPlan,
+        Place::SpeckitRollbackPlan,
     ];
 
-    /// Relative to the project.
+    /// Relative to the project; `<run>` stands for the run's name.
     pub fn path(self) -> String {
         let path = match self {
             Place::Log => ".specter/implementation.log",
@@ -67,20 +72,34 @@ impl Place {
             Place::CurrentPhase => ".specify/agents/context/implementation/current-phase.json",
             Place::CompletedChanges => ".specify/agents/context/implementation/completed-changes.md",
             Place::PendingChanges => ".specify/agents/context/implementation/pending-changes.md",
+            Place::RollbackPlan => ".specter/runs/<run>/rollback-plan.md",
+            Place::SpeckitRollbackPlan => ".specify/agents/context/implementation/rollback-plan.md",
         };
         path.to_owned()
     }
 
     /// Only where the project has `.specify/`.
     pub fn is_speckit(self) -> bool {
-        matches!(self, Place::CurrentPhase | Place::CompletedChanges | Place::PendingChanges)
+        matches!(
+            self,
+            Place::CurrentPhase
+                | Place::CompletedChanges
+                | Place::PendingChanges
+                | Place::SpeckitRollbackPlan
+        )
     }
 
     /// Written while the run goes on, however many tasks it has.
     fn is_bounded(self) -> bool {
         matches!(
             self,
-            Place::Log | Place::History | Place::Session | Place::LatestCheckpoint | Place::Checkpoint(_)
+            Place::Log
+                | Place::History
+                | Place::Session
+                | Place::LatestCheckpoint
+                | Place::Checkpoint(_)
+                | Place::RollbackPlan
+                | Place::SpeckitRollbackPlan
         )
     }
 }
@@ -171,6 +190,7 @@ pub struct Projections {
     history: String,
     seen: history::Seen,
     checkpoints: Checkpoints,
+    rollback: RollbackPlan,
     /// Events of earlier sessions were folded: what they wrote may be on disk or not.
     resumed: bool,
     changed: bool,
@@ -205,6 +225,7 @@ impl Projections {
         self.lines.on_event(plan, summary, event, &mut self.log);
         history::write(plan, summary, &mut self.seen, event, &mut self.history);
         self.checkpoints.on_event(plan, summary, event);
+        self.rollback.on_event(summary, event);
         if matches!(event.kind, EventKind::RunStarted { .. } | EventKind::PlanChanged { .. }) {
             self.written.remove(&Place::Context);
         }
@@ -274,6 +295,9 @@ impl Projections {
             }
             Place::CompletedChanges => Content::Replace(speckit::completed_changes(plan, summary)),
             Place::PendingChanges => Content::Replace(speckit::pending_changes(plan, summary)),
+            Place::RollbackPlan | Place::SpeckitRollbackPlan => {
+                Content::Replace(self.rollback.render(plan, summary)?)
+            }
         })
     }
 

@@ -1,5 +1,5 @@
 //! Names and contents on disk beyond std: swapping two names, moving without replacing, sharing blocks between
-//! files, and telling libgit2 to sync what it writes.
+//! files, how much room there is, and telling libgit2 to sync what it writes.
 
 use super::check;
 use std::ffi::CString;
@@ -65,6 +65,13 @@ pub fn sync_git_objects() -> bool {
             1 as libc::c_int,
         ) == 0
     }
+}
+
+/// Whether this process may make and remove names in a directory.
+pub fn may_write(dir: &Path) -> bool {
+    let Ok(dir) = c_path(dir) else { return false };
+    // SAFETY: the name is a string that lives through the call.
+    unsafe { libc::faccessat(libc::AT_FDCWD, dir.as_ptr(), libc::W_OK | libc::X_OK, libc::AT_EACCESS) == 0 }
 }
 
 fn c_path(path: &Path) -> io::Result<CString> {

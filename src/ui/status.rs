@@ -105,6 +105,7 @@ fn times(summary: &Summary, life: Life, now: u64) -> String {
         (_, Some(Stopped::Budget { budget, limit })) => {
             format!(", stopped: {}", super::lines::budget_words(*budget, limit))
         }
+        (_, Some(Stopped::RolledBack(to))) => format!(", rolled back to {}", crate::text::safe(to)),
         (Some(RunOutcome::Interrupted { signal }), None) => format!(", stopped by signal {signal}"),
         (None, None) if life == Life::Interrupted => ", ended without a word".to_owned(),
         _ => String::new(),

@@ -4,7 +4,7 @@ use super::{TRACE, everything, page};
 use crate::run::sandbox::{Sandbox, finish};
 use std::process::Stdio;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 16] = [
     "implement",
     "plan",
     "check",
@@ -12,6 +12,10 @@ const COMMANDS: [&str; 12] = [
     "status",
     "resume",
     "log",
+    "checkpoints",
+    "rollback",
+    "recover",
+    "doctor",
     "config",
     "trust",
     "init",

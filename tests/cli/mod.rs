@@ -3,6 +3,7 @@
 mod commands;
 mod config;
 mod input;
+pub(crate) mod kept;
 mod target;
 mod trust;
 

@@ -4,6 +4,7 @@
 mod escapes;
 mod histories;
 mod integrating;
+mod keeping;
 mod restoring;
 mod saving;
 mod states;

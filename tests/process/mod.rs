@@ -19,6 +19,15 @@ use std::time::Duration;
 /// A busy machine may be slow, never wrong: what a promise says takes a second must not take this long.
 const NEVER: Duration = Duration::from_secs(90);
 
+/// What a command that runs to its end shows on a terminal.
+pub(crate) fn on_terminal(command: std::process::Command) -> String {
+    let terminal = pty::Terminal::new(40, 120);
+    let mut child = terminal.start(command);
+    assert!(crate::run::sandbox::wait(&mut child, NEVER).is_some(), "it does not end");
+    terminal.check_restored();
+    terminal.shown()
+}
+
 /// Times of one kind, told at the end of a campaign.
 #[derive(Default)]
 struct Times(Vec<Duration>);

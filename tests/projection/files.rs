@@ -173,7 +173,7 @@ fn runs() -> [(&'static str, Run); 5] {
 // ── schemas ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Whether `value` has the shape that `schema` gives: types, required and known properties, all the way down.
-fn check(root: &Value, schema: &Value, value: &Value, path: &str) -> Result<(), String> {
+pub(crate) fn check(root: &Value, schema: &Value, value: &Value, path: &str) -> Result<(), String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = root.pointer(reference.trim_start_matches('#')).ok_or(format!("{path}: {reference}"))?;
         return check(root, target, value, path);

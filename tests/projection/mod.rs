@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::format_collect, reason = "tests may panic and need not be fast")]
 
-mod files;
+pub(crate) mod files;
 mod hostile;
 mod places;
 mod run;

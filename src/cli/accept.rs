@@ -1,0 +1,153 @@
+//! `recover accept`: what waits for a person's look becomes part of the project's files, and its task counts as done.
+
+use super::error::{Error, Kind};
+use super::exit::Exit;
+use super::ground::Base;
+use super::recover::{Command, Known};
+use super::rollback::words;
+use crate::boxes::Boxes;
+use crate::driver::rollback::append;
+use crate::event::{EventKind, Merge, TaskRef, Verdict};
+use crate::git::{Attempt, Outcome};
+use crate::history::History;
+use crate::history::checkpoints::done_after;
+use crate::projection::kept::KeptState;
+use crate::task::TaskId;
+use crate::text::{count, safe};
+use crate::writeback::Tick;
+use std::time::Duration;
+
+/// Conflicting paths named in an error.
+const MAX_LISTED: usize = 20;
+
+pub(super) fn accept(command: &Command<'_>, wanted: &str) -> Result<Exit, Error> {
+    let mut base = command.base()?;
+    let found = command.find(&base.git, wanted)?;
+    let name = safe(&found.json.name);
+    let Some(attempt) = found.kept.attempt.clone() else {
+        return Err(Error::usage(format!("`{name}` is no attempt")).hint("`specter recover` lists them"));
+    };
+    check(&base, &found, &name)?;
+    let task = TaskRef { ix: TaskRef::UNRESOLVED, id: TaskId::new(&attempt.task) };
+    let merge = integrate(&mut base, &found, &attempt)?;
+    let files = merge.files.len() as u64;
+    let is_merged = merge.merged;
+    let history = History::from_events(&base.loaded.events);
+    let is_done = history.task(&task.id).is_done();
+    let mut events =
+        vec![EventKind::Integrated { task: task.clone(), attempt: attempt.number, merge: Box::new(merge) }];
+    if !is_done {
+        events.push(EventKind::TaskDone {
+            task: task.clone(),
+            attempts: attempt.number,
+            // A person's look is no check.
+            verdict: Verdict::Unverified,
+            duration: Duration::ZERO,
+        });
+    }
+    record(command, &mut base, events)?;
+    let saved = base.git.checkpoint(&attempt.task)?;
+    let mut events = vec![EventKind::CheckpointCreated {
+        name: attempt.task.clone(),
+        done: done_after(&base.loaded.events).len() as u32,
+        reference: Some(saved.reference().to_owned()),
+    }];
+    let (ticked, problems) = tick(command, &base, &task);
+    events.extend(ticked);
+    record(command, &mut base, events)?;
+    let mut lines = vec![format!("{name} is integrated: {}", count(files, "file"))];
+    if is_merged {
+        lines.push(
+            "it was merged with what came since: look at the result, nothing has checked it".to_owned(),
+        );
+    }
+    lines.extend(problems);
+    lines.push("`specter resume` goes on with what waited for it".to_owned());
+    command.say(&lines.join("\n"))
+}
+
+fn check(base: &Base, found: &Known, name: &str) -> Result<(), Error> {
+    if found.json.run != base.run.as_str() {
+        return Err(Error::usage(format!("{name} is of an earlier run, {}", safe(&found.json.run)))
+            .hint(format!("bring back what it changed: `specter recover restore {name}`")));
+    }
+    let is_done =
+        |task: &String| History::from_events(&base.loaded.events).task(&TaskId::new(task)).is_done();
+    match found.json.state {
+        // Integrated, and the process died before that was recorded.
+        KeptState::Integrated if !found.json.task.as_ref().is_some_and(is_done) => Ok(()),
+        KeptState::Review => Ok(()),
+        state => Err(Error::usage(format!("{name} does not wait for review: {}", state.words()))
+            .hint(format!("bring back what it changed: `specter recover restore {name}`"))),
+    }
+}
+
+fn integrate(base: &mut Base, found: &Known, attempt: &Attempt) -> Result<Merge, Error> {
+    if let Some(commit) = base.git.integrated(attempt)? {
+        // The process died before it was recorded.
+        let files = base.git.changes(&found.kept)?.iter().map(|file| words(&file.path)).collect();
+        return Ok(Merge { commit: commit.to_string(), files, ..Merge::default() });
+    }
+    base.git.take_up()?;
+    match base.git.accept(&found.kept)? {
+        Outcome::Integrated(done) => {
+            let paths = |paths: &[std::path::PathBuf]| paths.iter().map(|path| words(path)).collect();
+            Ok(Merge {
+                commit: done.commit.to_string(),
+                files: paths(&done.paths),
+                merged: done.was_merged,
+                dropped: paths(&done.dropped),
+                kept: paths(&done.kept),
+                by_rule: Vec::new(),
+            })
+        }
+        Outcome::Conflict(conflicts) => {
+            let list: Vec<String> = conflicts
+                .iter()
+                .take(MAX_LISTED)
+                .map(|conflict| format!("  {}", crate::fs::shown(&conflict.path)))
+                .collect();
+            let what = format!(
+                "it contradicts what the project holds now; nothing was changed:\n{}",
+                list.join("\n")
+            );
+            Err(Error::message(Kind::Preflight, what).hint(format!(
+                "bring it into another directory and merge by hand: `specter recover restore {} --to DIR`",
+                safe(&found.json.name)
+            )))
+        }
+        Outcome::Nothing { .. } | Outcome::Review { .. } => {
+            Err(Error::usage("it changed nothing that could be integrated"))
+        }
+    }
+}
+
+fn record(command: &Command<'_>, base: &mut Base, events: Vec<EventKind>) -> Result<(), Error> {
+    let ground = &command.ground;
+    let mut journal = ground.store.resume_run(&base.run, &base.loaded, &base.lock)?;
+    append(&mut journal, &base.loaded.events, events, ground.clock.wall_ms())?;
+    base.loaded = ground.store.load(&base.run)?;
+    Ok(())
+}
+
+/// The task's box, in the file of its run.
+fn tick(command: &Command<'_>, base: &Base, task: &TaskRef) -> (Vec<EventKind>, Vec<String>) {
+    let history = History::from_events(&base.loaded.events);
+    let ground = &command.ground;
+    let file = ground.target.project.join(history.info.map(|info| info.file).unwrap_or_default());
+    let Ok(read) = super::stage::read_path(&file, &ground.target.name) else {
+        return (
+            Vec::new(),
+            vec![format!("the box of {} is not ticked: its file cannot be read", safe(task.id.as_str()))],
+        );
+    };
+    let ticks: Vec<Tick> =
+        read.document.tasks.iter().filter(|known| known.id == task.id).map(Tick::of).collect();
+    let told = Boxes::new(&file).tick(&ticks);
+    let events = told.ticked.iter().map(|(_, line)| EventKind::BoxTicked { task: task.clone(), line: *line });
+    let problems = told
+        .pending
+        .iter()
+        .map(|(id, why)| format!("the box of {} is not ticked: {}", safe(id.as_str()), safe(why)));
+    (events.collect(), problems.collect())
+}

@@ -1,0 +1,317 @@
+//! `doctor`: everything a run needs, looked at, all failures at once. Changes nothing but with `--clean`.
+
+use super::args::{Doctor, Format, Global};
+use super::error::Error;
+use super::exit::Exit;
+use super::stage::{self, Stream};
+use super::target::{self, Target};
+use super::{implement, out, workspace};
+use crate::clock::Clock;
+use crate::config::{Config, Isolation};
+use crate::driver::rollback;
+use crate::exec::SandboxConfig;
+use crate::fs::shown;
+use crate::git::{self, Git, Pool};
+use crate::journal::{RunId, Store};
+use crate::plan::Plan;
+use crate::projection::kept::{DoctorJson, FindingJson, Level};
+use crate::projection::schema::VERSION;
+use crate::sys::{self, Held};
+use crate::text::{count, safe};
+use crate::ui;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Less than this is worth a warning; less than that and a run cannot even record what it does.
+const LITTLE: u64 = 1 << 30;
+const TOO_LITTLE: u64 = 16 << 20;
+
+pub(super) fn doctor(global: &Global, given: &Doctor) -> Result<Exit, Error> {
+    let mut doc = Looked::default();
+    let (target, config) = doc.project(global, given)?;
+    let plan = doc.task_file(&config, &target);
+    if let Some(plan) = &plan {
+        doc.programs(plan, &config, &target.project);
+    }
+    doc.repository(&config, &target.project);
+    let store = doc.state(global, &config, &target);
+    doc.sandbox(&target.project, &config);
+    let (mut idle, mut removed) = (Vec::new(), false);
+    if let Some(store) = &store {
+        doc.rollbacks(store);
+        if let Some((mut git, pool)) = doc.kept(&config, &target, store) {
+            let keep = config.keep_trees as usize;
+            idle = git.garbage(&pool, keep)?.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+            if given.clean && !idle.is_empty() {
+                let _lock = implement::lock(store, &Clock::start(), &config)?;
+                git.clear_stale_locks()?;
+                git.collect_garbage(&pool, keep)?;
+                removed = true;
+            }
+        }
+    }
+    let ok = doc.findings.iter().all(|finding| finding.level != Level::Fail);
+    let told = DoctorJson { schema: VERSION, ok, findings: doc.findings, idle, removed };
+    if given.format == Format::Json {
+        out::json(&told)?;
+    } else {
+        out::text(&ui::doctor::doctor(&stage::screen(global, &config, Stream::Out), &told))?;
+    }
+    Ok(if ok { Exit::Done } else { Exit::Preflight })
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Looked {
+    findings: Vec<FindingJson>,
+}
+
+impl Looked {
+    fn say(&mut self, level: Level, what: &str, text: impl Into<String>, help: &[&str]) {
+        let help = help.iter().map(|help| (*help).to_owned()).collect();
+        self.findings.push(FindingJson { level, what: what.to_owned(), text: text.into(), help });
+    }
+
+    fn fail(&mut self, what: &str, error: &Error) {
+        let text = error.source.to_string();
+        let help = error.hints.clone();
+        self.findings.push(FindingJson { level: Level::Fail, what: what.to_owned(), text, help });
+    }
+
+    /// The project and its configuration; the defaults where that is invalid, so that the rest can be looked at.
+    fn project(&mut self, global: &Global, given: &Doctor) -> Result<(Target, Config), Error> {
+        let target = match Target::find(given.target.as_deref(), global) {
+            Ok(target) => target,
+            Err(error) => {
+                self.fail("task file", &error);
+                Target::bare(&target::here()?)
+            }
+        };
+        match stage::configuration(global, &target, &[]) {
+            Ok(loaded) => {
+                let notes = loaded.notes.len() as u64;
+                let text =
+                    if notes == 0 { "valid".to_owned() } else { format!("valid, {}", count(notes, "note")) };
+                self.say(Level::Ok, "configuration", text, &[]);
+                Ok((target, loaded.config))
+            }
+            Err(error) => {
+                self.fail("configuration", &error);
+                Ok((target, Config::default()))
+            }
+        }
+    }
+
+    fn task_file(&mut self, config: &Config, target: &Target) -> Option<Plan> {
+        if self.findings.iter().any(|finding| finding.what == "task file") {
+            return None;
+        }
+        let file = match stage::read(target) {
+            Ok(file) => file,
+            Err(error) => {
+                self.fail("task file", &error);
+                return None;
+            }
+        };
+        let options = stage::plan_options(&super::args::Implement::default(), config, target, None);
+        let (plan, findings) = stage::plan_with_findings(&file, &options);
+        let name = safe(&target.typed);
+        let Some(plan) = plan else {
+            let errors = findings.iter().filter(|finding| finding.is_error()).count() as u64;
+            let text = format!("`{name}` has {}", count(errors, "error"));
+            self.say(Level::Fail, "task file", text, &["`specter check` lists them"]);
+            return None;
+        };
+        let open = plan.runnable().count();
+        let text = format!("`{name}`: {}, {open} to run", count(plan.tasks.len() as u64, "task"));
+        let without = plan.runnable().filter(|task| !plan.task(*task).has_run_block()).count() as u64;
+        match (without, findings.len() as u64) {
+            (0, 0) => self.say(Level::Ok, "task file", text, &[]),
+            (0, n) => {
+                let text = format!("{text}, {}", count(n, "warning"));
+                self.say(Level::Warn, "task file", text, &["`specter check` lists them"]);
+            }
+            (n, _) => {
+                let text = format!("{text}, {} without work", count(n, "open task"));
+                self.say(
+                    Level::Fail,
+                    "task file",
+                    text,
+                    &["give each a fenced block whose info string is `sh run`"],
+                );
+            }
+        }
+        Some(plan)
+    }
+
+    /// What the blocks of open tasks are started with.
+    fn programs(&mut self, plan: &Plan, config: &Config, project: &Path) {
+        let blocks = plan.runnable().flat_map(|task| &plan.task(task).blocks);
+        let names: BTreeSet<&str> = blocks
+            .map(|block| match block.interpreter.as_str() {
+                "sh" | "shell" => config.shell.as_str(),
+                other => other,
+            })
+            .collect();
+        if names.is_empty() {
+            return;
+        }
+        let (found, missing): (Vec<&str>, Vec<&str>) =
+            names.into_iter().partition(|name| implement::find_program(name, project).is_some());
+        let list = |names: &[&str]| {
+            names.iter().map(|name| format!("`{}`", safe(name))).collect::<Vec<_>>().join(", ")
+        };
+        if missing.is_empty() {
+            self.say(Level::Ok, "programs", format!("{} on PATH", list(&found)), &[]);
+        } else {
+            let text = format!("{} not found on PATH", list(&missing));
+            self.say(
+                Level::Fail,
+                "programs",
+                text,
+                &["install it, or run without the tasks that need it: `--only`, `--filter`"],
+            );
+        }
+    }
+
+    fn repository(&mut self, config: &Config, project: &Path) {
+        let needs_one = config.isolation == Isolation::Worktree;
+        match git::probe(project) {
+            Err(error) => self.say(Level::Fail, "repository", error.to_string(), &[]),
+            Ok(findings) if findings.is_empty() => self.say(Level::Ok, "repository", "clean", &[]),
+            Ok(findings) => {
+                for finding in findings {
+                    let level = match finding.help {
+                        Some(_) if needs_one => Level::Fail,
+                        None if !finding.state.matters_to_trees() => Level::Ok,
+                        _ => Level::Warn,
+                    };
+                    let help: Vec<&str> = finding.help.into_iter().collect();
+                    self.say(level, "repository", finding.state.to_string(), &help);
+                }
+            }
+        }
+    }
+
+    /// State directory, lock, disk.
+    fn state(&mut self, global: &Global, config: &Config, target: &Target) -> Option<Store> {
+        let store = match stage::find_store(global, config, target) {
+            Ok(store) => store,
+            Err(error) => {
+                self.fail("state", &error);
+                return None;
+            }
+        };
+        let dir = match &store {
+            Some(store) => store.dir().to_owned(),
+            None => stage::state_dir(global, config, target)
+                .ok()
+                .flatten()
+                .unwrap_or_else(|| target.project.join(".specter")),
+        };
+        self.place("state", &dir);
+        if let Some(dir) = workspace::trees_dir(config) {
+            self.place("working trees", &dir);
+        }
+        match &store {
+            Some(store) if store.is_locked() => {
+                let help = "wait for it, or end it; its lock goes with it";
+                self.say(Level::Warn, "lock", "a run is at work in this project", &[help]);
+            }
+            _ => self.say(Level::Ok, "lock", "free", &[]),
+        }
+        store
+    }
+
+    /// Whether there can be written, and how much.
+    fn place(&mut self, what: &str, dir: &Path) {
+        let existing = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
+        let name = shown(dir);
+        if !existing.is_dir() || !sys::may_write(existing) {
+            let text = format!("`{name}` cannot be written");
+            self.say(Level::Fail, what, text, &["make it writable, or name another directory"]);
+            return;
+        }
+        match sys::room(existing).map(|room| room.free) {
+            Ok(free) if free < TOO_LITTLE => {
+                let text = format!("`{name}`: the disk is full, {} left", bytes(free));
+                self.say(Level::Fail, what, text, &["make room"]);
+            }
+            Ok(free) if free < LITTLE => {
+                let text = format!("`{name}`: only {} left on the disk", bytes(free));
+                self.say(
+                    Level::Warn,
+                    what,
+                    text,
+                    &["make room; `specter doctor --clean` removes idle working trees"],
+                );
+            }
+            Ok(free) => self.say(Level::Ok, what, format!("`{name}`, {} free", bytes(free)), &[]),
+            Err(error) => self.say(Level::Warn, what, format!("`{name}`: {error}"), &[]),
+        }
+    }
+
+    fn sandbox(&mut self, project: &Path, config: &Config) {
+        let tried = SandboxConfig { writable: vec![project.to_owned()] }.try_out();
+        let wants = config.sandbox != crate::config::Sandbox::Off;
+        match tried {
+            Ok(Held::All) => self.say(Level::Ok, "sandbox", "supported by this kernel", &[]),
+            Ok(Held::But(what)) => {
+                let level = if wants { Level::Warn } else { Level::Ok };
+                self.say(level, "sandbox", format!("supported, but for {what}"), &[]);
+            }
+            Err(error) => {
+                let level = match config.sandbox {
+                    crate::config::Sandbox::Require => Level::Fail,
+                    crate::config::Sandbox::Write => Level::Warn,
+                    crate::config::Sandbox::Off => Level::Ok,
+                };
+                self.say(level, "sandbox", format!("not supported: {error}"), &[]);
+            }
+        }
+    }
+
+    fn rollbacks(&mut self, store: &Store) {
+        let Ok(Some(run)) = store.latest(None) else { return };
+        match rollback::pending(store, &run) {
+            Ok(None) => {}
+            Ok(Some(pending)) => {
+                let text = format!("going back to {} was cut off", safe(&pending.to));
+                self.say(Level::Warn, "rollback", text, &["`specter resume` finishes it first"]);
+            }
+            Err(error) => self.say(Level::Fail, "rollback", error.to_string(), &[]),
+        }
+    }
+
+    /// What is kept, and the working trees.
+    fn kept(&mut self, config: &Config, target: &Target, store: &Store) -> Option<(Git, Pool)> {
+        let run: RunId = store.latest(None).ok().flatten()?;
+        let git = workspace::open(config, target, store, &run, &Clock::start()).ok()?;
+        let kept = git.kept().map_or(0, |kept| kept.len()) as u64;
+        let pool = workspace::pool(config, &git).ok()?;
+        let (leased, size) =
+            (git.leased(&pool).map_or(0, |leased| leased.len()) as u64, git.pool_size(&pool));
+        let mut text = format!("{} kept", count(kept, "attempt"));
+        if let Ok((trees, size)) = size {
+            text += &format!(", {} with {}", count(trees as u64, "working tree"), bytes(size));
+        }
+        if leased > 0 && !store.is_locked() {
+            text += &format!(", {leased} of them left by a run that died");
+            self.say(Level::Warn, "kept", text, &["`specter recover` saves what is in them"]);
+        } else {
+            self.say(Level::Ok, "kept", text, &[]);
+        }
+        Some((git, pool))
+    }
+}
+
+/// `1.5 GB`
+fn bytes(n: u64) -> String {
+    let (unit, size) = match n {
+        1_000_000_000.. => ("GB", 1_000_000_000),
+        1_000_000.. => ("MB", 1_000_000),
+        1000.. => ("kB", 1000),
+        _ => return format!("{n} bytes"),
+    };
+    format!("{}.{} {unit}", n / size, n % size * 10 / size)
+}
