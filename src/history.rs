@@ -183,6 +183,10 @@ impl History {
 
     pub fn apply(&mut self, event: &Event) {
         self.last_seq = self.last_seq.max(event.seq);
+        let is_border = matches!(event.kind, EventKind::RunStarted { .. } | EventKind::RunResumed { .. });
+        // What happens when the session is over does not make it longer.
+        let is_late =
+            self.outcome.is_some() && !is_border || matches!(event.kind, EventKind::RolledBack { .. });
         match &event.kind {
             EventKind::RunStarted { info, started, .. } => {
                 self.info = Some(info.clone());
@@ -199,8 +203,7 @@ impl History {
             }
             kind => self.apply_to_task(kind),
         }
-        // Going back comes when the session is over.
-        if !matches!(event.kind, EventKind::RolledBack { .. }) {
+        if !is_late {
             self.elapsed_session = self.elapsed_session.max(event.at);
         }
     }

@@ -72,7 +72,7 @@ pub(super) fn check(config: &Config, project: &Path) -> Result<(), Error> {
     let findings = git::probe(project).map_err(|error| failed(&error))?;
     let stops: Vec<_> = findings.iter().filter_map(|finding| Some((&finding.state, finding.help?))).collect();
     if stops.is_empty() {
-        usable_trees_dir(config, &git::root_of(project).map_err(|error| failed(&error))?)?;
+        trees_dir(config, &git::root_of(project).map_err(|error| failed(&error))?)?;
         for finding in findings.iter().filter(|finding| finding.state.matters_to_trees()) {
             stage::note(config, &finding.state.to_string());
         }
@@ -109,20 +109,16 @@ fn trees(config: &Config, target: &Target, git: &mut Git) -> Result<Trees, Error
 
 /// Where the project's working trees are.
 pub(super) fn pool(config: &Config, git: &Git) -> Result<Pool, Error> {
-    Pool::open(&usable_trees_dir(config, git.root())?, git).map_err(|error| failed(&error))
+    Pool::open(&trees_dir(config, git.root())?, git).map_err(|error| failed(&error))
 }
 
-/// Where working trees of all projects are; none without a home.
-pub(super) fn trees_dir(config: &Config) -> Option<PathBuf> {
-    config.trees_dir.clone().or_else(|| {
+/// Where all projects' working trees are: outside of the repository at `root`, or each would hold all others.
+pub(super) fn trees_dir(config: &Config, root: &Path) -> Result<PathBuf, Error> {
+    let dir = config.trees_dir.clone().or_else(|| {
         let cache = Environment::of_process().base_dir("XDG_CACHE_HOME", ".cache");
         cache.map(|cache| cache.join("specter/worktrees"))
-    })
-}
-
-/// Outside of the repository at `root`: else each working tree would hold all others.
-fn usable_trees_dir(config: &Config, root: &Path) -> Result<PathBuf, Error> {
-    let dir = trees_dir(config).ok_or_else(|| {
+    });
+    let dir = dir.ok_or_else(|| {
         Error::message(Kind::Preflight, "there is no directory for working trees: `HOME` is not set")
             .hint("set `worktrees.dir` in your own configuration")
     })?;

@@ -168,7 +168,11 @@ fn merge(integrated: Integrated) -> Merge {
         merged: integrated.was_merged,
         dropped: words(integrated.dropped),
         kept: words(integrated.kept),
-        by_rule: Vec::new(),
+        by_rule: integrated
+            .by_rule
+            .iter()
+            .map(|(path, rule)| format!("{}: {rule}", unix_words(path)))
+            .collect(),
     }
 }
 
@@ -182,7 +186,7 @@ fn conflict(found: &git::Conflict, this: &str, masker: Option<&Masker>) -> Confl
     let masked = |text: String| masker.map_or(text.clone(), |masker| masker.mask(&text));
     Conflict {
         path: unix_words(&found.path),
-        what: found.kind.to_string(),
+        what: found.to_string(),
         other: found.other.as_ref().map(task_id),
         hunks: hunks.into_iter().map(masked).collect(),
     }

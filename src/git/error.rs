@@ -28,6 +28,13 @@ pub enum Error {
     ThroughLink { path: PathBuf },
     #[error("an object of the repository nests deeper than {limit} directories")]
     TooDeep { limit: usize },
+    #[error(
+        "no room for another working tree: `{}` has {} MiB left, {} MiB are to stay free",
+        shown(path),
+        free >> 20,
+        wanted >> 20
+    )]
+    NoRoom { path: PathBuf, free: u64, wanted: u64 },
     #[error("an integration that was begun is not finished")]
     Unfinished,
     #[error("the thread that owns the repository is gone")]

@@ -7,7 +7,9 @@
 use super::disk::{self, join};
 use super::intent::{Step, Steps};
 use super::merge::{Conflict, ConflictKind, Merged};
+use super::renames::{Renames, Three};
 use super::repo::Git;
+use super::rules;
 use super::save::{Saved, bytes_of, is_at_or_below};
 use super::tree::{self, Changes, Differs, Entry, RelPath};
 use super::worktree::Worktree;
@@ -142,7 +144,21 @@ pub struct Integrated {
     pub was_merged: bool,
     /// Paths that somebody wrote in the very moment: their version stayed, the attempt's is in the commit.
     pub kept: Vec<PathBuf>,
+    /// Paths whose lines alone did not merge, and the rule for such files that did.
+    pub by_rule: Vec<(PathBuf, &'static str)>,
 }
+
+/// What merging several paths came to.
+#[derive(Default)]
+pub(super) struct Combined<T> {
+    pub is: T,
+    by_rule: BTreeMap<RelPath, &'static str>,
+    /// If there are any, nothing of the rest counts.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// For [`Integrated::by_rule`].
+const FOLLOWED: &str = "followed a renaming";
 
 impl Git {
     /// The commit that holds everything integrated so far. At first: the working tree as the user has it.
@@ -214,20 +230,30 @@ impl Git {
         }
         let tip = self.tip()?;
         let tip_tree = self.tree_of(tip)?;
-        let changes = match self.merge_trees(tip_tree, &made)? {
-            Ok(changes) => changes,
-            Err(conflicts) => return Ok(Outcome::Conflict(self.named(conflicts, tip, worktree.base())?)),
-        };
-        let tree = tree::update(&self.repo, Some(tip_tree), &changes)?;
-        let steps = match self.with_working_tree(tip_tree, &changes)? {
-            Ok(steps) => steps,
-            Err(conflicts) => return Ok(Outcome::Conflict(conflicts)),
-        };
+        let base_tree = self.tree_of(worktree.base())?;
+        let in_tip =
+            self.merge_trees(&Three { base: base_tree, there: tip_tree, attempt: saved.tree }, &made)?;
+        if !in_tip.conflicts.is_empty() {
+            return Ok(Outcome::Conflict(self.named(in_tip.conflicts, tip, worktree.base())?));
+        }
+        let tree = tree::update(&self.repo, Some(tip_tree), &in_tip.is)?;
+        let on_disk = self.with_working_tree(tip_tree, &in_tip.is)?;
+        if !on_disk.conflicts.is_empty() {
+            return Ok(Outcome::Conflict(on_disk.conflicts));
+        }
+        let steps = on_disk.is;
+        let by_rule: Vec<(PathBuf, &'static str)> = in_tip
+            .by_rule
+            .into_iter()
+            .chain(on_disk.by_rule)
+            .map(|(path, rule)| (path_of(&path), rule))
+            .collect();
         let message = format!(
-            "{}: attempt {}\n\nSpecter-Saved: {}\n{}",
-            attempt.task.replace(['\n', '\r'], " "),
+            "{}: attempt {}\n\nSpecter-Saved: {}\n{}{}",
+            one_line(&attempt.task),
             attempt.number,
             saved.commit,
+            by_rule.iter().map(|(path, rule)| merged_line(path, rule)).collect::<String>(),
             attempt.trailers()
         );
         let commit = self.commit(tree, &[tip], &message)?;
@@ -244,6 +270,7 @@ impl Git {
             dropped,
             was_merged: tip != worktree.base(),
             kept,
+            by_rule,
         }))
     }
 
@@ -277,32 +304,46 @@ impl Git {
     }
 
     /// What the tip becomes at the paths that the attempt changed.
-    pub(super) fn merge_trees(
-        &self,
-        tip: Oid,
-        made: &[Differs],
-    ) -> Result<Result<Changes, Vec<Conflict>>, Error> {
-        let mut changes = Changes::new();
-        let mut conflicts = Vec::new();
+    pub(super) fn merge_trees(&self, trees: &Three, made: &[Differs]) -> Result<Combined<Changes>, Error> {
+        let tip = trees.there;
+        let mut combined = Combined::<Changes>::default();
         let removed: Vec<&[u8]> =
             made.iter().filter(|change| change.new.is_none()).map(|change| change.path.as_slice()).collect();
+        let mut renames = Renames::of(&self.repo, trees);
         for change in made {
             let there = tree::at_path(&self.repo, tip, &change.path)?;
-            match self.merge_entry(change.old, there, change.new)? {
-                Merged::Is(merged) if merged == there => {}
-                Merged::Is(merged) => {
+            let merged = self.merge_entry(&change.path, change.old, there, change.new)?;
+            if let Merged::Conflict(_) = merged
+                && let Some(followed) = renames.follow(change, there, made)?
+                && let Merged::Is(Some(entry), rule) =
+                    self.merge_entry(&followed.path, followed.base, followed.there, followed.attempt)?
+                && self.blocked_in(tip, &followed.path, &removed)?.is_none()
+            {
+                if change.new.is_none() {
+                    combined.is.insert(change.path.clone(), None);
+                }
+                combined.by_rule.insert(followed.path.clone(), rule.unwrap_or(FOLLOWED));
+                combined.is.insert(followed.path, Some(entry));
+                continue;
+            }
+            match merged {
+                Merged::Is(merged, _) if merged == there => {}
+                Merged::Is(merged, rule) => {
                     if merged.is_some()
                         && let Some(blocked) = self.blocked_in(tip, &change.path, &removed)?
                     {
-                        conflicts.push(conflict(&change.path, ConflictKind::InTheWay(path_of(&blocked))));
+                        let kind = ConflictKind::InTheWay(path_of(&blocked));
+                        combined.conflicts.push(conflict(&change.path, kind));
                         continue;
                     }
-                    changes.insert(change.path.clone(), merged);
+                    // What followed a renaming to here is more than what was put here.
+                    combined.is.entry(change.path.clone()).or_insert(merged);
+                    combined.by_rule.extend(rule.map(|rule| (change.path.clone(), rule)));
                 }
-                Merged::Conflict(kind) => conflicts.push(conflict(&change.path, kind)),
+                Merged::Conflict(kind) => combined.conflicts.push(conflict(&change.path, kind)),
             }
         }
-        Ok(if conflicts.is_empty() { Ok(changes) } else { Err(conflicts) })
+        Ok(combined)
     }
 
     /// A file of the tip where a new path needs a directory, or a directory where it needs a file; unless the attempt
@@ -328,19 +369,18 @@ impl Git {
     }
 
     /// What must happen on disk, where the user may have another version than the tip.
-    fn with_working_tree(&self, tip: Oid, changes: &Changes) -> Result<Result<Steps, Vec<Conflict>>, Error> {
-        let mut steps = Steps::new();
-        let mut conflicts = Vec::new();
+    fn with_working_tree(&self, tip: Oid, changes: &Changes) -> Result<Combined<Steps>, Error> {
+        let mut combined = Combined::<Steps>::default();
         for (path, new) in changes {
             let old = tree::at_path(&self.repo, tip, path)?;
             let there = match self.on_disk(path) {
                 Ok(there) => there,
                 Err(Error::ThroughLink { path: link }) => {
-                    conflicts.push(conflict(path, ConflictKind::InTheWay(link)));
+                    combined.conflicts.push(conflict(path, ConflictKind::InTheWay(link)));
                     continue;
                 }
                 Err(Error::NotSaved { .. }) => {
-                    conflicts.push(conflict(path, ConflictKind::DifferentKinds));
+                    combined.conflicts.push(conflict(path, ConflictKind::DifferentKinds));
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -348,18 +388,19 @@ impl Git {
             if let (Some(_), None) = (new, there)
                 && let Some(blocked) = self.blocked_on_disk(path, tip, changes)?
             {
-                conflicts.push(conflict(path, ConflictKind::InTheWay(blocked)));
+                combined.conflicts.push(conflict(path, ConflictKind::InTheWay(blocked)));
                 continue;
             }
-            match self.merge_entry(old, there, *new)? {
-                Merged::Is(merged) if merged == there => {}
-                Merged::Is(merged) => {
-                    steps.insert(path.clone(), Step { before: there, after: merged });
+            match self.merge_entry(path, old, there, *new)? {
+                Merged::Is(merged, _) if merged == there => {}
+                Merged::Is(merged, rule) => {
+                    combined.is.insert(path.clone(), Step { before: there, after: merged });
+                    combined.by_rule.extend(rule.map(|rule| (path.clone(), rule)));
                 }
-                Merged::Conflict(kind) => conflicts.push(conflict(path, kind)),
+                Merged::Conflict(kind) => combined.conflicts.push(conflict(path, kind)),
             }
         }
-        Ok(if conflicts.is_empty() { Ok(steps) } else { Err(conflicts) })
+        Ok(combined)
     }
 
     fn blocked_on_disk(&self, path: &[u8], tip: Oid, changes: &Changes) -> Result<Option<PathBuf>, Error> {
@@ -431,7 +472,18 @@ fn of_commit(commit: &git2::Commit<'_>) -> Option<Attempt> {
 }
 
 fn conflict(path: &[u8], kind: ConflictKind) -> Conflict {
-    Conflict { path: path_of(path), kind, other: None }
+    // Where both sides are there, whoever writes the file can write it anew.
+    let is_written_anew = matches!(kind, ConflictKind::Lines(_));
+    let help = rules::advice(path).filter(|_| is_written_anew);
+    Conflict { path: path_of(path), kind, other: None, help }
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+fn merged_line(path: &Path, rule: &str) -> String {
+    format!("Specter-Merged: {}: {rule}\n", one_line(&path.to_string_lossy()))
 }
 
 fn paths_of(changes: &[Differs]) -> Vec<PathBuf> {

@@ -134,8 +134,8 @@ impl Git {
                 Err(error) => return Err(error),
             };
             if found != before {
-                match self.merge_entry(before, found, after)? {
-                    Merged::Is(merged) => (before, after) = (found, merged),
+                match self.merge_entry(path, before, found, after)? {
+                    Merged::Is(merged, _) => (before, after) = (found, merged),
                     Merged::Conflict(_) => return Ok(Placed::Theirs),
                 }
             }

@@ -3,9 +3,11 @@
 
 use super::error::git;
 use super::repo::Git;
+use super::rules::{self, Sides};
 use super::tree::{Entry, Kind};
 use super::{Attempt, Error};
 use git2::{MergeFileInput, MergeFileOptions, merge_file};
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -19,11 +21,13 @@ pub struct Conflict {
     pub kind: ConflictKind,
     /// Whose attempt last changed the path on the other side; none: the user did, in the working tree.
     pub other: Option<Attempt>,
+    /// What helps with this file in particular: the program that writes it.
+    pub help: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConflictKind {
-    /// Both changed the same lines.
+    /// Both changed the same lines. Without any: their lines go together, but make no file of its kind.
     Lines(Vec<Hunk>),
     /// Both changed it, and it is no text.
     Binary,
@@ -37,9 +41,19 @@ pub enum ConflictKind {
     InTheWay(PathBuf),
 }
 
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)?;
+        self.help.map_or(Ok(()), |help| write!(f, "; {help}"))
+    }
+}
+
 impl fmt::Display for ConflictKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            ConflictKind::Lines(hunks) if hunks.is_empty() => {
+                f.write_str("what both changed makes no valid file together")
+            }
             ConflictKind::Lines(_) => f.write_str("both changed the same lines"),
             ConflictKind::Binary => f.write_str("both changed it, and it is no text"),
             ConflictKind::RemovedThere => f.write_str("removed there, changed by the attempt"),
@@ -80,23 +94,33 @@ pub struct Hunk {
 }
 
 pub(super) enum Merged {
-    Is(Option<Entry>),
+    /// What stands there now, and by which rule if lines alone did not merge.
+    Is(Option<Entry>, Option<&'static str>),
     Conflict(ConflictKind),
+}
+
+/// What became of three texts.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Text {
+    Merged(Vec<u8>),
+    ByRule(String, &'static str),
+    Conflict(Vec<Hunk>),
 }
 
 impl Git {
     /// What `base` becomes if both `there` and `attempt` happen to it.
     pub(super) fn merge_entry(
         &self,
+        path: &[u8],
         base: Option<Entry>,
         there: Option<Entry>,
         attempt: Option<Entry>,
     ) -> Result<Merged, Error> {
         if there == attempt || attempt == base {
-            return Ok(Merged::Is(there));
+            return Ok(Merged::Is(there, None));
         }
         if there == base {
-            return Ok(Merged::Is(attempt));
+            return Ok(Merged::Is(attempt, None));
         }
         let (there, attempt) = match (there, attempt) {
             (Some(there), Some(attempt)) => (there, attempt),
@@ -111,45 +135,88 @@ impl Git {
             Some(base) if base.kind == there.kind => attempt.kind,
             _ => there.kind,
         };
-        self.merge_content(base, there, attempt, kind)
+        self.merge_content(path, base, there, attempt, kind)
     }
 
     fn merge_content(
         &self,
+        path: &[u8],
         base: Option<Entry>,
         there: Entry,
         attempt: Entry,
         kind: Kind,
     ) -> Result<Merged, Error> {
         if there.id == attempt.id || base.is_some_and(|base| base.id == attempt.id) {
-            return Ok(Merged::Is(Some(Entry { id: there.id, kind })));
+            return Ok(Merged::Is(Some(Entry { id: there.id, kind }), None));
         }
         if base.is_some_and(|base| base.id == there.id) {
-            return Ok(Merged::Is(Some(Entry { id: attempt.id, kind })));
+            return Ok(Merged::Is(Some(Entry { id: attempt.id, kind }), None));
         }
         let base = base.map(|base| self.content(base.id)).transpose()?.unwrap_or_default();
         let (there, attempt) = (self.content(there.id)?, self.content(attempt.id)?);
-        let sides = [&base, &there, &attempt];
-        if sides.iter().any(|side| is_binary(side)) {
+        if [&base, &there, &attempt].iter().any(|side| is_binary(side)) {
             return Ok(Merged::Conflict(ConflictKind::Binary));
         }
-        let size = marker_size(&sides);
-        let input = |bytes| {
-            let mut input = MergeFileInput::new();
-            input.content(bytes);
-            input
-        };
-        let (in_base, in_there, in_attempt) = (input(&base), input(&there), input(&attempt));
-        let mut options = MergeFileOptions::new();
-        options.style_diff3(true).marker_size(size);
-        let result =
-            merge_file(&in_base, &in_there, &in_attempt, Some(&mut options)).map_err(git("merge a file"))?;
-        if !result.is_automergeable() {
-            return Ok(Merged::Conflict(ConflictKind::Lines(hunks(result.content(), size))));
+        let is = |bytes: &[u8], rule| Ok(Merged::Is(Some(Entry { id: self.blob(bytes)?, kind }), rule));
+        match merge_texts(path, &base, &there, &attempt)? {
+            Text::Merged(bytes) => is(&bytes, None),
+            Text::ByRule(text, rule) => is(text.as_bytes(), Some(rule)),
+            Text::Conflict(hunks) => Ok(Merged::Conflict(ConflictKind::Lines(hunks))),
         }
-        let id = self.blob(result.content())?;
-        Ok(Merged::Is(Some(Entry { id, kind })))
     }
+}
+
+/// Line by line; by a rule for the path where that is not enough.
+pub(super) fn merge_texts(path: &[u8], base: &[u8], there: &[u8], attempt: &[u8]) -> Result<Text, Error> {
+    let lines = merge_lines([base, there, attempt])?;
+    let sides = Sides::of(base, there, attempt);
+    if lines.is_merged {
+        let text = std::str::from_utf8(&lines.bytes).ok();
+        let is_broken = sides.zip(text).is_some_and(|(sides, text)| rules::is_broken(path, &sides, text));
+        if !is_broken {
+            return Ok(Text::Merged(lines.bytes));
+        }
+        // Both sides added the same name far from each other.
+        return Ok(Text::Conflict(Vec::new()));
+    }
+    // A last line without an end would grow together with what comes behind it.
+    let ended = [base, there, attempt].map(with_line_end);
+    let again = merge_lines([&ended[0], &ended[1], &ended[2]])?;
+    if let (Some(sides), Ok(text)) =
+        (Sides::of(&ended[0], &ended[1], &ended[2]), std::str::from_utf8(&again.bytes))
+        && let Some((text, rule)) = rules::merge(path, &sides, &rules::parts(text, again.marker_size))
+    {
+        return Ok(Text::ByRule(text, rule));
+    }
+    Ok(Text::Conflict(hunks(&lines.bytes, lines.marker_size)))
+}
+
+fn with_line_end(text: &[u8]) -> Cow<'_, [u8]> {
+    match text.last() {
+        None | Some(b'\n') => Cow::Borrowed(text),
+        Some(_) => Cow::Owned([text, b"\n"].concat()),
+    }
+}
+
+/// A merge in diff3 style.
+struct Lines {
+    bytes: Vec<u8>,
+    is_merged: bool,
+    marker_size: u16,
+}
+
+fn merge_lines(sides: [&[u8]; 3]) -> Result<Lines, Error> {
+    let marker_size = marker_size(&sides);
+    let [in_base, in_there, in_attempt] = sides.map(|bytes| {
+        let mut input = MergeFileInput::new();
+        input.content(bytes);
+        input
+    });
+    let mut options = MergeFileOptions::new();
+    options.style_diff3(true).marker_size(marker_size);
+    let result =
+        merge_file(&in_base, &in_there, &in_attempt, Some(&mut options)).map_err(git("merge a file"))?;
+    Ok(Lines { bytes: result.content().to_vec(), is_merged: result.is_automergeable(), marker_size })
 }
 
 /// As git decides it.
@@ -158,7 +225,7 @@ fn is_binary(bytes: &[u8]) -> bool {
 }
 
 /// Long enough that no line of the files looks like a marker.
-fn marker_size(sides: &[&Vec<u8>]) -> u16 {
+fn marker_size(sides: &[&[u8]]) -> u16 {
     let is_taken = |size: usize| {
         let markers: Vec<Vec<u8>> = [b'<', b'|', b'=', b'>'].iter().map(|c| vec![*c; size]).collect();
         sides

@@ -4,6 +4,7 @@
 use super::Error;
 use super::checkout::write_index;
 use super::integrate::Outcome;
+use super::renames::Three;
 use super::repo::Git;
 use super::save::Saved;
 use super::tree;
@@ -28,10 +29,12 @@ impl Git {
         }
         let (_, made) = self.countable(worktree, saved)?;
         let tip_tree = self.tree_of(tip)?;
-        let merged = match self.merge_trees(tip_tree, &made)? {
-            Ok(changes) if !changes.is_empty() => Some(tree::update(&self.repo, Some(tip_tree), &changes)?),
-            _ => None,
-        };
+        let base = self.tree_of(worktree.base())?;
+        let trees = Three { base, there: tip_tree, attempt: saved.tree };
+        let merged = self.merge_trees(&trees, &made)?;
+        let is_result = merged.conflicts.is_empty() && !merged.is.is_empty();
+        let update = || tree::update(&self.repo, Some(tip_tree), &merged.is);
+        let merged = is_result.then(update).transpose()?;
         Ok(Preview { tip, merged })
     }
 

@@ -59,7 +59,7 @@ impl Git {
         })
     }
 
-    /// What single files may take to be kept.
+    /// What single files may take to be kept, and what must stay free.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Git {
         self.limits = limits;
@@ -83,6 +83,11 @@ impl Git {
     pub fn with_steps(mut self, steps: Steps) -> Git {
         self.steps = steps;
         self
+    }
+
+    /// Said before each effect of whoever works with the repository, so that tests can stop there too.
+    pub fn next_step(&self) -> Result<(), Error> {
+        self.steps.next()
     }
 
     /// The user's working tree.

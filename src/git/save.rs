@@ -50,11 +50,13 @@ const STAGE: u16 = 0x3000;
 pub struct Limits {
     /// Larger files are left out and listed.
     pub file_bytes: u64,
+    /// No new working tree is made where less than this is free.
+    pub room_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { file_bytes: 256 << 20 }
+        Limits { file_bytes: 256 << 20, room_bytes: 512 << 20 }
     }
 }
 

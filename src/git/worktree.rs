@@ -95,6 +95,11 @@ impl Pool {
     }
 }
 
+/// Bytes that are free where a path is.
+pub fn room(path: &Path) -> Result<u64, Error> {
+    crate::sys::free_bytes(path).map_err(at("measure the room at", path))
+}
+
 fn number_of(slot: &Path) -> u32 {
     slot.file_name().and_then(OsStr::to_str).and_then(|name| name.parse().ok()).unwrap_or(0)
 }
@@ -374,6 +379,10 @@ impl Git {
             clear_state(&slot)?;
             self.reset(&slot, &slot.join(&pool.project), tree)?;
             return Ok(slot);
+        }
+        let (free, wanted) = (room(&pool.dir)?, self.limits.room_bytes);
+        if free < wanted {
+            return Err(Error::NoRoom { path: pool.dir.clone(), free, wanted });
         }
         let slot = pool.dir.join((highest + 1).to_string());
         self.make_slot(&slot, &slot.join(&pool.project), tree)?;

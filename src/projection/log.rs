@@ -334,7 +334,7 @@ impl Writer<'_> {
             self.out.push(')');
         }
         self.out.push_str("\n  duration: ");
-        write_duration(row.busy_ms, self.out);
+        write_duration(row.busy_ms(), self.out);
         if row.attempts > 1 {
             let _ = write!(self.out, " in {} attempts", row.attempts);
         }

@@ -21,7 +21,7 @@ pub mod speckit;
 pub mod status;
 pub mod time;
 
-pub use place::{Content, Moment, Place, Projections, Target, Write};
+pub use place::{Content, Moment, Place, Projections, Section, Target, Write};
 
 use crate::event::{BudgetKind, RunOutcome};
 use crate::plan::Plan;

@@ -30,7 +30,7 @@ impl Scheduler {
 
     fn check_sets(&self) {
         assert_eq!(self.ready.len(), self.count(|stage| stage == Stage::Ready), "ready");
-        let waiting = self.count(|stage| matches!(stage, Stage::BackingOff { .. }));
+        let waiting = self.count(|stage| matches!(stage, Stage::BackingOff));
         assert_eq!(self.backing_off.len(), waiting, "backing off");
         let removed = self.removed.iter().flatten().count();
         let running = self.count(|stage| matches!(stage, Stage::Running { .. })) + removed;

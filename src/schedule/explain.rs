@@ -57,7 +57,7 @@ impl Scheduler {
         let mut obstacles = match slot.stage() {
             Stage::Waiting => self.waits(task),
             Stage::Ready => self.why_ready_waits(task),
-            Stage::BackingOff { until } => vec![Obstacle::BackingOff { until }],
+            Stage::BackingOff => vec![Obstacle::BackingOff { until: slot.not_before.into() }],
             Stage::Settled(TaskOutcome::Blocked { by }) => vec![Obstacle::BlockedBy(by)],
             Stage::Running { .. } | Stage::Settled(_) => Vec::new(),
         };

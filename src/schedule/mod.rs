@@ -305,7 +305,7 @@ impl Scheduler {
             Stage::Waiting => TaskState::Waiting { unmet: self.nodes[task.ix()].unmet },
             Stage::Ready => TaskState::Ready { attempt },
             Stage::Running { .. } => TaskState::Running { attempt: slot.attempts },
-            Stage::BackingOff { until } => TaskState::BackingOff { attempt, until },
+            Stage::BackingOff => TaskState::BackingOff { attempt, until: slot.not_before.into() },
             Stage::Settled(outcome) => TaskState::Finished(outcome),
         }
     }
@@ -366,10 +366,10 @@ impl Scheduler {
     /// Ready, or ready once its wait is over.
     fn make_ready(&mut self, task: TaskIx) {
         let slot = self.board.get(task);
-        if slot.not_before > self.now {
-            let until = slot.not_before;
+        let until = slot.not_before.into();
+        if until > self.now {
             self.backing_off.push(Reverse((until, task)));
-            self.board.set(task, Stage::BackingOff { until });
+            self.board.set(task, Stage::BackingOff);
         } else {
             self.ready.push(slot.rank, self.overlap.class(task));
             self.board.set(task, Stage::Ready);
@@ -397,7 +397,7 @@ impl Scheduler {
         self.dispatches += 1;
         let slot = self.board.get_mut(task);
         slot.attempts += 1;
-        slot.started = self.now;
+        slot.started = self.now.into();
         let attempt = slot.attempts;
         self.board.set(task, Stage::Running { worker });
         let executor = self.executor(task);
@@ -408,7 +408,7 @@ impl Scheduler {
 
     fn executor(&self, task: TaskIx) -> Cow<'static, str> {
         let task = self.plan.task(task);
-        match &task.agent {
+        match &task.more.agent {
             Some(agent) if !task.has_run_block() => Cow::Owned(agent.to_string()),
             _ => Cow::Borrowed("shell"),
         }

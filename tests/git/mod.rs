@@ -2,9 +2,11 @@
 //! `git` program as the judge.
 
 mod escapes;
+mod expiring;
 mod histories;
 mod integrating;
 mod keeping;
+mod merging;
 mod restoring;
 mod saving;
 mod states;
@@ -67,7 +69,7 @@ impl Place {
         let rules = Rules::new(&[PathBuf::from("tasks.md")]);
         let state = self.dir.path().join("state");
         let git = Git::open(&self.root(), &state, Run::new("R1"), rules, Clock::start()).unwrap();
-        git.with_steps(steps).with_limits(Limits { file_bytes: 1 << 20 })
+        git.with_steps(steps).with_limits(Limits { file_bytes: 1 << 20, room_bytes: 0 })
     }
 
     pub(crate) fn pool(&self, git: &Git) -> Pool {

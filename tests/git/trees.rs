@@ -220,3 +220,19 @@ fn sixteen_attempts_at_once_meet_no_lock() {
     assert_eq!(place.own(), own);
     place.fsck();
 }
+
+#[test]
+fn a_working_tree_is_made_only_where_there_is_room() {
+    let place = Place::new(&[("a", "a\n")]);
+    let git = place.open();
+    let pool = place.pool(&git);
+    let free = specter::git::room(&place.root()).unwrap();
+    let mut git = git.with_limits(specter::git::Limits { room_bytes: u64::MAX, ..Default::default() });
+    let tip = git.tip().unwrap();
+    let refused = git.lease(&pool, tip, &attempt("T1"), &[]).unwrap_err();
+    assert!(matches!(&refused, Error::NoRoom { wanted: u64::MAX, .. }), "{refused}");
+    assert!(free > 0 && refused.to_string().contains("MiB left"), "{refused}");
+    assert_eq!(git.collect_garbage(&pool, 0).unwrap(), 0);
+    let mut git = git.with_limits(specter::git::Limits { room_bytes: 0, ..Default::default() });
+    git.lease(&pool, tip, &attempt("T1"), &[]).unwrap();
+}

@@ -409,7 +409,8 @@ impl World {
     }
 
     fn max_attempts(&self, task: TaskIx) -> u32 {
-        let retries = self.plan.task(task).blocks_of(BlockKind::Run).next().and_then(|block| block.retries);
+        let retries =
+            self.plan.task(task).blocks_of(BlockKind::Run).next().and_then(|block| block.given.retries);
         retries.map_or(self.limits.retry.max_attempts, |retries| retries + 1)
     }
 
