@@ -698,7 +698,9 @@ fn told(run: &Run) -> Vec<Option<Scarce>> {
 #[test]
 fn nothing_joins_what_runs_while_memory_is_scarce_and_it_is_told_once() {
     let mut file = File::new(Mode::Graph);
-    (1..5).for_each(|n| drop(file.task(&format!("T{n}"), &[]).clone()));
+    for n in 1..5 {
+        file.task(&format!("T{n}"), &[]);
+    }
     let mut run = Run::new(file, limits(2));
     run.step(short(Scarce::Memory));
     assert_eq!(
@@ -722,7 +724,9 @@ fn nothing_joins_what_runs_while_memory_is_scarce_and_it_is_told_once() {
 #[test]
 fn where_nothing_runs_one_attempt_starts_after_a_while_without_room() {
     let mut file = File::new(Mode::Graph);
-    (1..4).for_each(|n| drop(file.task(&format!("T{n}"), &[]).clone()));
+    for n in 1..4 {
+        file.task(&format!("T{n}"), &[]);
+    }
     let mut run = Run::new(file, limits(2));
     run.step(short(Scarce::Load));
     run.succeed("T1");
@@ -738,7 +742,9 @@ fn where_nothing_runs_one_attempt_starts_after_a_while_without_room() {
 #[test]
 fn a_full_disk_stops_the_run_once_nothing_runs_and_a_resume_goes_on() {
     let mut file = File::new(Mode::Graph);
-    (1..3).for_each(|n| drop(file.task(&format!("T{n}"), &[]).clone()));
+    for n in 1..3 {
+        file.task(&format!("T{n}"), &[]);
+    }
     let mut run = Run::new(file, limits(1));
     run.step(short(Scarce::Disk));
     run.succeed("T1");
