@@ -27,7 +27,7 @@ pub(super) struct Merging {
 }
 
 impl Merging {
-    fn wait(&self) -> Turn<'_> {
+    pub(super) fn wait(&self) -> Turn<'_> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

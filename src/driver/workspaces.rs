@@ -203,6 +203,8 @@ impl Opened {
         if report.outcome.is_success() {
             (report, turn) = self.integrate(work, &mut held, report, window);
         } else if let Some(trees) = &self.trees {
+            // With the turn: what another attempt integrates just now is nobody's escape.
+            let _turn = trees.merging.wait();
             trees.watch.told(self, work, window);
         }
         self.give_back(work, held);

@@ -9,8 +9,10 @@ use super::{Error, Rules, Steps};
 use crate::clock::Clock;
 use crate::{fs, sys};
 use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags, Signature, Time};
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -33,6 +35,8 @@ pub struct Git {
     /// What is being written lies here until it is complete: on the file system of the working tree.
     pub(super) staging: PathBuf,
     pub(super) caches: HashMap<PathBuf, Cache>,
+    /// How the directory of objects was when it was last synced.
+    synced_objects: Cell<Option<(i64, i64, u64)>>,
 }
 
 impl Git {
@@ -56,6 +60,7 @@ impl Git {
             steps: Steps::unlimited(),
             staging,
             caches: HashMap::new(),
+            synced_objects: Cell::new(None),
         })
     }
 
@@ -127,6 +132,7 @@ impl Git {
     /// Points a reference of specter's at a commit, if it still is where `old` says (`None`: it does not exist).
     pub(super) fn set_ref(&self, name: &str, new: Oid, old: Option<Oid>) -> Result<(), Error> {
         self.steps.next()?;
+        self.sync_objects()?;
         for attempt in 1.. {
             let result = match old {
                 Some(old) => self.repo.reference_matching(name, new, true, old, "specter"),
@@ -145,6 +151,33 @@ impl Git {
                     return Err(Error::Moved { reference: name.to_owned() });
                 }
                 Err(error) => return Err(git("write a reference")(error)),
+            }
+        }
+        if old.is_none() { self.sync_names_above(name) } else { Ok(()) }
+    }
+
+    /// libgit2 syncs an object and the directory that holds it; that this directory is there must survive too, before
+    /// anything names the object.
+    fn sync_objects(&self) -> Result<(), Error> {
+        let dir = self.objects();
+        let metadata = std::fs::metadata(&dir).map_err(at("inspect", &dir))?;
+        let now = (metadata.mtime(), metadata.mtime_nsec(), metadata.nlink());
+        if self.synced_objects.get() != Some(now) {
+            fs::sync_dir(&dir)?;
+            self.synced_objects.set(Some(now));
+        }
+        Ok(())
+    }
+
+    /// As with objects: of a new reference only the file and its own directory are synced.
+    fn sync_names_above(&self, name: &str) -> Result<(), Error> {
+        let top = self.repo.commondir();
+        let mut dir = top.join(name);
+        while dir.pop() && dir.starts_with(top) {
+            match fs::sync_dir(&dir) {
+                // Packed meanwhile.
+                Err(error) if error.is_not_found() => {}
+                result => result?,
             }
         }
         Ok(())

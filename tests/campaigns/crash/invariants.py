@@ -148,9 +148,11 @@ def check_told():
     if not code or not fired or fired[0] == "n/a" or rc in ("-9", "None"):
         return
     text = os.strerror(getattr(errno, code))
-    if rc != "0" and text not in said:
+    # Long lines are wrapped: their parts are indented alike.
+    whole = re.sub(r"(?<!\n)\n    (?=\S)", " ", said)
+    if rc != "0" and text not in whole:
         die("exit code %s, and `%s` is not said" % (rc, text))
-    if rc != "0" and not any(re.search(r"`[^`]*[./][^`]*`", line) for line in said.splitlines() if text in line):
+    if rc != "0" and not any(re.search(r"`[^`]*[./][^`]*`", line) for line in whole.splitlines() if text in line):
         die("exit code %s, and no file is named with `%s`" % (rc, text))
     if fired[0] in ("fsync", "fdatasync") and fired[2].endswith("journal.ndjson") and rc != "74":
         die("a failed sync of the journal ended with exit code %s" % rc)
