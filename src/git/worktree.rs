@@ -97,7 +97,7 @@ impl Pool {
 
 /// Bytes that are free where a path is.
 pub fn room(path: &Path) -> Result<u64, Error> {
-    crate::sys::free_bytes(path).map_err(at("measure the room at", path))
+    crate::sys::room(path).map(|room| room.free).map_err(at("measure the room at", path))
 }
 
 fn number_of(slot: &Path) -> u32 {

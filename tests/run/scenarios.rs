@@ -1,7 +1,7 @@
 //! The five stories that users were told about the program, as shell task files: serial, parallel with four workers,
 //! resume after a failed migration, a filter by priority, partial success. With sums that are right.
 
-use super::sandbox::Sandbox;
+use super::sandbox::{Sandbox, finish, until};
 use serde_json::Value;
 
 /// A task line and its work: it lasts `millis`, then notes itself in `ran`.
