@@ -445,7 +445,7 @@ impl Index {
         self.ticked.extend(edits.iter().map(|edit| (edit.offset - before) as u32));
         if known > 0 && !self.ticked[known - 1..].is_sorted() {
             // Two runs in order, which are merged; once a look at the file, which goes through all of it.
-            self.ticked.sort();
+            self.ticked.sort_unstable();
         }
     }
 

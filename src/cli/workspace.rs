@@ -12,6 +12,7 @@ use crate::fs;
 use crate::git::{self, Carry, Git, How, Pool, Rules, Run};
 use crate::journal::{RunId, Store};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// For this run; none where there is no repository and none was asked for.
 pub(super) fn settle(
@@ -64,12 +65,29 @@ fn below(git: &Git, project: &Path) -> PathBuf {
     real.strip_prefix(git.root()).map(Path::to_owned).unwrap_or_default()
 }
 
+/// How long a git command that works in the repository is waited for: most are over before a person could read of it.
+const GIT_WORKS: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What there is to say of the repository once no git command is at work in it, if that is soon.
+fn settled(project: &Path) -> Result<Vec<git::Finding>, Error> {
+    let limit = Instant::now() + GIT_WORKS;
+    loop {
+        let findings = git::probe(project).map_err(|error| failed(&error))?;
+        let is_busy = findings.iter().any(|finding| finding.state.passes());
+        if !is_busy || Instant::now() > limit {
+            return Ok(findings);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
 /// Everything that stands in the way of what was asked for, at once. Before anything is written.
 pub(super) fn check(config: &Config, project: &Path) -> Result<(), Error> {
     if config.isolation != Isolation::Worktree {
         return Ok(());
     }
-    let findings = git::probe(project).map_err(|error| failed(&error))?;
+    let findings = settled(project)?;
     let stops: Vec<_> = findings.iter().filter_map(|finding| Some((&finding.state, finding.help?))).collect();
     if stops.is_empty() {
         trees_dir(config, &git::root_of(project).map_err(|error| failed(&error))?)?;

@@ -734,7 +734,7 @@ fn where_nothing_runs_one_attempt_starts_after_a_while_without_room() {
     assert!(run.running().is_empty());
     let before = run.now;
     run.wake();
-    assert_eq!((run.now - before, run.running()), (PATIENCE, vec!["T3"]));
+    assert_eq!((run.now.saturating_sub(before), run.running()), (PATIENCE, vec!["T3"]));
     run.succeed("T3");
     assert_eq!(run.outcome(), Some(RunOutcome::AllDone));
 }
