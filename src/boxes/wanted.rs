@@ -185,3 +185,46 @@ impl Wanted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SourceText;
+    use crate::task::Document;
+
+    fn parsed(text: &str) -> (Document, Index) {
+        let source = SourceText::new("tasks.md", text);
+        let (document, _) = crate::parse::parse(&source);
+        let index = Index::new(&document, &source);
+        (document, index)
+    }
+
+    #[test]
+    fn what_is_wanted_follows_its_task_through_edits_of_the_text() {
+        let (document, first) = parsed("- [ ] T001 One\n- [ ] T002 Two\n- [~] T003 Three\n");
+        let mut wanted = Wanted::default();
+        for task in &document.tasks {
+            let key = wanted.want(Tick::of(task), Some(&first)).unwrap();
+            assert!(matches!(key, Key::Here(_)));
+            assert_eq!(wanted.want(Tick::of(task), Some(&first)), None, "wanted already");
+            wanted.set_made(key, 7);
+        }
+        // One moved and is ticked, one has another text, one lost the mark that it had.
+        let (_, second) = parsed("# New\n\n- [ ] T002 Zwei\n- [x] T001 One\n- [ ] T003 Three\n");
+        wanted.move_to(Some(&first), &second);
+        let key = |wanted: &Wanted, id: &str, index| wanted.key(&TaskId::new(id), 0, Some(index)).unwrap();
+        assert_eq!(key(&wanted, "T001", &second), Key::Here(TaskIx(1)));
+        assert!(matches!(key(&wanted, "T002", &second), Key::Stray(_)));
+        assert!(matches!(key(&wanted, "T003", &second), Key::Stray(_)));
+        // All is as it was: so is what is known of it.
+        wanted.move_to(Some(&second), &first);
+        for task in &document.tasks {
+            let key = key(&wanted, task.id.as_str(), &first);
+            assert!(matches!(key, Key::Here(_)), "{}", task.id);
+            assert_eq!(wanted.made(key), Some(7));
+        }
+        wanted.drop(key(&wanted, "T002", &first));
+        assert_eq!(wanted.key(&TaskId::new("T002"), 0, Some(&first)), None);
+        assert_eq!(wanted.keys().count(), 2);
+    }
+}

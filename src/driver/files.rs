@@ -274,3 +274,40 @@ fn existing(here: &Path) -> Result<Option<String>, fs::Error> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::memory;
+
+    #[test]
+    fn a_section_that_comes_in_pieces_reads_as_one_that_came_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::new(dir.path());
+        let file = dir.path().join(Place::ChangesCompleted.path());
+        let mut expected = None;
+        for (key, count) in [("001-a@1", 3), ("001-a@2", 1), ("001-a@1", 5)] {
+            let lines: Vec<String> = (0..count).map(|n| format!("- [x] T{n} ({key})\n")).collect();
+            let mut written = HashSet::new();
+            let mut places = Places {
+                project: &root,
+                state_dir: &root,
+                run: None,
+                written: &mut written,
+                entered: Vec::new(),
+                problems: Vec::new(),
+            };
+            let mut pieces = lines.iter();
+            let section = Section { title: "Changes completed", key: key.to_owned() };
+            places.write_section(Place::ChangesCompleted, section, &mut |text| {
+                pieces.next().map(|line| text.push_str(line)).is_some()
+            });
+            assert_eq!(places.problems, Vec::<String>::new());
+            let whole = memory::merge(expected.as_deref(), "Changes completed", key, &lines.concat());
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), whole);
+            let edited = format!("mine\n{whole}mine too");
+            std::fs::write(&file, &edited).unwrap();
+            expected = Some(edited);
+        }
+    }
+}
