@@ -39,6 +39,9 @@ impl Pool {
     /// attempt yet counts: else a single task would start a thread for each look at the queue.
     pub(super) fn grow(&mut self) -> std::io::Result<()> {
         let wanted = self.hub.attempts().min(self.jobs);
+        if wanted > self.threads.len() {
+            self.executor.expect(wanted as u32);
+        }
         for _ in self.threads.len()..wanted {
             let (hub, executor, observer) =
                 (Arc::clone(&self.hub), Arc::clone(&self.executor), Arc::clone(&self.observer));

@@ -54,6 +54,8 @@ pub(super) struct Jobserver {
 struct Seats {
     /// Attempts that run.
     running: u32,
+    /// Attempts that are about to.
+    pending: u32,
     /// Tokens taken for them; kept between the attempts of a worker.
     taken: u32,
     /// Tokens that were missing when nothing ran, over the whole run.
@@ -117,18 +119,28 @@ impl Jobserver {
     pub(super) fn enter(&self) -> Seat<'_> {
         let mut seats = self.lock();
         seats.running += 1;
-        let is_short = self.take_one(&mut seats);
+        seats.pending = seats.pending.saturating_sub(1);
+        let is_short = self.take_wanted(&mut seats);
         Seat { server: self, is_short }
+    }
+
+    /// So many attempts run or are about to begin: their tokens are taken before the first of them can take them.
+    pub(super) fn expect(&self, attempts: u32) {
+        let mut seats = self.lock();
+        seats.pending = attempts.saturating_sub(seats.running);
+        self.take_wanted(&mut seats);
     }
 
     /// A token may have come back. True if one is still wanted.
     pub(super) fn catch_up(&self) -> bool {
-        self.take_one(&mut self.lock())
+        self.take_wanted(&mut self.lock())
     }
 
     /// A worker has nothing to do. Tokens of no attempt go back; where none runs at all, the pipe is made full.
     pub(super) fn rest(&self) {
         let mut seats = self.lock();
+        // Whoever rests found nothing to be begun.
+        seats.pending = 0;
         let free = seats.taken.saturating_sub(seats.running);
         if seats.running > 0 {
             seats.taken -= free;
@@ -148,10 +160,11 @@ impl Jobserver {
         self.lock().lost
     }
 
-    fn take_one(&self, seats: &mut Seats) -> bool {
-        let wanted = seats.running.min(self.tokens);
+    /// True if there were not as many as there are attempts.
+    fn take_wanted(&self, seats: &mut Seats) -> bool {
+        let wanted = (seats.running + seats.pending).min(self.tokens);
         let mut token = [0];
-        if seats.taken < wanted && (&self.pool).read(&mut token).is_ok_and(|got| got == 1) {
+        while seats.taken < wanted && (&self.pool).read(&mut token).is_ok_and(|got| got == 1) {
             seats.taken += 1;
         }
         seats.taken < wanted
@@ -272,6 +285,24 @@ mod tests {
         drop(third);
         server.rest();
         assert_eq!((free(&server), server.lost()), (3, 0));
+    }
+
+    #[test]
+    fn attempts_that_are_about_to_begin_have_their_tokens_before_the_first_of_them_runs() {
+        let server = Jobserver::new(4).unwrap();
+        server.expect(3);
+        assert_eq!(free(&server), 1);
+        let (first, second) = (server.enter(), server.enter());
+        assert!(!first.is_short && !second.is_short);
+        assert_eq!(free(&server), 1, "the third is still to come");
+        server.rest();
+        assert_eq!(free(&server), 2, "it never came");
+        drop(first);
+        server.rest();
+        assert_eq!(free(&server), 3);
+        drop(second);
+        server.rest();
+        assert_eq!((free(&server), server.lost()), (4, 0));
     }
 
     #[test]

@@ -115,6 +115,14 @@ impl Executor {
         }
     }
 
+    /// So many attempts run or are about to begin.
+    pub fn expect(&self, attempts: u32) {
+        match self {
+            Executor::Shell(shell) => shell.expect(attempts),
+            Executor::Scripted(_) => {}
+        }
+    }
+
     /// A worker that ran attempts has none to run now.
     pub fn rest(&self) {
         match self {

@@ -178,6 +178,11 @@ impl ShellExecutor {
         self.trees.clear_orphans()
     }
 
+    /// So many attempts run or are about to begin.
+    pub fn expect(&self, attempts: u32) {
+        self.jobserver.iter().for_each(|server| server.expect(attempts));
+    }
+
     /// A worker has no attempt to run: what it held of the cores goes to those that have.
     pub fn rest(&self) {
         self.jobserver.iter().for_each(Jobserver::rest);

@@ -1,7 +1,7 @@
 //! The five stories that users were told about the program, as shell task files: serial, parallel with four workers,
 //! resume after a failed migration, a filter by priority, partial success. With sums that are right.
 
-use super::sandbox::Sandbox;
+use super::sandbox::{Sandbox, finish, until};
 use serde_json::Value;
 
 /// A task line and its work: it lasts `millis`, then notes itself in `ran`.
@@ -252,8 +252,15 @@ fn a_failed_task_blocks_only_what_needs_it() {
 fn a_machine_without_room_runs_one_task_at_a_time_says_so_and_comes_to_an_end() {
     let task = |n: u32| format!("- [ ] T00{n} [P] Do {n}\n\n  ```sh run\n  touch did{n}\n  ```\n\n");
     let sandbox = Sandbox::new(&(task(1) + &task(2)));
-    let ended =
-        sandbox.run(["implement", "--yes", "--parallel", "-j2", "--min-free-memory=900 TiB"]).expect(0);
+    let run = ["implement", "--yes", "--parallel", "-j2", "--min-free-memory=900 TiB"];
+    let run = sandbox.command(run).spawn().unwrap();
+    until("the wait to be on record", || {
+        let journal = sandbox.journal().map(|path| std::fs::read_to_string(path).unwrap_or_default());
+        journal.is_some_and(|text| text.ends_with('\n') && text.contains("admission_changed"))
+    });
+    let why = sandbox.run(["why", "T002", "--parallel"]).expect(0).stdout;
+    assert!(why.contains("waiting for memory: "), "{why}");
+    let ended = finish(run).expect(0);
     let told = ended.stderr.matches("waiting for memory: ").count();
     assert_eq!(told, 1, "{}", ended.stderr);
     assert!(ended.stderr.contains("the floor is 900 TiB"), "{}", ended.stderr);

@@ -5,7 +5,7 @@ use indicatif::{InMemoryTerm, TermLike};
 use proptest::prelude::*;
 use specter::event::{
     AttemptOutcome, AttemptReport, BudgetKind, Counts, EventKind, FailureClass, GateVerdict, NoteLevel,
-    RunOutcome, SkipReason, Stop, Verdict,
+    RunOutcome, Scarce, SkipReason, Stop, Verdict,
 };
 use specter::sink::Sink;
 use specter::task::TaskId;
@@ -127,6 +127,11 @@ fn everything() -> Script {
         note(NoteLevel::Warn),
         note(NoteLevel::Error),
         EventKind::BudgetReached { budget: BudgetKind::Dispatches, limit: "50".to_owned() },
+        EventKind::AdmissionChanged {
+            waits_for: Some(Scarce::Memory),
+            text: "120 MiB are available, the floor is 256 MiB".to_owned(),
+        },
+        EventKind::AdmissionChanged { waits_for: None, text: String::new() },
         EventKind::Interrupted { signal: "SIGINT".to_owned(), how: Stop::Gracefully },
         EventKind::Interrupted { signal: "SIGINT".to_owned(), how: Stop::Now },
         EventKind::TaskCancelled { task: of("T007") },
@@ -252,6 +257,20 @@ fn the_block_fits_every_width_and_height() {
     out +=
         &format!("── colour ──\n{}\n", block(&Screen { color: true, ..live(80, 24) }, &view, now).join("\n"));
     insta::assert_snapshot!(out.replace('\x1b', "␛"));
+}
+
+#[test]
+fn the_block_says_what_is_waited_for() {
+    let mut view = View::new();
+    let script = busy();
+    let waits = |waits_for| EventKind::AdmissionChanged { waits_for, text: String::new() };
+    let script = script.at(60_000, waits(Some(Scarce::Memory))).at(61_000, waits(None));
+    let mut told = Vec::new();
+    for event in &script.events {
+        view.apply(&script.plan, event);
+        told.push(block(&live(200, 24), &view, event.at)[0].contains("waiting for memory"));
+    }
+    assert_eq!(told[told.len() - 2..], [true, false]);
 }
 
 #[test]
