@@ -127,6 +127,9 @@ impl Git {
     /// Points a reference of specter's at a commit, if it still is where `old` says (`None`: it does not exist).
     pub(super) fn set_ref(&self, name: &str, new: Oid, old: Option<Oid>) -> Result<(), Error> {
         self.steps.next()?;
+        // libgit2 syncs what it writes and the directory that is in, but not the name of a directory that it makes.
+        fs::sync_dir(&self.objects())?;
+        let missing = self.missing_directories(name);
         for attempt in 1.. {
             let result = match old {
                 Some(old) => self.repo.reference_matching(name, new, true, old, "specter"),
@@ -147,7 +150,17 @@ impl Git {
                 Err(error) => return Err(git("write a reference")(error)),
             }
         }
+        for made in missing {
+            fs::sync_dir(fs::parent(&made))?;
+        }
         Ok(())
+    }
+
+    /// Directories on the way to a reference that writing it will make.
+    fn missing_directories(&self, name: &str) -> Vec<PathBuf> {
+        let path = self.repo.commondir().join(name);
+        let way = path.ancestors().skip(1).take_while(|dir| !dir.as_os_str().is_empty());
+        way.take_while(|dir| !dir.exists()).map(Path::to_owned).collect()
     }
 
     /// A commit on no branch.
