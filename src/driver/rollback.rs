@@ -209,6 +209,8 @@ pub fn carry_out(
     git.next_step()?;
     record(rollback, &saved, loaded, place, now_ms)?;
     git.next_step()?;
+    // Of a process that died before it could begin.
+    fs::sweep_temporaries(&place.store.run_dir(place.run))?;
     let path = note(place.store, place.run);
     std::fs::remove_file(&path).map_err(|error| fs::Error::io("remove", &path, error))?;
     fs::sync_dir(fs::parent(&path))?;

@@ -168,10 +168,7 @@ impl Git {
 
 /// Line by line; by a rule for the path where that is not enough.
 pub(super) fn merge_texts(path: &[u8], base: &[u8], there: &[u8], attempt: &[u8]) -> Result<Text, Error> {
-    let Ok(lines) = merge_lines([base, there, attempt]) else {
-        // It gives up on some texts of which one side removed most. Nothing is taken that was not merged.
-        return Ok(Text::Conflict(vec![whole(base, there, attempt)]));
-    };
+    let lines = merge_lines([base, there, attempt])?;
     let sides = Sides::of(base, there, attempt);
     if lines.is_merged {
         let text = std::str::from_utf8(&lines.bytes).ok();
@@ -192,14 +189,6 @@ pub(super) fn merge_texts(path: &[u8], base: &[u8], there: &[u8], attempt: &[u8]
         return Ok(Text::ByRule(text, rule));
     }
     Ok(Text::Conflict(hunks(&lines.bytes, lines.marker_size)))
-}
-
-fn whole(base: &[u8], there: &[u8], attempt: &[u8]) -> Hunk {
-    let lines = |text: &[u8]| {
-        let text = String::from_utf8_lossy(text);
-        text.lines().take(SHOWN_LINES).map(str::to_owned).collect()
-    };
-    Hunk { base: lines(base), there: lines(there), attempt: lines(attempt) }
 }
 
 fn with_line_end(text: &[u8]) -> Cow<'_, [u8]> {
@@ -290,16 +279,8 @@ mod tests {
 
     #[test]
     fn what_both_sides_empty_is_empty() {
+        super::super::rules::tests::wake_libgit2();
         let lines = merge_lines([b"a\n", b"", b""]).unwrap();
         assert!(lines.is_merged && lines.bytes.is_empty());
-    }
-
-    #[test]
-    fn what_libgit2_gives_up_on_is_a_conflict() {
-        let sides: [&[u8]; 3] = [b"a\nx\ny\nz\nb\n", b"b\n", b"a\nx\ny\nz\n"];
-        assert!(merge_lines(sides).is_err(), "it gives up on this without a word of why");
-        let merged = merge_texts(b"f", sides[0], sides[1], sides[2]).unwrap();
-        let Text::Conflict(hunks) = merged else { panic!("merged") };
-        assert_eq!((&hunks[0].there, &hunks[0].attempt[0]), (&vec!["b".to_owned()], &"a".to_owned()));
     }
 }

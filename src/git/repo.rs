@@ -9,10 +9,8 @@ use super::{Error, Rules, Steps};
 use crate::clock::Clock;
 use crate::{fs, sys};
 use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags, Signature, Time};
-use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -35,8 +33,6 @@ pub struct Git {
     /// What is being written lies here until it is complete: on the file system of the working tree.
     pub(super) staging: PathBuf,
     pub(super) caches: HashMap<PathBuf, Cache>,
-    /// How the directory of objects was when it was last synced.
-    synced_objects: Cell<Option<(i64, i64, u64)>>,
 }
 
 impl Git {
@@ -60,7 +56,6 @@ impl Git {
             steps: Steps::unlimited(),
             staging,
             caches: HashMap::new(),
-            synced_objects: Cell::new(None),
         })
     }
 
@@ -132,7 +127,9 @@ impl Git {
     /// Points a reference of specter's at a commit, if it still is where `old` says (`None`: it does not exist).
     pub(super) fn set_ref(&self, name: &str, new: Oid, old: Option<Oid>) -> Result<(), Error> {
         self.steps.next()?;
-        self.sync_objects()?;
+        // libgit2 syncs what it writes and the directory that is in, but not the name of a directory that it makes.
+        fs::sync_dir(&self.objects())?;
+        let missing = self.missing_directories(name);
         for attempt in 1.. {
             let result = match old {
                 Some(old) => self.repo.reference_matching(name, new, true, old, "specter"),
@@ -153,34 +150,17 @@ impl Git {
                 Err(error) => return Err(git("write a reference")(error)),
             }
         }
-        if old.is_none() { self.sync_names_above(name) } else { Ok(()) }
-    }
-
-    /// libgit2 syncs an object and the directory that holds it; that this directory is there must survive too, before
-    /// anything names the object.
-    fn sync_objects(&self) -> Result<(), Error> {
-        let dir = self.objects();
-        let metadata = std::fs::metadata(&dir).map_err(at("inspect", &dir))?;
-        let now = (metadata.mtime(), metadata.mtime_nsec(), metadata.nlink());
-        if self.synced_objects.get() != Some(now) {
-            fs::sync_dir(&dir)?;
-            self.synced_objects.set(Some(now));
+        for made in missing {
+            fs::sync_dir(fs::parent(&made))?;
         }
         Ok(())
     }
 
-    /// As with objects: of a new reference only the file and its own directory are synced.
-    fn sync_names_above(&self, name: &str) -> Result<(), Error> {
-        let top = self.repo.commondir();
-        let mut dir = top.join(name);
-        while dir.pop() && dir.starts_with(top) {
-            match fs::sync_dir(&dir) {
-                // Packed meanwhile.
-                Err(error) if error.is_not_found() => {}
-                result => result?,
-            }
-        }
-        Ok(())
+    /// Directories on the way to a reference that writing it will make.
+    fn missing_directories(&self, name: &str) -> Vec<PathBuf> {
+        let path = self.repo.commondir().join(name);
+        let way = path.ancestors().skip(1).take_while(|dir| !dir.as_os_str().is_empty());
+        way.take_while(|dir| !dir.exists()).map(Path::to_owned).collect()
     }
 
     /// A commit on no branch.
@@ -236,9 +216,6 @@ fn is_stale(metadata: &std::fs::Metadata) -> bool {
 /// The repository a path is in. The owner of its directory must be this user, as git demands it; the environment
 /// (`GIT_DIR` and its kin, set where specter is started by a hook) is not asked.
 pub(super) fn discover(inside: &Path) -> Result<Repository, Error> {
-    if is_surely_none(inside) {
-        return Err(Error::NoRepository { path: inside.to_owned() });
-    }
     let none: [&OsStr; 0] = [];
     match Repository::open_ext(inside, RepositoryOpenFlags::empty(), none) {
         Ok(repo) => Ok(repo),
@@ -247,19 +224,6 @@ pub(super) fn discover(inside: &Path) -> Result<Repository, Error> {
         }
         Err(error) => Err(git("open the repository")(error)),
     }
-}
-
-/// Whether nothing above `inside` looks like a repository. To ask libgit2 takes two megabytes of its code and tables, which
-/// a project without one never needs.
-fn is_surely_none(inside: &Path) -> bool {
-    let Ok(inside) = std::fs::canonicalize(inside) else { return false };
-    // The second is what a bare repository has.
-    let may_be_one = |dir: &Path| [".git", "HEAD"].iter().any(|name| !is_missing(&dir.join(name)));
-    !inside.ancestors().any(may_be_one)
-}
-
-fn is_missing(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// The root of the repository that `inside` is in.
