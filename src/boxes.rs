@@ -12,20 +12,22 @@
 mod alone;
 mod clear;
 mod settle;
+mod wanted;
 
 pub use clear::{Cleared, clear};
 
 use crate::diagnostic::Diagnostic;
 use crate::fs::{self, Identity};
 use crate::source::{NotText, SourceText};
-use crate::task::{Document, TaskId};
+use crate::task::{Document, Task, TaskId};
 use crate::writeback::{self, Edits, Index, Tick, TickEdit};
-use foldhash::HashMap;
+use alone::Room;
 use settle::Unreadable;
 use std::collections::BTreeMap;
-use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use wanted::{Key, Wanted};
 
 /// How a text is understood; [`crate::parse::parse`] but in tests.
 pub type Parse = fn(&SourceText) -> (Document, Vec<Diagnostic>);
@@ -67,13 +69,13 @@ pub struct Boxes {
     path: PathBuf,
     parse: Parse,
     known: Option<Known>,
-    /// In the order in which they were asked for; what is not wanted any more keeps its place and has no `tick`.
-    wanted: Vec<Wanted>,
-    by_id: HashMap<TaskId, u32>,
-    /// Wanted, and neither ticked nor stuck in the known text: places in `wanted`.
-    open: Vec<u32>,
+    wanted: Wanted,
+    /// Wanted, and neither ticked nor stuck in the known text.
+    open: Vec<Key>,
     /// The last reason given for each task that could not be ticked.
     stuck: BTreeMap<TaskId, String>,
+    /// To read pieces of the file into.
+    room: Room,
     /// Counts looks at the file; the time at which ticks were made.
     look: u32,
     /// Ticks up to this look were read back.
@@ -82,13 +84,6 @@ pub struct Boxes {
     failed: Option<String>,
     /// The last look came to no good end: the file cannot be read or written.
     behind: bool,
-}
-
-#[derive(Debug)]
-struct Wanted {
-    tick: Option<Tick>,
-    /// The look at which it was last ticked.
-    ticked: Option<u32>,
 }
 
 /// The file as it should be: what was last read, and our ticks since.
@@ -125,10 +120,10 @@ impl Boxes {
             path: path.into(),
             parse,
             known: None,
-            wanted: Vec::new(),
-            by_id: HashMap::default(),
+            wanted: Wanted::default(),
             open: Vec::new(),
             stuck: BTreeMap::new(),
+            room: Room::default(),
             look: 0,
             confirmed: 0,
             failed: None,
@@ -136,10 +131,16 @@ impl Boxes {
         }
     }
 
-    /// Knows the text the plan was made from: what differs from it was changed by others since.
+    /// Knows the text the plan was made from, and the plan's tasks: what differs from it was changed by others since.
     #[must_use]
-    pub fn planned(mut self, identity: Identity, source: &SourceText, document: &Document) -> Boxes {
-        self.known = Some(Known { identity, index: Index::new(document, source) });
+    pub fn planned(
+        mut self,
+        identity: Identity,
+        source: &SourceText,
+        tasks: &Arc<Vec<Task>>,
+        tick: char,
+    ) -> Boxes {
+        self.known = Some(Known { identity, index: Index::planned(tasks, tick, source) });
         self
     }
 
@@ -184,42 +185,34 @@ impl Boxes {
     }
 
     /// Whether the task's box was ticked here and nobody cleared it since: where the file says otherwise, an editor's
-    /// save undid the tick.
-    pub fn is_ticked(&self, task: &TaskId) -> bool {
-        self.by_id.get(task).is_some_and(|place| self.wanted[*place as usize].ticked.is_some())
+    /// save undid the tick. `line` is where it may stand.
+    pub fn is_ticked(&self, task: &TaskId, line: u32) -> bool {
+        self.wanted.key(task, line, self.index()).is_some_and(|key| self.wanted.made(key).is_some())
     }
 
-    /// The task is to run again: its box is no longer wanted.
-    pub fn forget(&mut self, task: &TaskId) {
-        if let Some(place) = self.drop_wanted(task) {
+    /// The task is to run again: its box is no longer wanted. `line` is where it may stand.
+    pub fn forget(&mut self, task: &TaskId, line: u32) {
+        if let Some(key) = self.wanted.key(task, line, self.index()) {
+            self.wanted.drop(key);
             self.stuck.remove(task);
-            self.open.retain(|open| *open != place);
+            self.open.retain(|open| *open != key);
         }
     }
 
-    fn drop_wanted(&mut self, task: &TaskId) -> Option<u32> {
-        if self.by_id.is_empty() {
-            return None;
-        }
-        let place = self.by_id.remove(task)?;
-        self.wanted[place as usize].tick = None;
-        Some(place)
+    fn index(&self) -> Option<&Index> {
+        self.known.as_ref().map(|known| &known.index)
     }
 
     fn want(&mut self, done: Vec<Tick>) {
+        let index = self.known.as_ref().map(|known| &known.index);
         for tick in done {
-            if let Entry::Vacant(free) = self.by_id.entry(tick.task.clone()) {
-                let place = self.wanted.len() as u32;
-                free.insert(place);
-                self.wanted.push(Wanted { tick: Some(tick), ticked: None });
-                self.open.push(place);
-            }
+            self.open.extend(self.wanted.want(tick, index));
         }
     }
 
     /// Reads, understands, ticks. True if the file must be looked at again.
     fn look(&mut self, ticked: &mut Ticked) -> Result<bool, Trouble> {
-        let found = settle::read(&self.path, self.known.as_ref().map(|known| &known.index))?;
+        let found = settle::read(&self.path, self.known.as_ref().map(|known| &known.index), &mut self.room)?;
         match (&mut self.known, found.bytes) {
             (Some(known), None) => {
                 let is_replaced = !known.identity.is_same_file(&found.identity);
@@ -251,8 +244,8 @@ impl Boxes {
             ticked.changed = Some(Edited { source, document, diagnostics });
         }
         self.sync_name()?;
-        let ticks = self.wanted.iter_mut().filter_map(|wanted| wanted.tick.as_mut());
-        ticks.for_each(|tick| known.index.adopt(tick));
+        let old = self.known.as_ref().map(|known| &known.index);
+        self.wanted.move_to(old, &known.index);
         self.known = Some(known);
         self.sort_wanted(ticked);
         Ok(())
@@ -262,28 +255,24 @@ impl Boxes {
     fn sort_wanted(&mut self, ticked: &mut Ticked) {
         let Some(known) = &self.known else { return };
         self.stuck.clear();
-        self.open = (0..self.wanted.len() as u32).filter(|place| self.is_wanted(*place)).collect();
+        self.open = self.wanted.keys().collect();
         let now = known.ticks(&self.wanted, &self.open);
-        let made = |nth: usize| self.wanted[self.open[nth] as usize].ticked;
+        let made = |nth: usize| self.wanted.made(self.open[nth]);
         let newest =
             now.already.iter().filter_map(|(nth, _)| made(*nth)).filter(|at| *at <= self.confirmed).max();
         let is_cleared = |edit: &TickEdit| made(edit.nth).is_some_and(|at| is_cleared(at, newest));
         let cleared = now.edits.iter().filter(|edit| is_cleared(edit)).map(|edit| self.open[edit.nth]);
-        let cleared: Vec<TaskId> = cleared.filter_map(|place| self.id(place)).collect();
+        let cleared: Vec<Key> = cleared.collect();
         // Few: a person cleared them one by one.
-        for task in &cleared {
-            self.drop_wanted(task);
+        for key in cleared {
+            ticked.cleared.extend(self.id(key));
+            self.wanted.drop(key);
         }
-        ticked.cleared.extend(cleared);
-        self.open.retain(|place| self.wanted[*place as usize].tick.is_some());
+        self.open.retain(|key| self.wanted.is_wanted(*key));
     }
 
-    fn is_wanted(&self, place: u32) -> bool {
-        self.wanted[place as usize].tick.is_some()
-    }
-
-    fn id(&self, place: u32) -> Option<TaskId> {
-        self.wanted[place as usize].tick.as_ref().map(|tick| tick.task.clone())
+    fn id(&self, key: Key) -> Option<TaskId> {
+        self.wanted.id(key, self.index())
     }
 
     /// Ticks what is open. True if the file must be looked at again.
@@ -293,13 +282,11 @@ impl Boxes {
             return Err(Trouble::Failed(how.clone()));
         }
         let found = known.ticks(&self.wanted, &self.open);
-        let written = alone::write(file, &known.index, &found.edits)
+        let written = alone::write(file, &known.index, &found.edits, &mut self.room)
             .map_err(|error| Trouble::File(fs::Error::io("write", &self.path, error)))?;
         let (written, rest) = found.edits.split_at(written);
         // Before the sync: whether or not it fails, these bytes are ours and no edit of others.
-        for edit in written {
-            known.index.apply(edit);
-        }
+        known.index.apply(written);
         if !found.edits.is_empty() || !found.already.is_empty() {
             // Also for those that stood there ticked: whoever wrote them may not have synced.
             let synced = file.sync_data().map_err(|error| fs::Error::io("sync", &self.path, error));
@@ -322,17 +309,17 @@ impl Boxes {
     }
 
     /// The box of the task wanted there is ticked.
-    fn note(&mut self, place: u32, line: u32, ticked: &mut Ticked) {
-        let Some(task) = self.id(place) else { return };
+    fn note(&mut self, key: Key, line: u32, ticked: &mut Ticked) {
+        let Some(task) = self.id(key) else { return };
         self.stuck.remove(&task);
-        match self.wanted[place as usize].ticked.replace(self.look) {
+        match self.wanted.set_made(key, self.look) {
             None => ticked.ticked.push((task, line)),
             Some(_) => ticked.reticked.push(task),
         }
     }
 
-    fn say(&mut self, place: u32, problem: String, ticked: &mut Ticked) {
-        let Some(task) = self.id(place) else { return };
+    fn say(&mut self, key: Key, problem: String, ticked: &mut Ticked) {
+        let Some(task) = self.id(key) else { return };
         if self.stuck.get(&task) != Some(&problem) {
             self.stuck.insert(task.clone(), problem.clone());
             ticked.pending.push((task, problem));
@@ -340,17 +327,16 @@ impl Boxes {
     }
 
     fn all_stuck(&mut self, trouble: &Trouble, ticked: &mut Ticked) {
-        for place in self.open.clone() {
-            self.say(place, trouble.to_string(), ticked);
+        for key in self.open.clone() {
+            self.say(key, trouble.to_string(), ticked);
         }
     }
 }
 
 impl Known {
     /// What ticks those of `wanted` that are `open`.
-    fn ticks(&self, wanted: &[Wanted], open: &[u32]) -> Edits {
-        let open = open.iter().filter_map(|place| wanted[*place as usize].tick.as_ref());
-        writeback::ticks(&self.index, open)
+    fn ticks(&self, wanted: &Wanted, open: &[Key]) -> Edits {
+        writeback::ticks(&self.index, open.iter().filter_map(|key| wanted.want_of(*key)))
     }
 }
 

@@ -245,6 +245,14 @@ pub enum EventKind {
         budget: BudgetKind,
         limit: String,
     },
+    /// Something is ready and not started for want of room on the machine, or no longer so.
+    AdmissionChanged {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waits_for: Option<Scarce>,
+        /// In figures.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        text: String,
+    },
     Interrupted {
         signal: String,
         how: Stop,
@@ -465,6 +473,29 @@ pub enum BudgetKind {
     Time,
     Cost,
     Tokens,
+    /// The disk has less room than its floor.
+    Disk,
+}
+
+/// What attempts need of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scarce {
+    Memory,
+    Disk,
+    /// Time on the cores: more processes want to run than was allowed.
+    Load,
+}
+
+impl Scarce {
+    /// As in "waiting for ...".
+    pub fn words(self) -> &'static str {
+        match self {
+            Scarce::Memory => "memory",
+            Scarce::Disk => "room on the disk",
+            Scarce::Load => "less load",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

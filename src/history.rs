@@ -6,7 +6,7 @@
 pub mod checkpoints;
 
 use crate::event::{
-    AttemptOutcome, AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome,
+    AttemptOutcome, AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome, Scarce,
 };
 use crate::task::TaskId;
 use std::collections::{BTreeSet, HashMap};
@@ -128,6 +128,8 @@ pub struct History {
     /// How the last session ended; `None` while it runs or when it died.
     pub outcome: Option<RunOutcome>,
     tasks: HashMap<TaskId, TaskHistory>,
+    /// What the session waits for, in figures, if it waits for room on the machine.
+    pub waits_for: Option<(Scarce, String)>,
     /// Over which files attempts of which task were at odds with others; relative to the repository's root.
     contested: BTreeSet<(TaskId, String)>,
 }
@@ -181,6 +183,10 @@ impl History {
 
     pub fn apply(&mut self, event: &Event) {
         self.last_seq = self.last_seq.max(event.seq);
+        let is_border = matches!(event.kind, EventKind::RunStarted { .. } | EventKind::RunResumed { .. });
+        // What happens when the session is over does not make it longer.
+        let is_late =
+            self.outcome.is_some() && !is_border || matches!(event.kind, EventKind::RolledBack { .. });
         match &event.kind {
             EventKind::RunStarted { info, started, .. } => {
                 self.info = Some(info.clone());
@@ -188,11 +194,16 @@ impl History {
                 self.begin_session(1, *started);
             }
             EventKind::RunResumed { session, started, .. } => self.begin_session(*session, *started),
-            EventKind::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
+            EventKind::RunFinished { outcome, .. } => {
+                self.outcome = Some(*outcome);
+                self.waits_for = None;
+            }
+            EventKind::AdmissionChanged { waits_for, text } => {
+                self.waits_for = waits_for.map(|scarce| (scarce, text.clone()));
+            }
             kind => self.apply_to_task(kind),
         }
-        // Going back comes when the session is over.
-        if !matches!(event.kind, EventKind::RolledBack { .. }) {
+        if !is_late {
             self.elapsed_session = self.elapsed_session.max(event.at);
         }
     }
@@ -202,6 +213,7 @@ impl History {
         self.sessions = session;
         self.session_started = started;
         self.outcome = None;
+        self.waits_for = None;
     }
 
     fn apply_to_task(&mut self, kind: &EventKind) {

@@ -48,6 +48,39 @@ impl RetryPolicy {
     }
 }
 
+/// Of something that attempts need, so much stays free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Floor {
+    /// What is usual, or less on a small machine.
+    #[default]
+    Auto,
+    Off,
+    Bytes(u64),
+}
+
+impl Floor {
+    pub fn of(self, usual: u64) -> u64 {
+        match self {
+            Floor::Auto => usual,
+            Floor::Off => 0,
+            Floor::Bytes(bytes) => bytes,
+        }
+    }
+
+    pub fn is_off(self) -> bool {
+        self.of(1) == 0
+    }
+}
+
+/// While less than this is free on the machine, nothing more is started (SPEC 4.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Floors {
+    pub memory: Floor,
+    pub disk: Floor,
+    /// The highest load average over a minute.
+    pub max_load: Option<f64>,
+}
+
 /// What the failure of one task does to the rest of the run (SPEC 5.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -2,16 +2,20 @@
 //!
 //! Knows the plan and the events, nothing else: no clock (time is that of the events), no file, no wording. Folding
 //! the events of all sessions at once gives the same as folding them as they come. One event costs O(1) (a session's
-//! start and an edited file: one pass over the rows); a task costs a [`Row`] of some 200 bytes, and more only when
+//! start and an edited file: one pass over the rows); a task costs a [`Row`] of some 130 bytes, and more only when
 //! it fails.
 
+mod beside;
 mod numbers;
+mod packed;
 mod phases;
 mod row;
 mod spans;
 
+pub use beside::Beside;
 pub use numbers::{Numbers, PhaseFigures, Recovery};
-pub use row::{Attempt, Beside, Detail, Gates, Row, Stamp, TaskState};
+pub use packed::Stamp;
+pub use row::{Attempt, Detail, Gates, Row, TaskState};
 pub use spans::Spans;
 
 use crate::event::{
@@ -19,11 +23,12 @@ use crate::event::{
     RunInfo, RunOutcome, SkipReason, TaskRef, Verdict,
 };
 use crate::plan::Plan;
-use crate::task::{TaskId, TaskIx};
+use crate::task::{Task, TaskId, TaskIx};
 use phases::Phases;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 /// Remarks that are kept one by one; further ones are counted.
 const MAX_REMARKS: usize = 200;
@@ -122,7 +127,10 @@ pub struct Summary {
     late: u64,
     /// `seq` of the last event folded.
     pub seq: u64,
-    ids: Vec<TaskId>,
+    /// Of the plan: whose the first rows are.
+    tasks: Arc<Vec<Task>>,
+    /// Whose the others are.
+    gone: Vec<TaskId>,
     rows: Vec<Row>,
     /// Only while events name tasks by id alone (read from disk).
     by_id: Option<HashMap<TaskId, u32>>,
@@ -131,6 +139,8 @@ pub struct Summary {
     running: Vec<TaskIx>,
     /// Attempts started so far, which makes the number that ran beside one a subtraction.
     starts: u32,
+    /// Of each that runs: attempts started when its own began, that one counted, less those that ran then.
+    starts_before: Vec<u32>,
     spans: Spans,
     phases: Phases,
     executors: Vec<String>,
@@ -154,12 +164,14 @@ impl Summary {
             undone: false,
             late: 0,
             seq: 0,
-            ids: plan.tasks.iter().map(|task| task.id.clone()).collect(),
+            tasks: Arc::clone(&plan.tasks),
+            gone: Vec::new(),
             rows: plan.planned.iter().map(|planned| Row::new(TaskState::first(planned.role))).collect(),
             by_id: None,
             tally: [0; TaskState::COUNT],
             running: Vec::new(),
             starts: 0,
+            starts_before: Vec::new(),
             spans: Spans::default(),
             phases: Phases::new(plan),
             executors: Vec::new(),
@@ -189,13 +201,13 @@ impl Summary {
             EventKind::RunResumed { started, jobs, .. } => self.resume(plan, *started, *jobs),
             _ => {}
         }
-        let at = match &event.kind {
-            // When the session is over: that it lasted until now is not true.
-            EventKind::RolledBack { .. } => {
-                self.late = event.at.as_millis() as u64;
-                self.late
-            }
-            _ => self.advance(event.at),
+        // When the session is over: that it lasted until now is not true.
+        let is_late = self.outcome().is_some() || matches!(event.kind, EventKind::RolledBack { .. });
+        let at = if is_late {
+            self.late = self.late.max(event.at.as_millis() as u64);
+            self.late
+        } else {
+            self.advance(event.at)
         };
         match &event.kind {
             EventKind::RunStarted { .. }
@@ -206,6 +218,7 @@ impl Summary {
             | EventKind::Integrated { .. }
             | EventKind::Conflicted { .. }
             | EventKind::ReviewNeeded { .. }
+            | EventKind::AdmissionChanged { .. }
             | EventKind::Escaped { .. } => {}
             EventKind::PlanChanged { added, removed, reopened, ticked } => {
                 self.plan_changed(plan, [added, removed, reopened, ticked]);
@@ -258,12 +271,25 @@ impl Summary {
     }
 
     pub fn id(&self, task: TaskIx) -> &TaskId {
-        &self.ids[task.ix()]
+        match self.tasks.get(task.ix()) {
+            Some(task) => &task.id,
+            None => &self.gone[task.ix() - self.tasks.len()],
+        }
+    }
+
+    /// Of the plan that it follows.
+    pub fn tasks(&self) -> &Arc<Vec<Task>> {
+        &self.tasks
+    }
+
+    /// Whose each row is.
+    fn ids(&self) -> impl Iterator<Item = &TaskId> {
+        self.tasks.iter().map(|task| &task.id).chain(&self.gone)
     }
 
     /// The row of a task that an event named, once that event was folded.
     pub fn locate(&self, task: &TaskRef) -> Option<TaskIx> {
-        if self.ids.get(task.ix.ix()).is_some_and(|id| *id == task.id) {
+        if task.ix.ix() < self.rows.len() && *self.id(task.ix) == task.id {
             return Some(task.ix);
         }
         self.by_id.as_ref()?.get(&task.id).map(|n| TaskIx(*n))
@@ -303,7 +329,7 @@ impl Summary {
 
     /// Wall time of a stamp, milliseconds since the epoch.
     pub fn wall_of(&self, stamp: Stamp) -> u64 {
-        self.sessions.get(stamp.session.get() as usize - 1).map_or(0, |session| session.started + stamp.at)
+        self.sessions.get(stamp.session() - 1).map_or(0, |session| session.started + stamp.at())
     }
 
     /// Time from the run's first event to its last, the gaps between sessions not counted, in milliseconds.
@@ -378,8 +404,9 @@ impl Summary {
     /// Ends what still runs at the last instant on record.
     fn close_running(&mut self, plan: &Plan) {
         let at = self.sessions.last().map_or(0, |session| session.length);
-        for task in std::mem::take(&mut self.running) {
-            self.end_interval(plan, task, at);
+        let running = std::mem::take(&mut self.running);
+        for (task, before) in running.into_iter().zip(std::mem::take(&mut self.starts_before)) {
+            self.end_interval(plan, task, at, before);
             self.rows[task.ix()].cut_off = true;
         }
         self.spans.end_session();
@@ -404,7 +431,7 @@ impl Summary {
 
     fn stamp(&self) -> Option<Stamp> {
         let session = NonZeroU32::new(self.sessions.len() as u32)?;
-        Some(Stamp { session, at: self.sessions.last()?.length })
+        Some(Stamp::new(session, self.sessions.last()?.length))
     }
 
     // ── attempts ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -420,12 +447,9 @@ impl Summary {
         row.attempts = row.attempts.max(attempt);
         row.worker = worker;
         row.executor = executor;
-        row.started = row.started.or(stamp);
-        row.ended = None;
-        row.attempt_at = at;
-        row.gates = Gates::default();
-        row.beside.begin(self.starts, self.running.len() as u32);
+        row.begin(stamp);
         self.meet(task);
+        self.starts_before.push(self.starts - self.running.len() as u32);
         self.running.push(task);
     }
 
@@ -447,7 +471,8 @@ impl Summary {
         let (attempt, report) = what;
         let Some(n) = self.running.iter().position(|other| *other == task) else { return };
         self.running.remove(n);
-        self.end_interval(plan, task, at);
+        let before = self.starts_before.remove(n);
+        self.end_interval(plan, task, at, before);
         let counted = report.class != Some(FailureClass::Cancelled);
         self.attempts_ended += u32::from(counted);
         self.attempts_failed += u32::from(counted && !report.outcome.is_success());
@@ -457,15 +482,14 @@ impl Summary {
         self.set(task, if known { TaskState::Open } else { TaskState::Removed });
     }
 
-    fn end_interval(&mut self, plan: &Plan, task: TaskIx, at: u64) {
+    /// `before`: see `starts_before`.
+    fn end_interval(&mut self, plan: &Plan, task: TaskIx, at: u64, before: u32) {
         self.spans.end(at);
         self.phases.end(plan, task, at);
         let stamp = self.stamp();
-        let starts = self.starts;
         let row = &mut self.rows[task.ix()];
-        row.busy_ms += at.saturating_sub(row.attempt_at);
-        row.ended = stamp;
-        row.beside.end(starts);
+        row.end(stamp);
+        row.beside.end(self.starts - before);
     }
 
     fn intern(&mut self, executor: &str) -> u16 {
@@ -495,7 +519,7 @@ impl Summary {
         let row = &mut self.rows[ix.ix()];
         row.verdict = Some(verdict);
         row.class = None;
-        row.last_ms = duration.as_millis() as u64;
+        row.set_last_ms(duration.as_millis() as u64);
         if row.by_fallback {
             self.remark(RemarkKind::ByFallback(task.id.clone()));
         }
@@ -510,7 +534,7 @@ impl Summary {
     fn blocked(&mut self, task: &TaskRef, by: &TaskRef) {
         let (task, by) = (self.resolve(task), self.resolve(by));
         self.set(task, TaskState::Blocked);
-        self.rows[task.ix()].blocked_by = Some(by);
+        self.rows[task.ix()].set_blocked_by(Some(by));
     }
 
     fn stop(&mut self, stopped: Stopped) {
@@ -552,10 +576,10 @@ impl Summary {
         if let Some(ix) = self.locate(task) {
             return ix;
         }
-        let (ids, rows) = (&mut self.ids, &mut self.rows);
-        let by_id = self.by_id.get_or_insert_with(|| index(ids));
-        let n = *by_id.entry(task.id.clone()).or_insert_with(|| {
-            ids.push(task.id.clone());
+        let by_id = self.by_id.take().unwrap_or_else(|| index(self.ids()));
+        let (gone, rows) = (&mut self.gone, &mut self.rows);
+        let n = *self.by_id.insert(by_id).entry(task.id.clone()).or_insert_with(|| {
+            gone.push(task.id.clone());
             rows.push(Row::new(TaskState::Removed));
             self.tally[TaskState::Removed as usize] += 1;
             rows.len() as u32 - 1
@@ -590,8 +614,9 @@ impl Summary {
 
     fn follow(&mut self, plan: &Plan) {
         let fresh = Summary::new(plan);
-        let same = self.ids.len() == fresh.ids.len() && self.ids == fresh.ids;
-        if !same {
+        if self.ids().eq(fresh.ids()) {
+            self.tasks = fresh.tasks;
+        } else {
             self.move_rows(fresh);
         }
         self.rows.iter_mut().zip(&plan.planned).for_each(|(row, planned)| row.follow(planned.role));
@@ -602,18 +627,20 @@ impl Summary {
 
     /// Moves each row to the place its id has in `fresh`; rows without one go to the end.
     fn move_rows(&mut self, fresh: Summary) {
-        let places = index(&fresh.ids);
-        let (mut ids, mut rows) = (fresh.ids, fresh.rows);
-        let old = std::mem::take(&mut self.ids).into_iter().zip(std::mem::take(&mut self.rows));
-        let moved: Vec<TaskIx> = old
-            .map(|(id, mut row)| match places.get(&id) {
+        let places = index(fresh.ids());
+        let (mut gone, mut rows) = (Vec::new(), fresh.rows);
+        let old = std::mem::take(&mut self.rows);
+        let moved: Vec<TaskIx> = self
+            .ids()
+            .zip(old)
+            .map(|(id, mut row)| match places.get(id) {
                 Some(place) => {
                     rows[*place as usize] = row;
                     TaskIx(*place)
                 }
                 None => {
                     row.state = row.state.once_gone();
-                    ids.push(id);
+                    gone.push(id.clone());
                     rows.push(row);
                     TaskIx(rows.len() as u32 - 1)
                 }
@@ -621,16 +648,16 @@ impl Summary {
             .collect();
         let to = |task: TaskIx| moved.get(task.ix()).copied().unwrap_or(task);
         for row in &mut rows {
-            row.blocked_by = row.blocked_by.map(to);
+            row.set_blocked_by(row.blocked_by().map(to));
             row.beside.rename(to);
         }
         self.running.iter_mut().chain(&mut self.done_order).for_each(|task| *task = to(*task));
-        (self.ids, self.rows, self.by_id) = (ids, rows, None);
+        (self.tasks, self.gone, self.rows, self.by_id) = (fresh.tasks, gone, rows, None);
     }
 }
 
-fn index(ids: &[TaskId]) -> HashMap<TaskId, u32> {
-    ids.iter().enumerate().map(|(n, id)| (id.clone(), n as u32)).collect()
+fn index<'a>(ids: impl Iterator<Item = &'a TaskId>) -> HashMap<TaskId, u32> {
+    ids.zip(0..).map(|(id, n)| (id.clone(), n)).collect()
 }
 
 fn skipped(why: SkipReason) -> TaskState {

@@ -3,9 +3,11 @@
 //! A [`Document`] is what was *written*, in document order; whether it makes sense together is the plan's business.
 
 mod few;
+mod rare;
 
 pub use ecow::EcoString;
 pub use few::Few;
+pub use rare::{Facts, Rare};
 
 use crate::source::{Excerpt, Span};
 use schemars::JsonSchema;
@@ -160,14 +162,24 @@ pub struct Block {
     pub interpreter: EcoString,
     /// The code with the fence's own indentation removed.
     pub code: Excerpt,
+    pub given: Rare<Given>,
+    pub line: u32,
+    pub span: Span,
+}
+
+/// What a block's info string asks for besides.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Given {
     pub timeout: Option<Duration>,
     /// `dir=web`, relative to the project.
     pub dir: Option<String>,
     /// `retries=0`: attempts after the first.
     pub retries: Option<u32>,
     pub env: Few<(String, String)>,
-    pub line: u32,
-    pub span: Span,
+}
+
+impl Facts for Given {
+    const NONE: &'static Given = &Given { timeout: None, dir: None, retries: None, env: Few::new() };
 }
 
 /// How a dependency was written; decides its strength (SPEC 2.4).
@@ -235,8 +247,6 @@ pub struct Task {
     pub id: TaskId,
     /// The id was made from place and text because the file has no ids.
     pub synthetic: bool,
-    /// Further ids of a line that stands for a range (`T004–T005`).
-    pub aliases: Few<TaskId>,
     /// 1-based line of the item or heading.
     pub line: u32,
     /// The item's or heading's first line, without its line end.
@@ -255,10 +265,7 @@ pub struct Task {
     pub all_stories: bool,
     /// `[P1]`…`[P9]`
     pub priority: Option<u8>,
-    /// `[L0]`…`[L9]`
-    pub layer: Option<u8>,
-    /// Every other bracketed label, without brackets.
-    pub tags: Few<String>,
+    pub more: Rare<More>,
     pub phase: Option<PhaseIx>,
     /// The group this task is in.
     pub group: Option<TaskIx>,
@@ -270,10 +277,25 @@ pub struct Task {
     pub files: Few<NamedPath>,
     /// `run`, `fallback` and `verify` blocks in document order.
     pub blocks: Vec<Block>,
-    /// `agent:` line, if any.
-    pub agent: Option<EcoString>,
     /// Everything below the first line that belongs to the task, verbatim; empty span if nothing.
     pub body: Span,
+}
+
+/// What few tasks have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct More {
+    /// Further ids of a line that stands for a range (`T004–T005`).
+    pub aliases: Few<TaskId>,
+    /// `[L0]`…`[L9]`
+    pub layer: Option<u8>,
+    /// Every other bracketed label, without brackets.
+    pub tags: Few<String>,
+    /// `agent:` line, if any.
+    pub agent: Option<EcoString>,
+}
+
+impl Facts for More {
+    const NONE: &'static More = &More { aliases: Few::new(), layer: None, tags: Few::new(), agent: None };
 }
 
 impl Task {

@@ -155,6 +155,18 @@ fn is_reserved(id: &str) -> bool {
         && ["CON", "PRN", "AUX", "NUL", "COM", "LPT"].iter().any(|name| stem.starts_with(name))
 }
 
+/// `256 MiB`, `13.1 MiB`, `0 B`: in the largest unit that leaves a whole number before the point.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let unit = (bytes.checked_ilog2().unwrap_or(0) as usize / 10).min(UNITS.len() - 1);
+    let one = 1u64 << (10 * unit);
+    let tenths = bytes % one / one.div_ceil(10);
+    match (bytes / one, tenths) {
+        (whole, 0) => format!("{whole} {}", UNITS[unit]),
+        (whole, tenths) => format!("{whole}.{tenths} {}", UNITS[unit]),
+    }
+}
+
 /// FNV-1a: stable across versions and machines, for names and synthetic ids; no security is asked of it.
 pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes

@@ -10,6 +10,7 @@ use foldhash::{HashMap, HashMapExt};
 use std::cell::OnceCell;
 use std::collections::hash_map::Entry;
 use std::fmt;
+use std::sync::Arc;
 
 /// A task whose box must be ticked, as it stood in the file when it was planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,11 +95,28 @@ pub struct Edits {
     pub problems: Vec<(usize, Problem)>,
 }
 
+/// A box to be ticked.
+#[derive(Clone, Copy, Debug)]
+pub enum Want<'a> {
+    /// Of the task at this place, whatever its mark.
+    At(TaskIx),
+    Tick(&'a Tick),
+}
+
+impl<'a> From<&'a Tick> for Want<'a> {
+    fn from(tick: &'a Tick) -> Want<'a> {
+        Want::Tick(tick)
+    }
+}
+
 /// The edits that tick the boxes of `wanted` in the file as `index` knows it.
-pub fn ticks<'a>(index: &Index, wanted: impl IntoIterator<Item = &'a Tick>) -> Edits {
+pub fn ticks<'a, W: Into<Want<'a>>>(index: &Index, wanted: impl IntoIterator<Item = W>) -> Edits {
     let mut edits = Edits::default();
-    for (nth, tick) in wanted.into_iter().enumerate() {
-        let found = index.find(tick).and_then(|ix| index.edit(ix, (nth, tick)));
+    for (nth, want) in wanted.into_iter().enumerate() {
+        let found = match want.into() {
+            Want::At(ix) => index.edit(ix, nth, None),
+            Want::Tick(tick) => index.find(tick).and_then(|ix| index.edit(ix, nth, Some(&tick.mark))),
+        };
         match found {
             Ok(Found::Other(edit)) => edits.edits.push(edit),
             Ok(Found::AsWanted { line }) => edits.already.push((nth, line)),
@@ -141,8 +159,9 @@ fn is_ticked(mark: &str) -> bool {
 pub struct Index {
     text: Excerpt,
     has_bom: bool,
-    /// By line.
-    tasks: Vec<Place>,
+    tasks: Tasks,
+    /// Where in the text boxes were ticked since it was read, ascending.
+    ticked: Vec<u32>,
     /// `x` or `X`
     tick: u8,
     /// The first task of each id. Made when a task does not stand where it stood.
@@ -155,34 +174,87 @@ pub struct Index {
     by_title: OnceCell<HashMap<Excerpt, Vec<TaskIx>>>,
 }
 
+/// The tasks of a text, by line: those of its plan, or what is kept of a document that others wrote.
+#[derive(Debug)]
+enum Tasks {
+    Planned(Arc<Vec<Task>>),
+    Read(Vec<Place>),
+}
+
 #[derive(Debug)]
 struct Place {
     id: TaskId,
     title: Excerpt,
     line: u32,
-    /// Of its first line, in the text.
-    end: u32,
-    /// Between the brackets: begin and length in the text.
-    inner: Option<u32>,
-    len: u8,
+    inner: Option<Span>,
     synthetic: bool,
-    /// Since the text was read.
-    is_ticked: bool,
+}
+
+/// What is asked of a task.
+#[derive(Clone, Copy)]
+struct Stand<'a> {
+    id: &'a TaskId,
+    title: &'a Excerpt,
+    line: u32,
+    /// Between the brackets.
+    inner: Option<Span>,
+    synthetic: bool,
+}
+
+impl Default for Tasks {
+    fn default() -> Tasks {
+        Tasks::Read(Vec::new())
+    }
+}
+
+impl Tasks {
+    fn len(&self) -> usize {
+        match self {
+            Tasks::Planned(tasks) => tasks.len(),
+            Tasks::Read(places) => places.len(),
+        }
+    }
+
+    fn get(&self, ix: TaskIx) -> Option<Stand<'_>> {
+        match self {
+            Tasks::Planned(tasks) => tasks.get(ix.ix()).map(|task| Stand {
+                id: &task.id,
+                title: &task.title,
+                line: task.line,
+                inner: task.checkbox.as_ref().map(|checkbox| checkbox.inner),
+                synthetic: task.synthetic,
+            }),
+            Tasks::Read(places) => places.get(ix.ix()).map(|place| Stand {
+                id: &place.id,
+                title: &place.title,
+                line: place.line,
+                inner: place.inner,
+                synthetic: place.synthetic,
+            }),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (TaskIx, Stand<'_>)> {
+        (0..self.len() as u32).map(TaskIx).filter_map(|ix| Some((ix, self.get(ix)?)))
+    }
+
+    /// The first at this line or behind it.
+    fn at_line(&self, line: u32) -> TaskIx {
+        TaskIx(match self {
+            Tasks::Planned(tasks) => tasks.partition_point(|task| task.line < line),
+            Tasks::Read(places) => places.partition_point(|place| place.line < line),
+        } as u32)
+    }
 }
 
 impl Place {
     fn new(task: &Task) -> Place {
-        let inner = task.checkbox.as_ref().map(|checkbox| checkbox.inner);
         Place {
             id: task.id.clone(),
             title: task.title.clone(),
             line: task.line,
-            end: task.span.end,
-            inner: inner.map(|span| span.start),
-            // At most three characters.
-            len: inner.map_or(0, |span| span.range().len().min(usize::from(u8::MAX)) as u8),
+            inner: task.checkbox.as_ref().map(|checkbox| checkbox.inner),
             synthetic: task.synthetic,
-            is_ticked: false,
         }
     }
 }
@@ -190,16 +262,24 @@ impl Place {
 impl Index {
     /// Of `document`, which was parsed from `source`.
     pub fn new(document: &Document, source: &SourceText) -> Index {
-        let tasks: Vec<Place> = document.tasks.iter().map(Place::new).collect();
-        let aliases = document.tasks.iter().zip(0..).filter(|(task, _)| !task.aliases.is_empty());
+        let places = Tasks::Read(document.tasks.iter().map(Place::new).collect());
+        Index::of(places, &document.tasks, document.tick, source)
+    }
+
+    /// Of the tasks of a plan of `source`, which are not copied. `tick` is `x` or `X`.
+    pub fn planned(tasks: &Arc<Vec<Task>>, tick: char, source: &SourceText) -> Index {
+        Index::of(Tasks::Planned(Arc::clone(tasks)), tasks, tick, source)
+    }
+
+    fn of(places: Tasks, tasks: &[Task], tick: char, source: &SourceText) -> Index {
+        let aliases = tasks.iter().zip(0..).filter(|(task, _)| !task.more.aliases.is_empty());
         let aliases =
-            aliases.flat_map(|(task, n)| task.aliases.iter().map(move |id| (id.clone(), TaskIx(n))));
-        let tick = if document.tick == 'X' { b'X' } else { b'x' };
+            aliases.flat_map(|(task, n)| task.more.aliases.iter().map(move |id| (id.clone(), TaskIx(n))));
         let mut index = Index {
             text: source.excerpt(Span::new(0, source.text().len())),
             has_bom: source.file_offset(0) > 0,
-            tasks,
-            tick,
+            tasks: places,
+            tick: if tick == 'X' { b'X' } else { b'x' },
             aliases: aliases.collect(),
             ..Index::default()
         };
@@ -212,7 +292,7 @@ impl Index {
     fn ids(&self) -> (HashMap<TaskId, TaskIx>, HashMap<TaskId, Vec<TaskIx>>) {
         let mut by_id: HashMap<TaskId, TaskIx> = HashMap::with_capacity(self.tasks.len());
         let mut shared: HashMap<TaskId, Vec<TaskIx>> = HashMap::new();
-        let own = self.tasks.iter().zip((0..).map(TaskIx)).map(|(task, ix)| (&task.id, ix));
+        let own = self.tasks.iter().map(|(ix, task)| (task.id, ix));
         for (id, ix) in own.chain(self.aliases.iter().map(|(id, ix)| (id, *ix))) {
             match by_id.entry(id.clone()) {
                 Entry::Vacant(free) => {
@@ -231,47 +311,46 @@ impl Index {
 
     /// The task that `tick` means in this document.
     pub fn find(&self, tick: &Tick) -> Result<TaskIx, Problem> {
-        let Some(first) = self.first(tick) else { return self.find_by_title(tick) };
+        let Some(first) = self.first(&tick.task, tick.line) else { return self.find_by_title(tick) };
         if !self.shared.is_empty()
             && let Some(several) = self.shared.get(&tick.task)
         {
             return self.one_of(several, &tick.title);
         }
-        let task = &self.tasks[first.ix()];
         // An id made from place and text passes to another task when the file is edited: the text decides.
-        let is_other = task.synthetic && task.title != tick.title;
+        let is_other = self.tasks.get(first).is_some_and(|task| task.synthetic && *task.title != tick.title);
         if is_other { self.find_by_title(tick) } else { Ok(first) }
     }
 
     /// Makes `tick` hold no part of an earlier text: each edit of a large file would otherwise leave its text behind.
     pub fn adopt(&self, tick: &mut Tick) {
-        let place = self.first(tick).map(|ix| &self.tasks[ix.ix()]);
-        match place.filter(|place| place.title == tick.title) {
+        let place = self.first(&tick.task, tick.line).and_then(|ix| self.tasks.get(ix));
+        match place.filter(|place| *place.title == tick.title) {
             Some(place) => (tick.title, tick.line) = (place.title.clone(), place.line),
             None => tick.title = Excerpt::from(tick.title.as_str()),
         }
     }
 
-    /// The first task with this id, or with this alias.
-    fn first(&self, tick: &Tick) -> Option<TaskIx> {
-        let at = self.tasks.partition_point(|task| task.line < tick.line);
-        let is_there = self.tasks.get(at).is_some_and(|task| task.id == tick.task);
+    /// The first task with this id, or with this alias. `line` is where it may stand.
+    fn first(&self, id: &TaskId, line: u32) -> Option<TaskIx> {
+        let at = self.tasks.at_line(line);
+        let is_there = self.tasks.get(at).is_some_and(|task| task.id == id);
         if is_there && self.shared.is_empty() {
-            return Some(TaskIx(at as u32));
+            return Some(at);
         }
-        self.by_id.get_or_init(|| self.ids().0).get(&tick.task).copied()
+        self.by_id.get_or_init(|| self.ids().0).get(id).copied()
     }
 
     fn find_by_title(&self, tick: &Tick) -> Result<TaskIx, Problem> {
         let titles = self.by_title.get_or_init(|| {
             let mut titles: HashMap<Excerpt, Vec<TaskIx>> = HashMap::new();
-            for (task, ix) in self.tasks.iter().zip((0..).map(TaskIx)) {
+            for (ix, task) in self.tasks.iter() {
                 titles.entry(task.title.clone()).or_default().push(ix);
             }
             titles
         });
         let Some([ix]) = titles.get(&tick.title).map(Vec::as_slice) else { return Err(Problem::Gone) };
-        let task = &self.tasks[ix.ix()];
+        let Some(task) = self.tasks.get(*ix) else { return Err(Problem::Gone) };
         if task.synthetic {
             return Ok(*ix);
         }
@@ -279,53 +358,94 @@ impl Index {
     }
 
     fn one_of(&self, several: &[TaskIx], title: &Excerpt) -> Result<TaskIx, Problem> {
-        let mut same = several.iter().filter(|ix| self.tasks[ix.ix()].title == *title);
+        let those = || several.iter().filter_map(|ix| Some((*ix, self.tasks.get(*ix)?)));
+        let mut same = those().filter(|(_, task)| task.title == title);
         match (same.next(), same.next()) {
-            (Some(ix), None) => Ok(*ix),
-            _ => {
-                Err(Problem::Ambiguous { lines: several.iter().map(|ix| self.tasks[ix.ix()].line).collect() })
-            }
+            (Some((ix, _)), None) => Ok(ix),
+            _ => Err(Problem::Ambiguous { lines: those().map(|(_, task)| task.line).collect() }),
         }
     }
 
-    fn edit(&self, ix: TaskIx, (nth, tick): (usize, &Tick)) -> Result<Found, Problem> {
-        let place = &self.tasks[ix.ix()];
-        let line = place.line;
+    /// `mark` is what may stand there besides a blank; None if that is known to do.
+    fn edit(&self, ix: TaskIx, nth: usize, mark: Option<&str>) -> Result<Found, Problem> {
+        let Some(place) = self.tasks.get(ix) else { return Err(Problem::Gone) };
+        let (line, known) = (place.line, mark);
         let Some(inner) = place.inner else { return Err(Problem::NoBox { line }) };
-        let mark = self.text.get(inner as usize..inner as usize + usize::from(place.len)).unwrap_or_default();
-        if place.is_ticked || is_ticked(mark) {
+        let mark = self.mark(place);
+        if is_ticked(mark) || self.ticked.binary_search(&inner.start).is_ok() {
             return Ok(Found::AsWanted { line });
         }
         let &[old] = mark.as_bytes() else {
             return Err(Problem::NotOneByte { mark: mark.to_owned(), line });
         };
-        if old != b' ' && tick.mark != *mark {
+        if old != b' ' && known.is_some_and(|known| known != mark) {
             return Err(Problem::Marked { mark: mark.to_owned(), line });
         }
-        let offset = (self.before_text() + inner as usize) as u64;
-        Ok(Found::Other(TickEdit { nth, ix, offset, old, new: self.tick, line }))
+        Ok(Found::Other(TickEdit { nth, ix, offset: self.offset(inner), old, new: self.tick, line }))
     }
 
     /// What makes a ticked box blank.
     fn clear(&self, ix: TaskIx, nth: usize) -> Result<Found, Problem> {
-        let place = &self.tasks[ix.ix()];
+        let Some(place) = self.tasks.get(ix) else { return Err(Problem::Gone) };
         let line = place.line;
         let Some(inner) = place.inner else { return Err(Problem::NoBox { line }) };
-        let mark = self.text.get(inner as usize..inner as usize + usize::from(place.len)).unwrap_or_default();
+        let mark = self.mark(place);
         match mark.as_bytes() {
             &[old @ (b'x' | b'X')] => {
-                let offset = (self.before_text() + inner as usize) as u64;
-                Ok(Found::Other(TickEdit { nth, ix, offset, old, new: b' ', line }))
+                Ok(Found::Other(TickEdit { nth, ix, offset: self.offset(inner), old, new: b' ', line }))
             }
             _ if is_ticked(mark) => Err(Problem::NotOneByte { mark: mark.to_owned(), line }),
             _ => Ok(Found::AsWanted { line }),
         }
     }
 
-    /// The edit was written.
-    pub fn apply(&mut self, edit: &TickEdit) {
-        if let Some(place) = self.tasks.get_mut(edit.ix.ix()) {
-            place.is_ticked = true;
+    /// In the file.
+    fn offset(&self, inner: Span) -> u64 {
+        (self.before_text() + inner.start as usize) as u64
+    }
+
+    /// As it was read.
+    fn mark(&self, place: Stand<'_>) -> &str {
+        self.text.get(place.inner.unwrap_or_default().range()).unwrap_or_default()
+    }
+
+    pub fn id(&self, ix: TaskIx) -> Option<&TaskId> {
+        self.tasks.get(ix).map(|place| place.id)
+    }
+
+    /// The only task that is called so. `line` is where it may stand.
+    pub fn with_id(&self, id: &TaskId, line: u32) -> Option<TaskIx> {
+        let first = self.first(id, line)?;
+        let is_own = self.tasks.get(first).is_some_and(|place| place.id == id);
+        (is_own && !self.shared.contains_key(id)).then_some(first)
+    }
+
+    /// The task that stands here as `tick` has it: [`Index::tick`] gives the same again.
+    pub fn exactly(&self, tick: &Tick) -> Option<TaskIx> {
+        let ix = self.with_id(&tick.task, tick.line)?;
+        let place = self.tasks.get(ix)?;
+        let mark = self.mark(place);
+        let is_same =
+            *place.title == tick.title && (tick.mark == mark || tick.mark == " " && is_ticked(mark));
+        is_same.then_some(ix)
+    }
+
+    /// What ticks the task at this place; a box that was read as ticked may be blank again.
+    pub fn tick(&self, ix: TaskIx) -> Option<Tick> {
+        let place = self.tasks.get(ix)?;
+        let mark = self.mark(place);
+        let mark = if is_ticked(mark) { " " } else { mark };
+        Some(Tick { task: place.id.clone(), title: place.title.clone(), mark: mark.into(), line: place.line })
+    }
+
+    /// The edits were written.
+    pub fn apply(&mut self, edits: &[TickEdit]) {
+        let before = self.before_text() as u64;
+        let known = self.ticked.len();
+        self.ticked.extend(edits.iter().map(|edit| (edit.offset - before) as u32));
+        if known > 0 && !self.ticked[known - 1..].is_sorted() {
+            #[expect(clippy::stable_sort_primitive, reason = "of the two, it merges runs that are in order")]
+            self.ticked.sort();
         }
     }
 
@@ -346,18 +466,12 @@ impl Index {
         let start = at.saturating_sub(before);
         let end = start + found.len();
         let Some(text) = self.text.as_bytes().get(start..end) else { return false };
-        let first = self.tasks.partition_point(|task| (task.end as usize) < start);
-        for task in &self.tasks[first..] {
-            let Some(inner) = task.inner.map(|inner| inner as usize) else { continue };
-            if inner >= end {
-                break;
+        let first = self.ticked.partition_point(|at| (*at as usize) < start);
+        for at in self.ticked[first..].iter().map(|at| *at as usize).take_while(|at| *at < end) {
+            if found[at - start] != self.tick {
+                return false;
             }
-            if task.is_ticked && inner >= start {
-                if found[inner - start] != self.tick {
-                    return false;
-                }
-                found[inner - start] = text[inner - start];
-            }
+            found[at - start] = text[at - start];
         }
         found == text && BOM[at.min(before)..].starts_with(bom)
     }
@@ -423,9 +537,9 @@ mod tests {
         let wanted: Vec<Tick> = document.tasks.iter().map(Tick::of).collect();
         let edits = ticks(&index, &wanted).edits;
         let mut file = text.as_bytes().to_vec();
-        for edit in &edits {
+        for edit in edits.iter().rev() {
             file[edit.offset as usize] = edit.new;
-            index.apply(edit);
+            index.apply(std::slice::from_ref(edit));
         }
         assert_eq!(edits.len(), 2);
         assert_eq!(index.file_len(), file.len());

@@ -18,12 +18,12 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// Writes each edit where its box still stands; stops at the first that does not. Gives how many were written: none if
 /// the file, seen alone, is not `expected` any more.
-pub(super) fn write(file: &File, expected: &Index, edits: &[TickEdit]) -> io::Result<usize> {
+pub(super) fn write(file: &File, expected: &Index, edits: &[TickEdit], room: &mut Room) -> io::Result<usize> {
     if edits.is_empty() {
         return Ok(0);
     }
     let Some(_lease) = alone(file) else { return write_at_risk(file, edits) };
-    if holds(file, expected)? { write_all(file, edits) } else { Ok(0) }
+    if holds(file, expected, room)? { write_all(file, edits) } else { Ok(0) }
 }
 
 fn alone(file: &File) -> Option<Lease<'_>> {
@@ -40,13 +40,18 @@ fn alone(file: &File) -> Option<Lease<'_>> {
 /// Compared piece by piece, for a large file would take its size in memory once more.
 pub(super) const PIECE: usize = 16 << 10;
 
+/// Room for a piece, used again at every look.
+#[derive(Debug, Default)]
+pub(super) struct Room(Vec<u8>);
+
 /// Whether the file holds what is expected, no more and no less.
-pub(super) fn holds(file: &File, expected: &Index) -> io::Result<bool> {
+pub(super) fn holds(file: &File, expected: &Index, room: &mut Room) -> io::Result<bool> {
     let len = expected.file_len();
     if file.metadata()?.len() != len as u64 {
         return Ok(false);
     }
-    let mut found = [0; PIECE];
+    room.0.resize(PIECE, 0);
+    let found = &mut room.0;
     for at in (0..len).step_by(PIECE) {
         let piece = PIECE.min(len - at);
         match file.read_exact_at(&mut found[..piece], at as u64) {
@@ -107,7 +112,7 @@ mod tests {
         // As after an edit that moved the boxes by just one line: one stands where another stood.
         std::fs::write(&path, "- [ ] T9 z\n- [ ] T1 a\n").unwrap();
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
-        assert_eq!(write(&file, &index(old), &[edit(3)]).unwrap(), 0);
+        assert_eq!(write(&file, &index(old), &[edit(3)], &mut Room::default()).unwrap(), 0);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "- [ ] T9 z\n- [ ] T1 a\n");
     }
 
@@ -118,7 +123,7 @@ mod tests {
         std::fs::write(&path, "- [ ] T1 a\n").unwrap();
         let _viewer = File::open(&path).unwrap();
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
-        assert_eq!(write(&file, &index("- [ ] T1 a\n"), &[edit(3)]).unwrap(), 1);
+        assert_eq!(write(&file, &index("- [ ] T1 a\n"), &[edit(3)], &mut Room::default()).unwrap(), 1);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "- [x] T1 a\n");
     }
 }

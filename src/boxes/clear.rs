@@ -41,14 +41,15 @@ pub fn clear(path: &Path, wanted: &[Tick]) -> Cleared {
 
 /// What there is to say once nothing is left to be cleared; none if the file must be looked at again.
 fn look(path: &Path, wanted: &[Tick], cleared: &mut Cleared) -> Result<Option<Edits>, Trouble> {
-    let found = settle::read(path, None)?;
+    let mut room = alone::Room::default();
+    let found = settle::read(path, None, &mut room)?;
     let source = SourceText::from_bytes(fs::shown(path), found.bytes.unwrap_or_default())
         .map_err(|error| Trouble::NotText(not_text(&error)))?;
     let (document, _) = parse(&source);
     let index = Index::new(&document, &source);
     let edits = writeback::clears(&index, wanted);
     let failed = |operation| move |error| Trouble::File(fs::Error::io(operation, path, error));
-    let written = alone::write(&found.file, &index, &edits.edits).map_err(failed("write"))?;
+    let written = alone::write(&found.file, &index, &edits.edits, &mut room).map_err(failed("write"))?;
     // Also if nothing was written: whoever cleared them may not have synced.
     found.file.sync_data().map_err(failed("sync"))?;
     let done = edits.edits.iter().take(written).map(|edit| (wanted[edit.nth].task.clone(), edit.line));

@@ -1,6 +1,6 @@
 //! Reading a file that others may be writing just now: what it holds once it has come to rest.
 
-use super::alone;
+use super::alone::{self, Room};
 use crate::fs::{self, Contents, Identity};
 use crate::source::MAX_BYTES;
 use crate::writeback::Index;
@@ -34,11 +34,11 @@ pub(super) struct Found {
 }
 
 /// Opens and reads the file: at once if it holds `expected`, else when it has come to rest.
-pub(super) fn read(path: &Path, expected: Option<&Index>) -> Result<Found, Unreadable> {
+pub(super) fn read(path: &Path, expected: Option<&Index>, room: &mut Room) -> Result<Found, Unreadable> {
     let mut last: Option<Contents> = None;
     let (mut equal, mut missing) = (0, 0);
     for _ in 0..MAX_READS {
-        match look(path, expected) {
+        match look(path, expected, room) {
             Ok(Looked::Expected(file, identity)) => return Ok(Found { file, identity, bytes: None }),
             Ok(Looked::Other(file, contents)) => {
                 equal = if is_same(last.as_ref(), &contents) { equal + 1 } else { 0 };
@@ -61,11 +61,11 @@ enum Looked {
     Other(File, Contents),
 }
 
-fn look(path: &Path, expected: Option<&Index>) -> Result<Looked, fs::Error> {
+fn look(path: &Path, expected: Option<&Index>, room: &mut Room) -> Result<Looked, fs::Error> {
     let (mut file, metadata) = fs::open_regular(path, true)?;
     let identity = Identity::of(&metadata);
     if let Some(expected) = expected
-        && alone::holds(&file, expected).map_err(|error| fs::Error::io("read", path, error))?
+        && alone::holds(&file, expected, room).map_err(|error| fs::Error::io("read", path, error))?
     {
         return Ok(Looked::Expected(file, identity));
     }

@@ -236,6 +236,15 @@ pub struct Run {
     /// End the run cleanly after this many attempts of whatever task, resumes counted
     #[arg(long, value_name = "N", alias = "max-attempts")]
     pub max_dispatches: Option<u32>,
+    /// Start nothing more while less memory is available: `256 MiB`, `none`
+    #[arg(long, value_name = "SIZE")]
+    pub min_free_memory: Option<String>,
+    /// Start nothing more while a disk that is written to has less room: `512 MiB`, `none`
+    #[arg(long, value_name = "SIZE")]
+    pub min_free_disk: Option<String>,
+    /// Start nothing more while the load over the last minute is higher
+    #[arg(long, value_name = "LOAD")]
+    pub max_load: Option<String>,
     /// Go on with the last unfinished run
     #[arg(long, alias = "continue")]
     pub resume: bool,
@@ -597,6 +606,9 @@ impl Implement {
         list.maybe("isolation", "--isolation", run.isolation.map(word));
         list.maybe("user-edits", "--user-edits", run.user_edits.map(word));
         list.maybe("checkpoints", "--no-checkpoints", run.no_checkpoints.then_some(Value::Bool(false)));
+        list.maybe("min-free-memory", "--min-free-memory", run.min_free_memory.as_deref().map(Value::from));
+        list.maybe("min-free-disk", "--min-free-disk", run.min_free_disk.as_deref().map(Value::from));
+        list.maybe("max-load", "--max-load", run.max_load.as_deref().map(Value::from));
         list.maybe("max-dispatches", "--max-dispatches", run.max_dispatches.map(Value::from));
         list.0
     }

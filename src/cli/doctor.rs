@@ -210,8 +210,11 @@ impl Looked {
                 .unwrap_or_else(|| target.project.join(".specter")),
         };
         self.place("state", &dir);
-        if let Some(dir) = workspace::trees_dir(config) {
-            self.place("working trees", &dir);
+        // Without a repository there are none, and that is said already.
+        match git::root_of(&target.project).map(|root| workspace::trees_dir(config, &root)) {
+            Ok(Ok(dir)) => self.place("working trees", &dir),
+            Ok(Err(error)) => self.fail("working trees", &error),
+            Err(_) => {}
         }
         match &store {
             Some(store) if store.is_locked() => {
@@ -232,7 +235,7 @@ impl Looked {
             self.say(Level::Fail, what, text, &["make it writable, or name another directory"]);
             return;
         }
-        match sys::free_bytes(existing) {
+        match sys::room(existing).map(|room| room.free) {
             Ok(free) if free < TOO_LITTLE => {
                 let text = format!("`{name}`: the disk is full, {} left", bytes(free));
                 self.say(Level::Fail, what, text, &["make room"]);

@@ -154,7 +154,7 @@ pub(super) fn no_run() -> Error {
 }
 
 /// All events of runs, oldest first.
-pub(super) fn events_of<'a>(runs: &'a [(RunId, Vec<Event>)]) -> impl Iterator<Item = &'a Event> {
+pub(super) fn events_of(runs: &[(RunId, Vec<Event>)]) -> impl Iterator<Item = &Event> {
     runs.iter().flat_map(|(_, events)| events)
 }
 

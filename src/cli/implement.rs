@@ -204,8 +204,6 @@ impl<'a> Session<'a> {
         let is_over = self.resumed.is_none() && stage::is_all_done(&document);
         let store = self.store().filter(|_| !is_over);
         let options = stage::plan_options(&self.args, &self.loaded.config, &self.target, store);
-        let boxes = Boxes::new(&self.target.file);
-        let boxes = if is_over { boxes } else { boxes.planned(identity, &source, &document) };
         let screen = stage::screen(self.global, &self.loaded.config, stage::Stream::Err);
         let (plan, findings) = match stage::planned(
             &source,
@@ -233,9 +231,10 @@ impl<'a> Session<'a> {
         workspace::check(&self.loaded.config, &self.target.project)?;
         consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
         let (store, lock) = self.hold()?;
-        let mut request = self.request(&store, &lock, Arc::new(plan), boxes, options)?;
+        let boxes = Boxes::new(&self.target.file).planned(identity, &source, &plan.tasks, plan.tick);
         // From here on its lines are asked for no more.
         drop(source);
+        let mut request = self.request(&store, &lock, Arc::new(plan), boxes, options)?;
         (request.shell.shell, request.shell.sandbox) = (shell, self.sandbox);
         let run = request.run.clone();
         let json = self.args.format == Format::Json;
@@ -399,6 +398,7 @@ impl<'a> Session<'a> {
             sinks,
             tick_unverified: config.tick == config::Tick::Unverified,
             strict: config.durability == config::Durability::Strict,
+            floors: config.floors,
             repository,
         })
     }

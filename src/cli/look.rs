@@ -116,7 +116,11 @@ fn obstacles(plan: &Plan, record: Option<&Record>, task: TaskIx) -> Vec<String> 
     let plan = Arc::new(plan.clone());
     let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, Session::default());
     let obstacles = scheduler.explain(task).obstacles;
-    obstacles.iter().map(|it| ui::why::obstacle_words(&plan, task, it, Duration::ZERO)).collect()
+    // The run that goes on said so; whether it is still so, only that run knows.
+    let waits_for = history.waits_for.filter(|_| obstacles.is_empty());
+    let waits = waits_for.map(|(scarce, text)| format!("waiting for {}: {}", scarce.words(), safe(&text)));
+    let words = obstacles.iter().map(|it| ui::why::obstacle_words(&plan, task, it, Duration::ZERO));
+    waits.into_iter().chain(words).collect()
 }
 
 fn why_json(planned: &Planned, plan: &Plan, task: TaskIx) -> WhyJson {

@@ -10,7 +10,7 @@ use super::stage::{self, Stream};
 use super::target::{self, Target};
 use crate::event::{Event, EventKind};
 use crate::fs::shown;
-use crate::git::{self, Git, Kept, Run, Unmatched};
+use crate::git::{self, Git, Kept, Run, Unmatched, WrittenOut};
 use crate::journal::{LockError, RunId};
 use crate::projection::kept::{FileJson, KeptJson, KeptState, LeasedJson, RecoverJson, ShownJson};
 use crate::projection::schema::VERSION;
@@ -176,7 +176,7 @@ impl Command<'_> {
         let (git, _) = self.taken_up()?;
         let found = self.find(&git, &given.attempt)?;
         let paths = in_root(&git, &given.paths)?;
-        let (written, stay) =
+        let WrittenOut { written, stay } =
             git.write_out(&found.kept, &paths, dir)?.map_err(|paths| unmatched(&found, &paths))?;
         let dir = shown(dir);
         if !stay.is_empty() {
@@ -249,7 +249,7 @@ impl Command<'_> {
         let matching: Vec<&Known> = all.iter().filter(|known| is_meant(&known.json, wanted)).collect();
         match matching.as_slice() {
             [one] => Ok((*one).clone()),
-            [] => self.other_reference(git, wanted, &all),
+            [] => other_reference(git, wanted, &all),
             several => {
                 let list: Vec<String> = several
                     .iter()
@@ -261,27 +261,27 @@ impl Command<'_> {
             }
         }
     }
+}
 
-    /// Checkpoints and whatever else specter keeps can be looked at too.
-    fn other_reference(&self, git: &Git, wanted: &str, all: &[Known]) -> Result<Known, Error> {
-        let Some(commit) = git.find(wanted)? else {
-            let near = nearest(wanted, all.iter().map(|known| known.json.name.as_str()));
-            return Err(Error::usage(format!("nothing is kept by the name `{}`", safe(wanted)))
-                .maybe_hint(near.map(|near| format!("did you mean `{}`?", safe(near))))
-                .hint("`specter recover` lists everything"));
-        };
-        let at = git.made_at(commit)?;
-        let kept = Kept {
-            reference: wanted.to_owned(),
-            run: String::new(),
-            attempt: None,
-            commit,
-            base: None,
-            at,
-            title: "a saved state of the files".to_owned(),
-        };
-        Ok(Known { json: json_of(git, &kept, wanted, "", KeptState::Rescued)?, kept })
-    }
+/// Checkpoints and whatever else specter keeps can be looked at too.
+fn other_reference(git: &Git, wanted: &str, all: &[Known]) -> Result<Known, Error> {
+    let Some(commit) = git.find(wanted)? else {
+        let near = nearest(wanted, all.iter().map(|known| known.json.name.as_str()));
+        return Err(Error::usage(format!("nothing is kept by the name `{}`", safe(wanted)))
+            .maybe_hint(near.map(|near| format!("did you mean `{}`?", safe(near))))
+            .hint("`specter recover` lists everything"));
+    };
+    let at = git.made_at(commit)?;
+    let kept = Kept {
+        reference: wanted.to_owned(),
+        run: String::new(),
+        attempt: None,
+        commit,
+        base: None,
+        at,
+        title: "a saved state of the files".to_owned(),
+    };
+    Ok(Known { json: json_of(git, &kept, wanted, "", KeptState::Rescued)?, kept })
 }
 
 fn no_run() -> RunId {
@@ -402,7 +402,9 @@ impl States {
 fn next_name(git: &Git) -> Result<String, Error> {
     let taken: Vec<String> = git.checkpoints()?.into_iter().map(|checkpoint| checkpoint.name).collect();
     let name = |n: usize| format!("before-restore-{n}");
-    Ok((1..).map(name).find(|name| !taken.contains(name)).unwrap_or_default())
+    // Of one more than there are, one is free.
+    let mut free = (1..=taken.len() + 1).map(name).filter(|name| !taken.contains(name));
+    Ok(free.next().unwrap_or_default())
 }
 
 /// Paths as people type them, from where they are, relative to the repository's root.

@@ -126,6 +126,13 @@ struct Command<'a> {
     ground: &'a Ground,
 }
 
+/// A point, with the runs of the file, oldest first, and the place of its own among them.
+struct Found {
+    place: usize,
+    point: Point,
+    runs: Vec<(RunId, Vec<Event>)>,
+}
+
 /// What is to be told of it.
 enum Done {
     No(Preview),
@@ -139,7 +146,7 @@ impl Command<'_> {
 
     fn go(&self, mut base: Base) -> Result<Exit, Error> {
         let ground = self.ground;
-        let (place_of, point, runs) = self.find(&base)?;
+        let Found { place: place_of, point, runs } = self.find(&base)?;
         let now = done_after(events_of(&runs));
         let earlier = events_of(&runs[..place_of]);
         let of_its_run = runs[place_of].1.iter().take_while(|event| event.seq <= point.seq);
@@ -178,8 +185,8 @@ impl Command<'_> {
         self.tell(&base, &rollback, Done::Now(files.iter().map(file).collect(), done))
     }
 
-    /// The newest point that is meant, the place of its run among those that are returned, and these, oldest first.
-    fn find(&self, base: &Base) -> Result<(usize, Point, Vec<(RunId, Vec<Event>)>), Error> {
+    /// The newest point that is meant.
+    fn find(&self, base: &Base) -> Result<Found, Error> {
         let phases = self.phases();
         let (wanted, mut runs) = (self.given.to.as_str(), self.ground.runs()?);
         // `RUN/NAME` means that run's.
@@ -211,7 +218,7 @@ impl Command<'_> {
             return Err(not_found(&self.given.to, first_error.unwrap_or(NotFound::NoSuchName(None))));
         };
         let place = loaded.iter().position(|(own, _)| *own == run).unwrap_or(0);
-        Ok((place, point, loaded))
+        Ok(Found { place, point, runs: loaded })
     }
 
     /// Derived files follow at once; that one cannot be written is no failure of going back.

@@ -12,6 +12,7 @@ use crate::fs;
 use crate::git::{self, Carry, Git, How, Pool, Rules, Run};
 use crate::journal::{RunId, Store};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// For this run; none where there is no repository and none was asked for.
 pub(super) fn settle(
@@ -64,15 +65,32 @@ fn below(git: &Git, project: &Path) -> PathBuf {
     real.strip_prefix(git.root()).map(Path::to_owned).unwrap_or_default()
 }
 
+/// How long a git command that works in the repository is waited for: most are over before a person could read of it.
+const GIT_WORKS: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What there is to say of the repository once no git command is at work in it, if that is soon.
+fn settled(project: &Path) -> Result<Vec<git::Finding>, Error> {
+    let limit = Instant::now() + GIT_WORKS;
+    loop {
+        let findings = git::probe(project).map_err(|error| failed(&error))?;
+        let is_busy = findings.iter().any(|finding| finding.state.passes());
+        if !is_busy || Instant::now() > limit {
+            return Ok(findings);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
 /// Everything that stands in the way of what was asked for, at once. Before anything is written.
 pub(super) fn check(config: &Config, project: &Path) -> Result<(), Error> {
     if config.isolation != Isolation::Worktree {
         return Ok(());
     }
-    let findings = git::probe(project).map_err(|error| failed(&error))?;
+    let findings = settled(project)?;
     let stops: Vec<_> = findings.iter().filter_map(|finding| Some((&finding.state, finding.help?))).collect();
     if stops.is_empty() {
-        usable_trees_dir(config, &git::root_of(project).map_err(|error| failed(&error))?)?;
+        trees_dir(config, &git::root_of(project).map_err(|error| failed(&error))?)?;
         for finding in findings.iter().filter(|finding| finding.state.matters_to_trees()) {
             stage::note(config, &finding.state.to_string());
         }
@@ -109,20 +127,16 @@ fn trees(config: &Config, target: &Target, git: &mut Git) -> Result<Trees, Error
 
 /// Where the project's working trees are.
 pub(super) fn pool(config: &Config, git: &Git) -> Result<Pool, Error> {
-    Pool::open(&usable_trees_dir(config, git.root())?, git).map_err(|error| failed(&error))
+    Pool::open(&trees_dir(config, git.root())?, git).map_err(|error| failed(&error))
 }
 
-/// Where working trees of all projects are; none without a home.
-pub(super) fn trees_dir(config: &Config) -> Option<PathBuf> {
-    config.trees_dir.clone().or_else(|| {
+/// Where all projects' working trees are: outside of the repository at `root`, or each would hold all others.
+pub(super) fn trees_dir(config: &Config, root: &Path) -> Result<PathBuf, Error> {
+    let dir = config.trees_dir.clone().or_else(|| {
         let cache = Environment::of_process().base_dir("XDG_CACHE_HOME", ".cache");
         cache.map(|cache| cache.join("specter/worktrees"))
-    })
-}
-
-/// Outside of the repository at `root`: else each working tree would hold all others.
-fn usable_trees_dir(config: &Config, root: &Path) -> Result<PathBuf, Error> {
-    let dir = trees_dir(config).ok_or_else(|| {
+    });
+    let dir = dir.ok_or_else(|| {
         Error::message(Kind::Preflight, "there is no directory for working trees: `HOME` is not set")
             .hint("set `worktrees.dir` in your own configuration")
     })?;

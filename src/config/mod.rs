@@ -18,7 +18,7 @@ pub use schema::schema;
 pub use settings::{SETTINGS, Setting};
 
 use crate::plan::{Mode, ProseDeps, Treat};
-use crate::policy::{Budgets, FailurePolicy, RetryPolicy};
+use crate::policy::{Budgets, FailurePolicy, Floors, RetryPolicy};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -125,6 +125,7 @@ pub struct Config {
     pub retry: RetryPolicy,
     pub failure: FailurePolicy,
     pub budgets: Budgets,
+    pub floors: Floors,
     /// Wall limit of one attempt; a block's own `timeout=` is stronger.
     pub timeout: Option<Duration>,
     pub grace: Duration,
@@ -180,6 +181,7 @@ impl Default for Config {
             retry: RetryPolicy::default(),
             failure: FailurePolicy::default(),
             budgets: Budgets::default(),
+            floors: Floors::default(),
             timeout: None,
             grace: Duration::from_secs(10),
             shell: "sh".to_owned(),

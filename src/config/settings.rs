@@ -172,6 +172,31 @@ pub static SETTINGS: &[Setting] = &[
         Access::Count(|c| &mut c.budgets.max_no_change),
     ),
     setting(
+        "min-free-memory",
+        "nothing more is started while less memory is available: a size such as `256 MiB`, `auto` (that, or less on a \
+         small machine) or `none`",
+        Access::Own {
+            get: |c| machine::show_floor(c.floors.memory),
+            set: |c, value| machine::read_floor(value).map(|floor| c.floors.memory = floor),
+            schema: machine::floor_schema,
+        },
+    ),
+    setting(
+        "min-free-disk",
+        "nothing more is started while a disk that is written to has less room: a size, `auto` (`512 MiB`, or less on a \
+         small disk) or `none`",
+        Access::Own {
+            get: |c| machine::show_floor(c.floors.disk),
+            set: |c, value| machine::read_floor(value).map(|floor| c.floors.disk = floor),
+            schema: machine::floor_schema,
+        },
+    ),
+    setting(
+        "max-load",
+        "nothing more is started while the load over the last minute is higher, or `none`",
+        Access::Own { get: machine::show_load, set: machine::set_load, schema: machine::load_schema },
+    ),
+    setting(
         "tick",
         "which results tick a box",
         Access::Words {

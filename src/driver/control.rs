@@ -3,6 +3,7 @@
 //! It runs no attempt and writes no record; it brings inputs to the hub and keeps the pool as large as its work.
 
 use super::hub::Hub;
+use super::machine::{Change, Machine};
 use super::pool::Pool;
 use super::screen::Screen;
 use crate::clock::Clock;
@@ -23,6 +24,8 @@ pub(super) struct Control {
     pub(super) hub: Arc<Hub>,
     pub(super) pool: Pool,
     pub(super) screen: Arc<Screen>,
+    /// None where nothing has a floor.
+    pub(super) machine: Option<Machine>,
     pub(super) clock: Clock,
 }
 
@@ -60,14 +63,19 @@ impl Control {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut patience: Option<(Elapsed, i32, &'static str)> = None;
         let mut interrupts = 0;
+        // Before anything starts.
+        self.look();
         self.hub.input(Input::Begin);
         while !self.hub.is_over() {
             self.grow();
+            self.look();
             let now = self.clock.now();
             if let Some((_, signal, name)) = patience.take_if(|(end, ..)| *end <= now) {
                 self.interrupt(signal, name, Stop::Now);
             }
-            let next = [self.hub.next_wakeup(), patience.map(|(end, ..)| end)].into_iter().flatten().min();
+            let look = self.machine.as_ref().map(Machine::next);
+            let next =
+                [self.hub.next_wakeup(), patience.map(|(end, ..)| end), look].into_iter().flatten().min();
             let wait = next.map_or(FAR, |at| at.saturating_sub(now));
             tokio::select! {
                 biased;
@@ -90,6 +98,14 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// Whether the machine has room.
+    fn look(&mut self) {
+        let now = self.clock.now();
+        if let Some(Change(short)) = self.machine.as_mut().and_then(|machine| machine.look(now)) {
+            self.hub.input(Input::Admission(short));
+        }
     }
 
     /// Too few threads is slower, not wrong: as long as one could be started, the run goes on.

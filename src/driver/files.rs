@@ -4,10 +4,12 @@ use crate::event::Event;
 use crate::fs::{self, Access};
 use crate::journal::RunId;
 use crate::plan::Plan;
-use crate::projection::{Content, Moment, Place, Projections, Target, Write};
+use crate::projection::memory::Frame;
+use crate::projection::{Content, Moment, Place, Projections, Section, Target, Write};
 use crate::summary::Summary;
 use crate::sys::Dir;
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,6 +18,9 @@ use std::time::{Duration, Instant};
 const RATE: Duration = Duration::from_secs(1);
 /// ... and never for more than a fiftieth of the time: so many times as long as a write took is waited for the next.
 const SHARE: u32 = 50;
+
+/// So many bytes that go behind a file do not wait for it.
+const GATHERED: usize = 64 << 10;
 
 /// The largest derived file that is read back, in bytes.
 const LIMIT: u64 = 256 << 20;
@@ -87,7 +92,8 @@ impl StateFiles {
     /// Writes what is due; `all` at the end. Returns what could not be written, each problem once.
     pub(super) fn write(&mut self, plan: &Plan, all: bool) -> Vec<String> {
         let started = Instant::now();
-        if !all && started < self.next {
+        let is_due = all || started >= self.next;
+        if !is_due && self.projections.gathered() < GATHERED {
             return Vec::new();
         }
         let moment = if all { Moment::Rest } else { Moment::Going };
@@ -95,9 +101,15 @@ impl StateFiles {
         let run = RunId::parse(&summary.info.run);
         let mut places =
             Places { project, state_dir, run, written, entered: Vec::new(), problems: Vec::new() };
-        projections.each_due(plan, summary, moment, &mut places);
+        if is_due {
+            projections.each_due(plan, summary, moment, &mut places);
+        } else {
+            projections.append(summary, &mut places);
+        }
         let problems = places.problems;
-        self.next = started + RATE.max(started.elapsed() * SHARE);
+        if is_due {
+            self.next = started + RATE.max(started.elapsed() * SHARE);
+        }
         problems.into_iter().filter(|problem| self.said.insert(problem.clone())).collect()
     }
 
@@ -139,22 +151,53 @@ impl Target for Places<'_> {
 
     fn write_pieces(&mut self, place: Place, next: &mut dyn FnMut(&mut String) -> bool) {
         let access = access(&place.path());
-        let mut is_begun = false;
+        let mut pieces = Pieces { next, is_begun: false };
         self.put(place, &mut |here| {
-            // The pieces come once: what is left of them would be no whole file.
-            if is_begun {
-                return Err(fs::Error::io("write", here, io::ErrorKind::NotFound.into()));
-            }
+            pieces.check(here)?;
+            fs::replace_name_by(here, access, &mut |file| pieces.write(file))
+        });
+    }
+
+    fn write_section(&mut self, place: Place, section: Section, next: &mut dyn FnMut(&mut String) -> bool) {
+        let access = access(&place.path());
+        let mut pieces = Pieces { next, is_begun: false };
+        self.put(place, &mut |here| {
+            pieces.check(here)?;
+            let existing = existing(here)?;
+            let frame = Frame::new(existing.as_deref(), section.title, &section.key);
             fs::replace_name_by(here, access, &mut |file| {
-                is_begun = true;
-                let mut piece = String::new();
-                while next(&mut piece) {
-                    file.write_all(piece.as_bytes())?;
-                    piece.clear();
-                }
-                Ok(())
+                file.write_all(frame.before.as_bytes())?;
+                file.write_all(frame.begin.as_bytes())?;
+                pieces.write(file)?;
+                file.write_all(frame.end.as_bytes())?;
+                file.write_all(frame.after.as_bytes())
             })
         });
+    }
+}
+
+/// A text that comes piece by piece, and once: what is left of it would be no whole file.
+struct Pieces<'a> {
+    next: &'a mut dyn FnMut(&mut String) -> bool,
+    is_begun: bool,
+}
+
+impl Pieces<'_> {
+    fn check(&self, here: &Path) -> Result<(), fs::Error> {
+        if self.is_begun {
+            return Err(fs::Error::io("write", here, io::ErrorKind::NotFound.into()));
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, file: &mut File) -> io::Result<()> {
+        self.is_begun = true;
+        let mut piece = String::new();
+        while (self.next)(&mut piece) {
+            file.write_all(piece.as_bytes())?;
+            piece.clear();
+        }
+        Ok(())
     }
 }
 
@@ -214,12 +257,57 @@ fn put_here(here: &Path, content: &Content, access: Access) -> Result<(), fs::Er
         Content::Append(text) => fs::append(here, text.as_bytes()),
         Content::Replace(text) => fs::replace_name(here, text.as_bytes(), access),
         other => {
-            let existing = match fs::read_no_link(here, LIMIT) {
-                Ok(contents) => Some(String::from_utf8_lossy(&contents.bytes).into_owned()),
-                Err(error) if error.is_not_found() => None,
-                Err(error) => return Err(error),
+            let whole = other.onto(existing(here)?.as_deref());
+            fs::replace_name(here, whole.as_bytes(), access)
+        }
+    }
+}
+
+/// What the file holds now, if there is one.
+fn existing(here: &Path) -> Result<Option<String>, fs::Error> {
+    match fs::read_no_link(here, LIMIT) {
+        Ok(contents) => Ok(Some(match String::from_utf8(contents.bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        })),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::memory;
+
+    #[test]
+    fn a_section_that_comes_in_pieces_reads_as_one_that_came_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::new(dir.path());
+        let file = dir.path().join(Place::ChangesCompleted.path());
+        let mut expected = None;
+        for (key, count) in [("001-a@1", 3), ("001-a@2", 1), ("001-a@1", 5)] {
+            let lines: Vec<String> = (0..count).map(|n| format!("- [x] T{n} ({key})\n")).collect();
+            let mut written = HashSet::new();
+            let mut places = Places {
+                project: &root,
+                state_dir: &root,
+                run: None,
+                written: &mut written,
+                entered: Vec::new(),
+                problems: Vec::new(),
             };
-            fs::replace_name(here, other.onto(existing.as_deref()).as_bytes(), access)
+            let mut pieces = lines.iter();
+            let section = Section { title: "Changes completed", key: key.to_owned() };
+            places.write_section(Place::ChangesCompleted, section, &mut |text| {
+                pieces.next().map(|line| text.push_str(line)).is_some()
+            });
+            assert_eq!(places.problems, Vec::<String>::new());
+            let whole = memory::merge(expected.as_deref(), "Changes completed", key, &lines.concat());
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), whole);
+            let edited = format!("mine\n{whole}mine too");
+            std::fs::write(&file, &edited).unwrap();
+            expected = Some(edited);
         }
     }
 }

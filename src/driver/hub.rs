@@ -99,6 +99,8 @@ struct Core {
     moments: Option<Moments>,
     /// Of the events just recorded: with the task whose start makes them due, or none for an end.
     due: Vec<(Option<TaskIx>, Vec<String>)>,
+    /// Workers that save files after an attempt: the run is not over before that is on record.
+    saving: u32,
 }
 
 /// What the recorder is to do next.
@@ -137,6 +139,7 @@ impl Hub {
             is_paused: false,
             moments: None,
             due: Vec::new(),
+            saving: 0,
         };
         Hub {
             clock,
@@ -178,7 +181,9 @@ impl Hub {
             core.keep(ended);
             self.step(&mut core, Input::Finished { task, report });
         }
-        let moments = std::mem::take(&mut core.due).into_iter().flat_map(|(_, names)| names).collect();
+        let moments: Vec<String> =
+            std::mem::take(&mut core.due).into_iter().flat_map(|(_, names)| names).collect();
+        core.saving += u32::from(!moments.is_empty());
         let job = core.take_job();
         let ready = core.queue.len();
         self.wake(&mut core, ready);
@@ -204,6 +209,13 @@ impl Hub {
     /// How many attempts are queued or at work: so many workers have something to do.
     pub(super) fn attempts(&self) -> usize {
         self.lock().running.len()
+    }
+
+    /// The files are saved, or are not going to be.
+    pub(super) fn saved(&self) {
+        let mut core = self.lock();
+        core.saving -= 1;
+        self.wake(&mut core, 0);
     }
 
     /// How many tasks are done, before the run and in it.
@@ -390,7 +402,7 @@ impl Hub {
 
 impl Core {
     fn is_over(&self) -> bool {
-        (self.closing.is_some() || self.broken.is_some()) && self.running.is_empty()
+        (self.closing.is_some() || self.broken.is_some()) && self.running.is_empty() && self.saving == 0
     }
 
     fn take_job(&mut self) -> Option<Job> {

@@ -9,6 +9,7 @@ mod escapes;
 mod files;
 mod hub;
 mod integrate;
+mod machine;
 mod pool;
 mod recorder;
 mod repairs;
@@ -26,6 +27,7 @@ use crate::history::History;
 use crate::history::checkpoints::Moments;
 use crate::journal::{Journal, Loaded, RunId, Store};
 use crate::plan::Plan;
+use crate::policy::Floors;
 use crate::projection::Projections;
 use crate::schedule::{Limits, Scheduler, Session};
 use crate::sink::Sink;
@@ -36,6 +38,7 @@ use crate::ui::view::View;
 use control::Control;
 use files::StateFiles;
 use hub::Hub;
+use machine::Machine;
 use pool::Pool;
 use recorder::Recorder;
 pub use repairs::{Saved, repairs};
@@ -82,6 +85,8 @@ pub struct Request {
     pub tick_unverified: bool,
     /// Nothing starts before the record of its start is on disk.
     pub strict: bool,
+    /// What stays free on the machine.
+    pub floors: Floors,
     /// Where files are saved and attempts get working trees of their own; none: neither.
     pub repository: Option<Repository>,
 }
@@ -142,6 +147,7 @@ struct Parts {
     executor: Arc<Executor>,
     recorder: Recorder,
     workspaces: Arc<Workspaces>,
+    machine: Option<Machine>,
     jobs: usize,
     clock: Clock,
 }
@@ -161,6 +167,9 @@ impl Parts {
         let seed = info.seed;
         let jobs = limits.jobs as usize;
         let unticked = repairs(&plan.tasks, &earlier, request.tick_unverified, Saved::After);
+        let trees = request.repository.as_ref().and_then(Repository::trees_dir);
+        let dirs = [project.clone(), store.dir().to_owned()].into_iter().chain(trees).collect();
+        let machine = Machine::new(request.floors, dirs);
         let within = request.repository.as_ref().map(Repository::within).unwrap_or_default();
         let workspaces =
             Workspaces::start(request.repository, &request.shell.run).map_err(DriverError::Start)?;
@@ -190,17 +199,17 @@ impl Parts {
             problems: Vec::new(),
         };
         let (executor, workspaces) = (Arc::new(Executor::Shell(shell)), Arc::new(workspaces));
-        Ok(Parts { hub, screen, executor, recorder, workspaces, jobs, clock: *clock })
+        Ok(Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock: *clock })
     }
 
     fn run(self, guardian: &mut Guardian) -> Result<Ended, DriverError> {
-        let Parts { hub, screen, executor, recorder, workspaces, jobs, clock } = self;
+        let Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock } = self;
         let recording = std::thread::Builder::new().name("recorder".to_owned());
         let recording = recording.spawn(move || recorder.run()).map_err(DriverError::Start)?;
         let observer = Arc::clone(&screen) as Arc<_>;
         let pool =
             Pool::new(Arc::clone(&hub), Arc::clone(&executor), Arc::clone(&workspaces), observer, jobs);
-        let control = Control { hub: Arc::clone(&hub), pool, screen: Arc::clone(&screen), clock };
+        let control = Control { hub: Arc::clone(&hub), pool, screen: Arc::clone(&screen), machine, clock };
         let controlled = control.run();
         // Every attempt has ended, and with it all it started.
         guardian.dismiss();

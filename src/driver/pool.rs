@@ -74,7 +74,10 @@ fn work(hub: &Hub, executor: &Executor, workspaces: &Workspaces, observer: &dyn 
             (cancelled(), None)
         };
         let ended = hub.finished(job.stop, report);
-        workspaces.save(hub, ended.moments, false);
+        if !ended.moments.is_empty() {
+            workspaces.save(hub, ended.moments, false);
+            hub.saved();
+        }
         drop(turn);
         next = ended.job.or_else(|| {
             executor.rest();

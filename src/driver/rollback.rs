@@ -172,6 +172,7 @@ pub fn begin(
     // First of all: whatever comes, what is there now can be gone back to.
     let _ = git.checkpoint(&rollback.save_as)?;
     let text = serde_json::to_vec(rollback).map_err(|source| note_error(place, source))?;
+    git.next_step()?;
     fs::atomic_replace(&note(place.store, place.run), &text, Access::Private)?;
     carry_out(git, rollback, loaded, place, now_ms)
 }
@@ -203,8 +204,11 @@ pub fn carry_out(
         kept = git.restore(commit, &rollback.save_as, place.except)?.kept;
     }
     let saved = git.checkpoint_reference(&rollback.save_as);
+    git.next_step()?;
     let (cleared, ticked) = change_boxes(rollback, place)?;
+    git.next_step()?;
     record(rollback, &saved, loaded, place, now_ms)?;
+    git.next_step()?;
     let path = note(place.store, place.run);
     std::fs::remove_file(&path).map_err(|error| fs::Error::io("remove", &path, error))?;
     fs::sync_dir(fs::parent(&path))?;
@@ -270,9 +274,13 @@ pub fn append(
     now_ms: u64,
 ) -> Result<(), RollbackError> {
     let history = History::from_events(events);
-    let at = Duration::from_millis(now_ms.saturating_sub(history.session_started));
+    let last = events.last().map_or(Duration::ZERO, |event| event.at);
+    // What a session that died left undone belongs to it: when it would have happened nobody knows.
+    let is_now = History::ended_by(events).is_some()
+        || kinds.iter().any(|kind| matches!(kind, EventKind::RolledBack { .. }));
     // A clock that was set back must not make this look earlier than what it follows.
-    let at = at.max(events.last().map_or(Duration::ZERO, |event| event.at));
+    let now = Duration::from_millis(now_ms.saturating_sub(history.session_started)).max(last);
+    let at = if is_now { now } else { last };
     let numbered = (history.last_seq + 1..).zip(kinds);
     let events: Vec<Event> = numbered.map(|(seq, kind)| Event { seq, at, kind }).collect();
     journal.append(&events).map_err(RollbackError::Record)?;

@@ -67,9 +67,12 @@ impl BoxTicker {
                 self.done.extend(plan.tasks.get(task.ix.ix()).filter(|task| may_tick(task)).map(Tick::of));
             }
             // Cleared by a person: it runs again, and until then its box stays open.
-            EventKind::AttemptStarted { task, attempt: 1, .. } => self.boxes.forget(&task.id),
+            EventKind::AttemptStarted { task, attempt: 1, .. } => {
+                let line = plan.tasks.get(task.ix.ix()).map_or(0, |task| task.line);
+                self.boxes.forget(&task.id, line);
+            }
             EventKind::PlanChanged { reopened, .. } => {
-                reopened.iter().for_each(|task| self.boxes.forget(task));
+                reopened.iter().for_each(|task| self.boxes.forget(task, 0));
             }
             _ => {}
         }
@@ -129,10 +132,11 @@ impl BoxTicker {
     fn take_up(&self, plan: &Arc<Plan>, mut edited: Edited, cleared: &[TaskId], looked: &mut Looked) {
         let note = |level, text| EventKind::Note { level, text };
         // The text is older than our ticks: a box open in it was not cleared, and its task must not run again.
-        for task in edited.document.tasks.iter_mut().filter(|task| self.boxes.is_ticked(&task.id)) {
+        for task in edited.document.tasks.iter_mut().filter(|task| self.boxes.is_ticked(&task.id, task.line))
+        {
             task.state = State::Done;
         }
-        let is_ours = |task: &Task| self.boxes.is_ticked(&task.id);
+        let is_ours = |task: &Task| self.boxes.is_ticked(&task.id, task.line);
         match (self.replan)(edited) {
             Ok(new) if cleared.is_empty() && same_work(plan, &new.plan, is_ours) => {}
             Ok(new) => {
@@ -167,7 +171,7 @@ pub(super) fn may_tick(task: &Task) -> bool {
 fn same_work(old: &Plan, new: &Plan, is_ours: impl Fn(&Task) -> bool) -> bool {
     old.tasks.len() == new.tasks.len()
         && old.graph.edges() == new.graph.edges()
-        && old.tasks.iter().zip(&new.tasks).all(|(a, b)| {
+        && old.tasks.iter().zip(new.tasks.iter()).all(|(a, b)| {
             a.id == b.id && a.title == b.title && (a.state == b.state || is_ours(b)) && a.blocks == b.blocks
         })
 }

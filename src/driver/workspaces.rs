@@ -29,6 +29,11 @@ pub struct Repository {
 }
 
 impl Repository {
+    /// Where working trees are made, if they are.
+    pub(super) fn trees_dir(&self) -> Option<PathBuf> {
+        self.trees.as_ref().map(|trees| trees.pool.dir().to_owned())
+    }
+
     /// Where the project lies in it, with a slash at its end; nothing at its root.
     pub(super) fn within(&self) -> String {
         let below = unix_words(&self.below);

@@ -159,7 +159,7 @@ impl Commands {
     }
 
     fn direct(&self, block: &Block, code: &str, arguments: &mut Strings) -> Option<Arc<CStr>> {
-        let sets_path = block.env.iter().any(|(name, _)| name == "PATH");
+        let sets_path = block.given.env.iter().any(|(name, _)| name == "PATH");
         let is_plain_shell = matches!(block.interpreter.as_str(), "sh" | "dash" | "shell")
             || (block.interpreter == "bash" && !self.has_functions);
         if self.force_shell || sets_path || !is_plain_shell || !self.programs.is_absolute {

@@ -439,7 +439,7 @@ impl Running<'_> {
     }
 
     fn child(&mut self, block: &Block, command: &Command) -> io::Result<End> {
-        let dir = match (self.attempt.workspace, &block.dir) {
+        let dir = match (self.attempt.workspace, &block.given.dir) {
             (None, None) => None,
             (_, Some(dir)) => Some(self.root().join(dir)),
             (Some(workspace), None) => Some(workspace.dir.clone()),
@@ -447,11 +447,11 @@ impl Running<'_> {
         let dir_string = dir.as_deref().map(path_string).transpose()?;
         let whole;
         let nothing = Strings::new();
-        let environment = if block.env.is_empty() && dir.is_none() {
+        let environment = if block.given.env.is_empty() && dir.is_none() {
             [&self.shell.environment.base, &self.own]
         } else {
             let place = self.attempt.workspace.map(|workspace| workspace.dir.as_path());
-            whole = self.shell.environment.with(&self.own, &block.env, dir.as_deref(), place);
+            whole = self.shell.environment.with(&self.own, &block.given.env, dir.as_deref(), place);
             [&whole, &nothing]
         };
         let setting = Setting {
@@ -477,8 +477,8 @@ impl Running<'_> {
 
     /// A block's own limit, or what is left of the attempt's.
     fn limit(&self, block: &Block) -> Option<Duration> {
-        if block.timeout.is_some() {
-            return block.timeout;
+        if block.given.timeout.is_some() {
+            return block.given.timeout;
         }
         let all = self.shell.timeout?;
         let now = Instant::now();
@@ -488,9 +488,10 @@ impl Running<'_> {
 
     /// The system's words, and which of the things named is missing: it reports them all alike.
     fn explain(&self, block: &Block, command: &Command, error: &io::Error) -> String {
-        let dir = block.dir.as_ref().map_or_else(|| self.root().to_owned(), |dir| self.root().join(dir));
+        let dir =
+            block.given.dir.as_ref().map_or_else(|| self.root().to_owned(), |dir| self.root().join(dir));
         if !dir.is_dir() {
-            let shown = block.dir.as_deref().map_or_else(|| dir.display().to_string(), str::to_owned);
+            let shown = block.given.dir.as_deref().map_or_else(|| dir.display().to_string(), str::to_owned);
             return format!("the directory `{shown}` does not exist");
         }
         format!("`{}`: {error}", command.program.to_string_lossy())
@@ -527,7 +528,7 @@ impl Running<'_> {
 
     fn is_same_again(&self, tail: &str) -> bool {
         let task = self.attempt.task;
-        let is_given = task.blocks.iter().any(|block| block.retries.is_some());
+        let is_given = task.blocks.iter().any(|block| block.given.retries.is_some());
         let last = self.shell.last_failures.as_ref().filter(|_| !is_given);
         last.is_some_and(|last| last.is_same_again(&task.id, &self.report.outcome, tail))
     }
@@ -574,7 +575,6 @@ pub(super) mod tests {
         Task {
             id: TaskId::new("T001"),
             synthetic: false,
-            aliases: Few::new(),
             line: 1,
             span,
             id_span: span,
@@ -585,15 +585,13 @@ pub(super) mod tests {
             stories: Few::new(),
             all_stories: false,
             priority: None,
-            layer: None,
-            tags: Few::new(),
+            more: crate::task::Rare::default(),
             phase: None,
             group: None,
             is_group: false,
             checkpoint: false,
             files: Few::new(),
             blocks: blocks.to_vec(),
-            agent: None,
             body: span,
         }
     }

@@ -205,9 +205,14 @@ struct Lines {
     marker_size: u16,
 }
 
+/// Stands above all three texts while they are merged: of a result that is empty libgit2 gives no place, and git2
+/// would make a slice of that.
+const ABOVE: &[u8] = b"\x01specter\x01\n";
+
 fn merge_lines(sides: [&[u8]; 3]) -> Result<Lines, Error> {
     let marker_size = marker_size(&sides);
-    let [in_base, in_there, in_attempt] = sides.map(|bytes| {
+    let sides = sides.map(|bytes| [ABOVE, bytes].concat());
+    let [in_base, in_there, in_attempt] = sides.each_ref().map(|bytes| {
         let mut input = MergeFileInput::new();
         input.content(bytes);
         input
@@ -216,7 +221,9 @@ fn merge_lines(sides: [&[u8]; 3]) -> Result<Lines, Error> {
     options.style_diff3(true).marker_size(marker_size);
     let result =
         merge_file(&in_base, &in_there, &in_attempt, Some(&mut options)).map_err(git("merge a file"))?;
-    Ok(Lines { bytes: result.content().to_vec(), is_merged: result.is_automergeable(), marker_size })
+    let bytes = result.content();
+    let bytes = bytes.strip_prefix(ABOVE).unwrap_or(bytes).to_vec();
+    Ok(Lines { bytes, is_merged: result.is_automergeable(), marker_size })
 }
 
 /// As git decides it.
@@ -264,4 +271,17 @@ fn hunks(text: &[u8], size: u16) -> Vec<Hunk> {
         }
     }
     hunks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_both_sides_empty_together_is_empty() {
+        let lines = merge_lines([b"a\nx\ny\nz\nb\n", b"b\n", b"a\nx\ny\nz\n"]).unwrap();
+        assert_eq!(lines.is_merged, !lines.bytes.starts_with(b"<"));
+        let empty = merge_lines([b"a\n", b"", b""]).unwrap();
+        assert!(empty.is_merged && empty.bytes.is_empty());
+    }
 }

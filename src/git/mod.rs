@@ -46,7 +46,7 @@ pub use preview::Preview;
 pub use repo::{Git, root_of};
 pub use restore::{Checkpoint, Restored};
 pub use save::{Limits, Saved};
-pub use show::{FileChange, How as Changed, Kept, Unmatched, keeps_anything};
+pub use show::{FileChange, How as Changed, Kept, Unmatched, WrittenOut, keeps_anything};
 pub use state::{Finding, State, probe};
 pub use steps::Steps;
 pub use tree::{Entry, Kind};

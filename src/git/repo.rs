@@ -90,6 +90,11 @@ impl Git {
         self
     }
 
+    /// Said before each effect of whoever works with the repository, so that tests can stop there too.
+    pub fn next_step(&self) -> Result<(), Error> {
+        self.steps.next()
+    }
+
     /// The user's working tree.
     pub fn root(&self) -> &Path {
         &self.root
@@ -224,6 +229,9 @@ fn is_stale(metadata: &std::fs::Metadata) -> bool {
 /// The repository a path is in. The owner of its directory must be this user, as git demands it; the environment
 /// (`GIT_DIR` and its kin, set where specter is started by a hook) is not asked.
 pub(super) fn discover(inside: &Path) -> Result<Repository, Error> {
+    if is_surely_none(inside) {
+        return Err(Error::NoRepository { path: inside.to_owned() });
+    }
     let none: [&OsStr; 0] = [];
     match Repository::open_ext(inside, RepositoryOpenFlags::empty(), none) {
         Ok(repo) => Ok(repo),
@@ -232,6 +240,19 @@ pub(super) fn discover(inside: &Path) -> Result<Repository, Error> {
         }
         Err(error) => Err(git("open the repository")(error)),
     }
+}
+
+/// Whether nothing above `inside` looks like a repository. To ask libgit2 takes two megabytes of its code and tables, which
+/// a project without one never needs.
+fn is_surely_none(inside: &Path) -> bool {
+    let Ok(inside) = std::fs::canonicalize(inside) else { return false };
+    // The second is what a bare repository has.
+    let may_be_one = |dir: &Path| [".git", "HEAD"].iter().any(|name| !is_missing(&dir.join(name)));
+    !inside.ancestors().any(may_be_one)
+}
+
+fn is_missing(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// The root of the repository that `inside` is in.

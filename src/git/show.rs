@@ -50,6 +50,14 @@ pub struct FileChange {
     pub is_ignored: bool,
 }
 
+/// What was written into another directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WrittenOut {
+    pub written: Vec<PathBuf>,
+    /// Other content stood there, and stays.
+    pub stay: Vec<PathBuf>,
+}
+
 /// A path that was asked for and is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmatched(pub PathBuf);
@@ -144,10 +152,10 @@ impl Git {
     /// What it changed, by path; what git ignores last.
     pub fn changes(&self, kept: &Kept) -> Result<Vec<FileChange>, Error> {
         let (old, new) = self.sides(kept)?;
-        let mut changes = self.file_changes(&self.diff(old, new, &[], false)?, false)?;
+        let mut changes = file_changes(&self.diff(old, new, &[], false)?, false)?;
         if let Some(ignored) = self.ignored_tree(kept)? {
             let empty = tree::empty_tree(&self.repo)?;
-            changes.extend(self.file_changes(&self.diff(empty, ignored, &[], false)?, true)?);
+            changes.extend(file_changes(&self.diff(empty, ignored, &[], false)?, true)?);
         }
         Ok(changes)
     }
@@ -223,13 +231,13 @@ impl Git {
         Ok(differ)
     }
 
-    /// Writes the files into another directory; those that are there already and differ stay, and are returned second.
+    /// Writes the files into another directory. Nothing that is there already is touched.
     pub fn write_out(
         &self,
         kept: &Kept,
         paths: &[PathBuf],
         dir: &Path,
-    ) -> Result<Result<(Vec<PathBuf>, Vec<PathBuf>), Vec<Unmatched>>, Error> {
+    ) -> Result<Result<WrittenOut, Vec<Unmatched>>, Error> {
         let changes = match self.wanted(kept, paths)? {
             Ok(changes) => changes,
             Err(unmatched) => return Ok(Err(unmatched)),
@@ -242,7 +250,7 @@ impl Git {
             let place = Place::below(dir, &path)?;
             let name = super::integrate::path_of(&path);
             match disk::create(place.path(), entry.kind, &bytes, None) {
-                Ok(_) => written.push(name),
+                Ok(()) => written.push(name),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     let there = disk::read(&join(dir, &path), self.limits.file_bytes);
                     let is_same = there.is_ok_and(|there| there.bytes == bytes && there.kind == entry.kind);
@@ -253,7 +261,7 @@ impl Git {
                 Err(error) => return Err(Error::io("write", &join(dir, &path), error)),
             }
         }
-        Ok(Ok((written, stay)))
+        Ok(Ok(WrittenOut { written, stay }))
     }
 
     /// What shall stand at which paths.
@@ -323,24 +331,23 @@ impl Git {
         };
         compare().map_err(git("compare two trees"))
     }
+}
 
-    fn file_changes(&self, diff: &Diff<'_>, is_ignored: bool) -> Result<Vec<FileChange>, Error> {
-        let mut changes = Vec::new();
-        for (n, delta) in diff.deltas().enumerate() {
-            let patch = Patch::from_diff(diff, n).map_err(git("compare two files"))?;
-            let stats = patch.filter(|patch| !patch.delta().flags().is_binary());
-            let lines =
-                stats.map(|patch| patch.line_stats()).transpose().map_err(git("compare two files"))?;
-            let lines = lines.map(|(_, added, removed)| (added, removed));
-            let file = if delta.status() == Delta::Deleted { delta.old_file() } else { delta.new_file() };
-            let how = match delta.status() {
-                Delta::Added => How::Added,
-                Delta::Deleted => How::Removed,
-                _ => How::Changed,
-            };
-            let path = super::integrate::path_of(file.path_bytes().unwrap_or_default());
-            changes.push(FileChange { path, how, lines, is_ignored });
-        }
-        Ok(changes)
+fn file_changes(diff: &Diff<'_>, is_ignored: bool) -> Result<Vec<FileChange>, Error> {
+    let mut changes = Vec::new();
+    for (n, delta) in diff.deltas().enumerate() {
+        let patch = Patch::from_diff(diff, n).map_err(git("compare two files"))?;
+        let stats = patch.filter(|patch| !patch.delta().flags().is_binary());
+        let lines = stats.map(|patch| patch.line_stats()).transpose().map_err(git("compare two files"))?;
+        let lines = lines.map(|(_, added, removed)| (added, removed));
+        let file = if delta.status() == Delta::Deleted { delta.old_file() } else { delta.new_file() };
+        let how = match delta.status() {
+            Delta::Added => How::Added,
+            Delta::Deleted => How::Removed,
+            _ => How::Changed,
+        };
+        let path = super::integrate::path_of(file.path_bytes().unwrap_or_default());
+        changes.push(FileChange { path, how, lines, is_ignored });
     }
+    Ok(changes)
 }

@@ -95,6 +95,11 @@ impl fmt::Display for State {
 }
 
 impl State {
+    /// Whether it passes by itself.
+    pub fn passes(&self) -> bool {
+        matches!(self, State::IndexLocked { is_owner_alive: true, .. })
+    }
+
     /// Whether who works in a working tree of its own should know it.
     pub fn matters_to_trees(&self) -> bool {
         matches!(self, State::Submodules(_) | State::Filters(_) | State::Sparse | State::Partial)

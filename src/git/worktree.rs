@@ -77,6 +77,11 @@ impl Pool {
         Ok(Pool { dir, project })
     }
 
+    /// Where its working trees are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     fn slots(&self) -> Result<Vec<PathBuf>, Error> {
         let mut slots = Vec::new();
         for entry in std::fs::read_dir(&self.dir).map_err(at("list", &self.dir))? {
@@ -92,7 +97,7 @@ impl Pool {
 
 /// Bytes that are free where a path is.
 pub fn room(path: &Path) -> Result<u64, Error> {
-    crate::sys::free_bytes(path).map_err(at("measure the room at", path))
+    crate::sys::room(path).map(|room| room.free).map_err(at("measure the room at", path))
 }
 
 fn number_of(slot: &Path) -> u32 {

@@ -120,7 +120,7 @@ pub struct Point {
     pub name: String,
     /// Holds the files.
     pub reference: String,
-    /// Of its event.
+    /// Of the last event that it holds.
     pub seq: u64,
     /// Milliseconds since the epoch.
     pub at: u64,
@@ -130,7 +130,7 @@ pub struct Point {
 
 /// All points of a run, oldest first. A name that was given anew means the newest.
 pub fn points<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Point> {
-    let mut newest: HashMap<String, Point> = HashMap::new();
+    let mut newest: HashMap<String, (u64, Point)> = HashMap::new();
     let (mut session, mut rollbacks, mut before) = (0, 0, 0);
     let mut now = HashSet::new();
     for event in events {
@@ -158,12 +158,12 @@ pub fn points<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Point> {
         };
         apply(&mut now, &event.kind);
         if let Some(point) = point {
-            newest.insert(point.name.clone(), point);
+            newest.insert(point.name.clone(), (event.seq, point));
         }
     }
-    let mut points: Vec<Point> = newest.into_values().collect();
-    points.sort_by_key(|point| point.seq);
-    points
+    let mut points: Vec<(u64, Point)> = newest.into_values().collect();
+    points.sort_by_key(|(made, _)| *made);
+    points.into_iter().map(|(_, point)| point).collect()
 }
 
 /// The tasks that are done after these events.
@@ -403,6 +403,8 @@ mod tests {
         told.start("T001");
         assert_eq!(done_after(&told.events), HashSet::from([TaskId::new("T002")]));
         told.tell(rolled_back("refs/before", &["T002"], &["T001"]));
+        let order: Vec<String> = super::points(&told.events).into_iter().map(|point| point.name).collect();
+        assert_eq!(order, ["T001", "T002", "before-rollback-1"]);
         assert_eq!(done_after(&told.events), HashSet::from([TaskId::new("T001")]));
         let before =
             find(&super::points(&told.events), &told.plan.phases, "before-rollback-1").unwrap().clone();

@@ -6,7 +6,7 @@ use super::blocks::Fence;
 use super::scan;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Excerpt, SourceText, Span};
-use crate::task::{Block, BlockKind, EcoString, Few};
+use crate::task::{Block, BlockKind, EcoString, Rare};
 use crate::text;
 use std::time::Duration;
 
@@ -56,10 +56,7 @@ pub(super) fn block(
         kind,
         interpreter: EcoString::from(bare.map_or_else(|| first_word(info), |(interpreter, _)| interpreter)),
         code,
-        timeout: None,
-        dir: None,
-        retries: None,
-        env: Few::new(),
+        given: Rare::default(),
         line: fence.first,
         span: Span { start: source.line_span(fence.first).start, end: source.line_span(last).end },
     };
@@ -168,16 +165,17 @@ fn attribute(block: &mut Block, key: &str, value: &str) -> Result<(), &'static s
     }
     match key {
         "timeout" => {
-            block.timeout = Some(duration(value).ok_or("is no duration such as `30s`, `5m` or `1h30m`")?);
+            block.given.timeout =
+                Some(duration(value).ok_or("is no duration such as `30s`, `5m` or `1h30m`")?);
         }
-        "retries" => block.retries = Some(value.parse().map_err(|_| "is no whole number")?),
+        "retries" => block.given.retries = Some(value.parse().map_err(|_| "is no whole number")?),
         "dir" => {
             let climbs =
                 value.starts_with(['/', '~', '\\']) || value.split(['/', '\\']).any(|part| part == "..");
             if value.is_empty() || climbs || value.get(1..2) == Some(":") {
                 return Err("is no directory inside the project");
             }
-            block.dir = Some(value.to_owned());
+            block.given.dir = Some(value.to_owned());
         }
         _ => {
             let name = key.strip_prefix("env.").ok_or("is unknown")?;
@@ -186,7 +184,7 @@ fn attribute(block: &mut Block, key: &str, value: &str) -> Result<(), &'static s
             if !fine {
                 return Err("has no good variable name");
             }
-            block.env.push((name.to_owned(), value.to_owned()));
+            block.given.env.push((name.to_owned(), value.to_owned()));
         }
     }
     Ok(())
@@ -240,9 +238,9 @@ mod tests {
         assert_eq!(findings, []);
         assert_eq!((block.kind, block.interpreter.as_str()), (BlockKind::Run, "bash"));
         assert_eq!(block.code, "one\n  two\n\nthree\n");
-        assert_eq!(block.timeout, Some(Duration::from_mins(90)));
-        assert_eq!((block.dir.as_deref(), block.retries), (Some("web"), Some(0)));
-        assert_eq!(*block.env, [("K".to_owned(), "a b".to_owned())]);
+        assert_eq!(block.given.timeout, Some(Duration::from_mins(90)));
+        assert_eq!((block.given.dir.as_deref(), block.given.retries), (Some("web"), Some(0)));
+        assert_eq!(*block.given.env, [("K".to_owned(), "a b".to_owned())]);
     }
 
     #[test]

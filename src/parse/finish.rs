@@ -105,7 +105,7 @@ fn file(walk: &mut Walk<'_, '_>) {
     }
     let tasks = &walk.document.tasks;
     let leaves = tasks.iter().filter(|task| !task.is_group).count() as u32;
-    let all = tasks.iter().map(|task| 1 + task.aliases.len() as u32).sum::<u32>();
+    let all = tasks.iter().map(|task| 1 + task.more.aliases.len() as u32).sum::<u32>();
     if let Some((stated, span)) =
         walk.stated_total.filter(|(n, _)| *n != leaves && *n != all && *n != tasks.len() as u32)
     {

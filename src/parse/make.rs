@@ -10,8 +10,8 @@ use super::{id, paths, state};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceText, Span};
 use crate::task::{
-    Checkbox, Dependent, EcoString, Few, NeedForm, PhaseIx, State, Story, Target, Task, TaskId, TaskIx,
-    WrittenNeed,
+    Checkbox, Dependent, EcoString, Few, More, NeedForm, PhaseIx, Rare, State, Story, Target, Task, TaskId,
+    TaskIx, WrittenNeed,
 };
 use crate::text::{fnv1a, safe};
 use std::collections::hash_map::Entry;
@@ -57,7 +57,6 @@ pub(super) fn task(walk: &mut Walk<'_, '_>, candidate: &Candidate, place: Place)
     walk.document.tasks.push(Task {
         id,
         synthetic: written.is_none(),
-        aliases,
         line,
         span,
         id_span,
@@ -75,15 +74,13 @@ pub(super) fn task(walk: &mut Walk<'_, '_>, candidate: &Candidate, place: Place)
         },
         all_stories: markers.all_stories,
         priority: markers.priority,
-        layer: markers.layer,
-        tags: markers.tags.clone(),
+        more: Rare::new(More { aliases, layer: markers.layer, tags: markers.tags.clone(), agent: None }),
         phase: place.phase,
         group,
         is_group: false,
         checkpoint: state::is_checkpoint(title),
         files: files.into(),
         blocks: Vec::new(),
-        agent: None,
         body: Span::new(span.end as usize, span.end as usize),
     });
     ix

@@ -494,7 +494,7 @@ impl<'s, 'c> Walk<'s, 'c> {
                 let name = text[at..].trim().trim_matches(['`', '*', '_', '"', '@']);
                 let word = name.split_whitespace().next().unwrap_or_default();
                 if !word.is_empty() {
-                    self.document.tasks[owner.ix()].agent = Some(EcoString::from(word));
+                    self.document.tasks[owner.ix()].more.agent = Some(EcoString::from(word));
                 }
             }
         }

@@ -144,9 +144,10 @@ fn rules(
     edges::phases(draft, ground, &ends);
     let (shared, sightings) = files(draft, ground, &options.observed_files);
     let mut order = ground.order.clone();
-    if document.tasks.iter().any(|task| task.layer.is_some()) {
+    if document.tasks.iter().any(|task| task.more.layer.is_some()) {
         // Tasks without a layer go with the lowest, so that they hold no low layer back.
-        let key = |task: TaskIx| u64::from(document.task(task).layer.unwrap_or(0)) << 32 | u64::from(task.0);
+        let key =
+            |task: TaskIx| u64::from(document.task(task).more.layer.unwrap_or(0)) << 32 | u64::from(task.0);
         let low_first = sorted(&draft.graph(), document, key);
         edges::layers(draft, Ground { order: &low_first, ..ground });
         order = sorted(&draft.graph(), document, file_key);
@@ -197,14 +198,14 @@ impl Made {
             .map(|(((role, lanes), estimate), remaining)| PlannedTask {
                 role: *role,
                 lanes,
-                estimate: *estimate,
-                remaining,
+                estimate: (*estimate).into(),
+                remaining: remaining.into(),
             })
             .collect();
         Plan {
             file: options.file.clone(),
             mode: options.mode,
-            tasks: document.tasks,
+            tasks: document.tasks.into(),
             planned,
             phases: document.phases,
             lanes: self.layout.lanes,
@@ -219,5 +220,5 @@ impl Made {
 
 /// Whether the task says itself what to run or who does it.
 pub(super) fn says_work(task: &Task) -> bool {
-    task.has_run_block() || task.agent.is_some()
+    task.has_run_block() || task.more.agent.is_some()
 }

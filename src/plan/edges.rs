@@ -307,7 +307,7 @@ pub(super) fn layers(draft: &mut Draft, ground: Ground<'_>) {
     let mut below = Prefix::new(usize::from(u8::MAX) + 1);
     for task in ground.sequence() {
         let written = ground.document.task(task);
-        let Some(layer) = written.layer.map(usize::from) else { continue };
+        let Some(layer) = written.more.layer.map(usize::from) else { continue };
         let cause = Cause::needs(Reason::Layer, written.line);
         if let Some(node) = below.before(layer, draft, cause) {
             draft.link(node, task, cause);

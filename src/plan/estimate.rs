@@ -101,19 +101,18 @@ impl Kind {
 /// The first of the list that any word tells.
 fn ascii_kind(title: &[u8]) -> Option<Kind> {
     let mut told: Option<Kind> = None;
-    let mut start = None;
-    for at in 0..=title.len() {
-        let in_word = title.get(at).is_some_and(|byte| CLASS[*byte as usize] != 0);
-        match start {
-            None if in_word => start = Some(at),
-            Some(from) if !in_word => {
-                start = None;
-                if let Some(kind) = told_by(&title[from..at]) {
-                    told = Some(told.map_or(kind, |before| before.min(kind)));
-                }
-            }
-            _ => {}
+    let (mut rest, mut in_word) = (title, false);
+    while let Some((byte, after)) = rest.split_first() {
+        let class = CLASS[*byte as usize];
+        if in_word || class != BEGINS {
+            (rest, in_word) = (after, class != 0);
+            continue;
         }
+        let length = rest.iter().take_while(|byte| CLASS[**byte as usize] != 0).count();
+        if let Some(kind) = told_by(&rest[..length]) {
+            told = Some(told.map_or(kind, |before| before.min(kind)));
+        }
+        rest = &rest[length..];
     }
     told
 }

@@ -184,7 +184,7 @@ fn task_json(plan: &Plan, ix: TaskIx) -> TaskJson {
         parallel: task.parallel,
         stories: task.stories.iter().map(|story| story.0.clone()).collect(),
         priority: task.priority,
-        layer: task.layer,
+        layer: task.more.layer,
         phase: task
             .phase
             .and_then(|phase| plan.phases.get(phase.0 as usize))
@@ -244,7 +244,7 @@ fn state_json(state: State) -> StateJson {
 fn work_json(task: &Task) -> WorkJson {
     match task {
         _ if task.has_run_block() => WorkJson::Run,
-        _ if task.agent.is_some() => WorkJson::Agent,
+        _ if task.more.agent.is_some() => WorkJson::Agent,
         _ => WorkJson::None,
     }
 }

@@ -6,7 +6,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Excerpt, Span};
 use crate::task::{
     Block, BlockKind, Checkbox, Checkpoint, Dependent, Document, Few, NamedPath, NeedForm, Phase, PhaseIx,
-    PhaseKind, State, Story, Target, Task, TaskId, TaskIx, Waves, WrittenNeed,
+    PhaseKind, Rare, State, Story, Target, Task, TaskId, TaskIx, Waves, WrittenNeed,
 };
 use std::collections::BTreeSet;
 
@@ -104,7 +104,7 @@ fn task(rest: &str, line: u32, span: Span, ix: TaskIx) -> (Task, Vec<WrittenNeed
         "x" => State::Done,
         " " if optional => State::Optional,
         " " if task.title.contains("DROPPED") => State::Dropped,
-        " " if task.tags.iter().any(|tag| tag == "MANUAL") => State::Manual,
+        " " if task.more.tags.iter().any(|tag| tag == "MANUAL") => State::Manual,
         " " => State::Open,
         _ => State::Unclear,
     };
@@ -126,8 +126,8 @@ fn word_of(task: &mut Task, word: &str) {
             "run" => task.blocks.push(run_block(task.line, task.span)),
             _ if tag.starts_with("US") => task.stories.push(Story(tag.to_owned())),
             _ if tag.len() == 2 && tag.starts_with('P') => task.priority = tag[1..].parse().ok(),
-            _ if tag.len() == 2 && tag.starts_with('L') => task.layer = tag[1..].parse().ok(),
-            _ => task.tags.push(tag.to_owned()),
+            _ if tag.len() == 2 && tag.starts_with('L') => task.more.layer = tag[1..].parse().ok(),
+            _ => task.more.tags.push(tag.to_owned()),
         }
     } else if word.contains('/') || word.contains(".r") {
         task.files.push(NamedPath {
@@ -145,10 +145,7 @@ fn run_block(line: u32, span: Span) -> Block {
         kind: BlockKind::Run,
         interpreter: "sh".into(),
         code: "true".into(),
-        timeout: None,
-        dir: None,
-        retries: None,
-        env: Few::new(),
+        given: Rare::default(),
         line,
         span,
     }
@@ -158,7 +155,6 @@ fn empty(id: &str, line: u32, span: Span) -> Task {
     Task {
         id: TaskId::new(id),
         synthetic: false,
-        aliases: Few::new(),
         line,
         span,
         id_span: span,
@@ -169,15 +165,13 @@ fn empty(id: &str, line: u32, span: Span) -> Task {
         stories: Few::new(),
         all_stories: false,
         priority: None,
-        layer: None,
-        tags: Few::new(),
+        more: Rare::default(),
         phase: None,
         group: None,
         is_group: false,
         checkpoint: false,
         files: Few::new(),
         blocks: Vec::new(),
-        agent: None,
         body: Span::default(),
     }
 }

@@ -43,6 +43,7 @@ use crate::task::{Checkpoint, Few, Ignored, NeedForm, Phase, State, Story, Task,
 use graph::Graph;
 use observed::{Observed, Sighting};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who may overlap (SPEC 3.2).
@@ -141,9 +142,25 @@ pub struct PlannedTask {
     /// One for a task of one story or phase; several for `[US1][US2]`. Empty for groups.
     pub lanes: Few<LaneIx>,
     /// Expected duration of one attempt.
-    pub estimate: Duration,
+    pub estimate: Nanos,
     /// Longest expected path from the start of this task to the end of the plan (SPEC 3.4).
-    pub remaining: Duration,
+    pub remaining: Nanos,
+}
+
+/// A duration in half the room, for there are two of every task. At most 584 years.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nanos(u64);
+
+impl From<Duration> for Nanos {
+    fn from(duration: Duration) -> Nanos {
+        Nanos(duration.as_nanos().min(u64::MAX.into()) as u64)
+    }
+}
+
+impl From<Nanos> for Duration {
+    fn from(nanos: Nanos) -> Duration {
+        Duration::from_nanos(nanos.0)
+    }
 }
 
 /// A checked plan. `tasks` and `planned` are parallel and hold *every* task of the document, in document order.
@@ -152,7 +169,8 @@ pub struct Plan {
     /// The task file as people call it.
     pub file: String,
     pub mode: Mode,
-    pub tasks: Vec<Task>,
+    /// Shared, for whoever needs to know what was called how: a copy would be half as large as all the rest.
+    pub tasks: Arc<Vec<Task>>,
     pub planned: Vec<PlannedTask>,
     pub phases: Vec<Phase>,
     pub lanes: Vec<Lane>,

@@ -99,7 +99,7 @@ impl<'a> Names<'a> {
 
     fn key(&self, task: TaskIx, written: &str) -> Vec<Piece> {
         let key = pieces(self.tasks[task.ix()].id.as_str());
-        let aliased = self.tasks[task.ix()].aliases.iter().map(|id| pieces(id.as_str()));
+        let aliased = self.tasks[task.ix()].more.aliases.iter().map(|id| pieces(id.as_str()));
         let written = pieces(written);
         aliased.into_iter().find(|alias| *alias == written).unwrap_or(key)
     }
@@ -141,7 +141,7 @@ impl<'a> Names<'a> {
 
 fn ids(tasks: &[Task]) -> impl Iterator<Item = (TaskIx, &TaskId)> {
     tasks.iter().enumerate().flat_map(|(n, task)| {
-        std::iter::once(&task.id).chain(&task.aliases).map(move |id| (TaskIx(n as u32), id))
+        std::iter::once(&task.id).chain(&task.more.aliases).map(move |id| (TaskIx(n as u32), id))
     })
 }
 

@@ -169,6 +169,6 @@ impl Plan {
     /// How long a task takes in this plan: nothing if it is not run.
     pub fn weight(&self, task: TaskIx) -> Duration {
         let planned = self.planned(task);
-        if planned.role == Role::Run { planned.estimate } else { Duration::ZERO }
+        if planned.role == Role::Run { planned.estimate.into() } else { Duration::ZERO }
     }
 }

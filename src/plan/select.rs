@@ -275,9 +275,9 @@ impl Chooser<'_, '_> {
         let plain = name.strip_prefix("tag:").unwrap_or(name).trim_matches('"');
         let sets = [
             numbered(plain, 'P').map(|n| self.set(|task| task.priority == Some(n))),
-            numbered(plain, 'L').map(|n| self.set(|task| task.layer == Some(n))),
+            numbered(plain, 'L').map(|n| self.set(|task| task.more.layer == Some(n))),
             self.story_set(plain),
-            Some(self.set(|task| task.tags.iter().any(|tag| tag.eq_ignore_ascii_case(plain)))),
+            Some(self.set(|task| task.more.tags.iter().any(|tag| tag.eq_ignore_ascii_case(plain)))),
         ];
         if let Some(set) = sets.into_iter().flatten().find(|set| set.contains(&true)) {
             return set;
@@ -296,9 +296,9 @@ impl Chooser<'_, '_> {
             (1..=9).filter(|n| tasks.iter().any(|task| task.priority == Some(*n))).map(|n| format!("P{n}")),
         );
         known.extend(
-            (0..=9).filter(|n| tasks.iter().any(|task| task.layer == Some(*n))).map(|n| format!("L{n}")),
+            (0..=9).filter(|n| tasks.iter().any(|task| task.more.layer == Some(*n))).map(|n| format!("L{n}")),
         );
-        known.extend(tasks.iter().flat_map(|task| &task.tags).cloned());
+        known.extend(tasks.iter().flat_map(|task| &task.more.tags).cloned());
         known.sort_unstable();
         known.dedup();
         let near = text::nearest(name, known.iter().map(String::as_str)).or_else(|| self.names.nearest(name));

@@ -849,7 +849,8 @@ mod order {
         let plan = graph(
             "- [ ] T1 [P] Create model\n- [ ] T2 [P] Update docs (depends on T1)\n- [ ] T3 [P] Write tests (depends on T1)\n- [x] T4 [P] done (depends on T3)\n",
         );
-        let remaining: Vec<u64> = plan.planned.iter().map(|planned| planned.remaining.as_secs()).collect();
+        let remaining: Vec<u64> =
+            plan.planned.iter().map(|planned| Duration::from(planned.remaining).as_secs()).collect();
         assert_eq!(remaining, [33, 5, 18, 0]);
         let path: Vec<&str> = plan.critical_path().iter().map(|task| plan.task(*task).id.as_str()).collect();
         assert_eq!(path, ["T1", "T3"]);
@@ -861,7 +862,8 @@ mod order {
             .map(|(id, secs)| (TaskId::new(id), Duration::from_secs(secs)));
         let options = Options { estimates: Estimates { by_task: by_task.into() }, ..options(Mode::Graph) };
         let plan = planned("- [ ] T1 model\n- [ ] T2 b\n- [ ] T3 model\n", &options).0;
-        let estimates: Vec<u64> = plan.planned.iter().map(|planned| planned.estimate.as_secs()).collect();
+        let estimates: Vec<u64> =
+            plan.planned.iter().map(|planned| Duration::from(planned.estimate).as_secs()).collect();
         assert_eq!(estimates, [10, 30, 20]);
     }
 }

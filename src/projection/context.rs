@@ -66,7 +66,7 @@ fn tasks(out: &mut String, plan: &Plan, summary: &Summary) {
 
 fn push_state(out: &mut String, summary: &Summary, task: TaskIx) {
     let row = summary.row(task);
-    match row.blocked_by.filter(|_| row.state == TaskState::Blocked) {
+    match row.blocked_by().filter(|_| row.state == TaskState::Blocked) {
         Some(by) => {
             out.push_str("blocked by ");
             push_inline(out, summary.id(by).as_str());

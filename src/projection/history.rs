@@ -111,8 +111,8 @@ pub fn write(plan: &Plan, summary: &Summary, seen: &mut Seen, event: &Event, out
     line.string(key!("id"), task.id.as_str());
     line.word(key!("kind"), kind_word(Kind::of(super::title(plan, ix))));
     line.word(key!("outcome"), outcome);
-    line.number(key!("duration_ms"), row.busy_ms);
-    line.number(key!("attempt_ms"), row.last_ms);
+    line.number(key!("duration_ms"), row.busy_ms());
+    line.number(key!("attempt_ms"), row.last_ms());
     line.number(key!("attempts"), row.attempts.into());
     let named = plan.tasks.get(ix.ix()).map_or(&[][..], |task| &task.files);
     line.strings(key!("files"), named.iter().take(MAX_FILES).map(|file| file.path.as_str()));

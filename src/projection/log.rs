@@ -108,6 +108,12 @@ impl LogLines {
             EventKind::BudgetReached { budget, limit } => {
                 log.line("WARN", &["budget reached: ", super::budget_word(*budget), " ", limit]);
             }
+            EventKind::AdmissionChanged { waits_for: Some(scarce), text } => {
+                log.line("WARN", &["waiting for ", scarce.words(), ": ", text]);
+            }
+            EventKind::AdmissionChanged { waits_for: None, .. } => {
+                log.line("INFO", &["the machine has room again"]);
+            }
             EventKind::Interrupted { signal, how } => log.interrupted(signal, *how),
             EventKind::Note { level, text } => log.line(level_word(*level), &[text]),
             EventKind::RunFinished { outcome, .. } => log.run_finished(*outcome),
@@ -328,7 +334,7 @@ impl Writer<'_> {
             self.out.push(')');
         }
         self.out.push_str("\n  duration: ");
-        write_duration(row.busy_ms, self.out);
+        write_duration(row.busy_ms(), self.out);
         if row.attempts > 1 {
             let _ = write!(self.out, " in {} attempts", row.attempts);
         }

@@ -8,9 +8,10 @@ use super::time::{Stamps, duration, percent, rfc3339, write_duration};
 use super::{ids_in, log::verdict_word, progress, still_open, stopped_words, write_ids, write_task};
 use crate::event::NoteLevel;
 use crate::plan::Plan;
-use crate::summary::{Remark, RemarkKind, Summary, TaskState};
-use crate::task::TaskId;
+use crate::summary::{Remark, RemarkKind, Row, Summary, TaskState};
+use crate::task::{TaskId, TaskIx};
 use crate::text::count;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 const BEGIN: &str = "<!-- specter:begin ";
@@ -23,23 +24,44 @@ const FIGURES: &str = "<!-- specter:figures ";
 
 /// What the line of a done task mostly has room in.
 const LINE: usize = 128;
+/// Lines of one piece.
+const LINES: usize = 256;
 
 /// `existing` with the section of `key` replaced by `section`, or added at the end. Every byte outside it stays.
 /// Without an existing file, `title` becomes its heading.
 pub fn merge(existing: Option<&str>, title: &str, key: &str, section: &str) -> String {
-    let existing = existing.map_or_else(|| format!("# {title}\n"), str::to_owned);
-    let key = marker_key(key);
+    let frame = Frame::new(existing, title, key);
     let body = section.trim_end_matches('\n');
-    let text = format!("{BEGIN}{key}{CLOSE}\n{body}\n{END}{key}{CLOSE}\n");
-    if let Some((start, end)) = section_at(&existing, &key) {
-        return format!("{}{text}{}", &existing[..start], &existing[end..]);
+    [&*frame.before, &frame.begin, body, "\n", &frame.end, frame.after].concat()
+}
+
+/// What stands around a section's text, its markers included.
+pub struct Frame<'a> {
+    pub before: Cow<'a, str>,
+    pub begin: String,
+    pub end: String,
+    pub after: &'a str,
+}
+
+impl<'a> Frame<'a> {
+    /// As [`merge`] puts it.
+    pub fn new(existing: Option<&'a str>, title: &str, key: &str) -> Frame<'a> {
+        let key = marker_key(key);
+        let (mut begin, end) = (format!("{BEGIN}{key}{CLOSE}\n"), format!("{END}{key}{CLOSE}\n"));
+        let Some(existing) = existing else {
+            return Frame { before: format!("# {title}\n\n").into(), begin, end, after: "" };
+        };
+        if let Some((from, to)) = section_at(existing, &key) {
+            return Frame { before: existing[..from].into(), begin, end, after: &existing[to..] };
+        }
+        let gap = match () {
+            () if existing.is_empty() || existing.ends_with("\n\n") => "",
+            () if existing.ends_with('\n') => "\n",
+            () => "\n\n",
+        };
+        begin.insert_str(0, gap);
+        Frame { before: existing.into(), begin, end, after: "" }
     }
-    let gap = match () {
-        () if existing.is_empty() || existing.ends_with("\n\n") => "",
-        () if existing.ends_with('\n') => "\n",
-        () => "\n\n",
-    };
-    format!("{existing}{gap}{text}")
 }
 
 /// As [`merge`], then the totals over all features' sections.
@@ -101,30 +123,66 @@ fn heading(out: &mut String, summary: &Summary, what: &str) {
 
 /// What this run completed; None if nothing. Each run has a section of its own: the file is a record.
 pub fn completed(plan: &Plan, summary: &Summary) -> Option<String> {
-    let done = ids_in(summary, TaskState::Done);
-    if done.is_empty() {
-        return None;
-    }
-    let started = summary.sessions.first().map_or(0, |session| session.started);
-    let (mut out, mut stamps) = (String::with_capacity(done.len() * LINE), Stamps::default());
-    heading(&mut out, summary, &format!(": run of {}", rfc3339(started)));
-    for task in done {
-        let row = summary.row(task);
-        write_task(&mut out, plan, summary, task, "- [x] ");
-        out.push_str(" (");
-        if let Some(stamp) = row.ended {
-            stamps.write(summary.wall_of(stamp), &mut out);
-            out.push_str(", ");
+    let mut pieces = Completed::new(plan, summary)?;
+    let mut text = String::with_capacity(summary.tally(TaskState::Done) as usize * LINE);
+    while pieces.next(&mut text) {}
+    Some(text)
+}
+
+/// As [`completed`], one piece after the other, so that it need not be held whole. It ends with its only last line end.
+pub struct Completed<'a> {
+    plan: &'a Plan,
+    summary: &'a Summary,
+    done: Box<dyn Iterator<Item = (TaskIx, &'a Row)> + 'a>,
+    stamps: Stamps,
+    is_begun: bool,
+}
+
+impl<'a> Completed<'a> {
+    /// None if there is nothing.
+    pub fn new(plan: &'a Plan, summary: &'a Summary) -> Option<Completed<'a>> {
+        if summary.tally(TaskState::Done) == 0 {
+            return None;
         }
-        write_duration(row.busy_ms, &mut out);
+        let done = Box::new(summary.in_state(TaskState::Done));
+        Some(Completed { plan, summary, done, stamps: Stamps::default(), is_begun: false })
+    }
+
+    /// Puts the next piece behind `text`; false if there was none.
+    pub fn next(&mut self, text: &mut String) -> bool {
+        if !std::mem::replace(&mut self.is_begun, true) {
+            let started = self.summary.sessions.first().map_or(0, |session| session.started);
+            heading(text, self.summary, &format!(": run of {}", rfc3339(started)));
+        }
+        let mut lines = 0;
+        for (task, row) in self.done.by_ref().take(LINES) {
+            write_completed(text, self.plan, self.summary, (task, row), &mut self.stamps);
+            lines += 1;
+        }
+        lines > 0
+    }
+}
+
+fn write_completed(
+    out: &mut String,
+    plan: &Plan,
+    summary: &Summary,
+    (task, row): (TaskIx, &Row),
+    stamps: &mut Stamps,
+) {
+    write_task(out, plan, summary, task, "- [x] ");
+    out.push_str(" (");
+    if let Some(stamp) = row.ended() {
+        stamps.write(summary.wall_of(stamp), out);
         out.push_str(", ");
-        out.push_str(row.verdict.map_or("believed", verdict_word));
-        if row.attempts > 1 {
-            let _ = write!(out, ", {} attempts", row.attempts);
-        }
-        out.push_str(")\n");
     }
-    Some(out)
+    write_duration(row.busy_ms(), out);
+    out.push_str(", ");
+    out.push_str(row.verdict.map_or("believed", verdict_word));
+    if row.attempts > 1 {
+        let _ = write!(out, ", {} attempts", row.attempts);
+    }
+    out.push_str(")\n");
 }
 
 /// What is still to be done, and what keeps it.
@@ -139,7 +197,7 @@ pub fn planned(plan: &Plan, summary: &Summary) -> String {
     for task in open.into_iter().chain(manual) {
         let row = summary.row(task);
         write_task(&mut out, plan, summary, task, "- [ ] ");
-        let _ = match (row.state, row.blocked_by) {
+        let _ = match (row.state, row.blocked_by()) {
             (TaskState::Blocked, Some(by)) => {
                 write!(out, " (blocked by {})", inline(summary.id(by).as_str()))
             }

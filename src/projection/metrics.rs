@@ -462,14 +462,14 @@ impl<'a> TaskRow<'a> {
             state: row.state.as_str(),
             verdict: row.verdict.map(verdict_word),
             attempts: row.attempts,
-            duration: Seconds(row.busy_ms),
+            duration: Seconds(row.busy_ms()),
             start_time: row.started.map(|stamp| Time(summary.wall_of(stamp))),
-            end_time: row.ended.map(|stamp| Time(summary.wall_of(stamp))),
+            end_time: row.ended().map(|stamp| Time(summary.wall_of(stamp))),
             worker: (row.worker > 0).then_some(row.worker),
             executor: summary.executor(row),
             class: row.class.map(crate::event::FailureClass::as_str),
             rule: detail.filter(|_| failed).and_then(|detail| detail.rule.as_deref()),
-            blocked_by: row.blocked_by.map(|by| summary.id(by).as_str()),
+            blocked_by: row.blocked_by().map(|by| summary.id(by).as_str()),
             ran_beside: {
                 let mut names = Vec::with_capacity(row.beside.listed());
                 names.extend(row.beside.names().map(|task| summary.id(task).as_str()));
@@ -483,10 +483,10 @@ impl<'a> TaskRow<'a> {
             }),
             by_fallback: row.by_fallback,
             leaked: detail.map_or(&[], |detail| &detail.leaked),
-            cpu: known.then_some(Seconds(row.cpu_ms)),
-            peak_memory_kb: known.then_some(row.max_rss_kb),
-            disk_read_kb: known.then_some(row.disk_read_kb),
-            disk_written_kb: known.then_some(row.disk_written_kb),
+            cpu: known.then_some(Seconds(row.cpu_ms())),
+            peak_memory_kb: known.then_some(row.max_rss_kb()),
+            disk_read_kb: known.then_some(row.disk_read_kb()),
+            disk_written_kb: known.then_some(row.disk_written_kb()),
         }
     }
 }

@@ -21,7 +21,7 @@ pub mod speckit;
 pub mod status;
 pub mod time;
 
-pub use place::{Content, Moment, Place, Projections, Target, Write};
+pub use place::{Content, Moment, Place, Projections, Section, Target, Write};
 
 use crate::event::{BudgetKind, RunOutcome};
 use crate::plan::Plan;
@@ -130,6 +130,7 @@ fn budget_word(budget: BudgetKind) -> &'static str {
         BudgetKind::Time => "time",
         BudgetKind::Cost => "cost",
         BudgetKind::Tokens => "tokens",
+        BudgetKind::Disk => "disk",
     }
 }
 

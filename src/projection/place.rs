@@ -158,6 +158,16 @@ pub trait Target {
     /// A whole file that is too long to be held: `next` puts a piece of it behind what it is given, and says whether
     /// there was one.
     fn write_pieces(&mut self, place: Place, next: &mut dyn FnMut(&mut String) -> bool);
+
+    /// The same for a section of a file that others write in too. The text ends with one line end.
+    fn write_section(&mut self, place: Place, section: Section, next: &mut dyn FnMut(&mut String) -> bool);
+}
+
+/// Where in a file a section goes: see [`Content::Section`].
+#[derive(Clone, Debug)]
+pub struct Section {
+    pub title: &'static str,
+    pub key: String,
 }
 
 impl Target for Vec<Write> {
@@ -169,6 +179,13 @@ impl Target for Vec<Write> {
         let mut text = String::new();
         while next(&mut text) {}
         self.push(Write { place, content: Content::Replace(text) });
+    }
+
+    fn write_section(&mut self, place: Place, section: Section, next: &mut dyn FnMut(&mut String) -> bool) {
+        let mut text = String::new();
+        while next(&mut text) {}
+        let Section { title, key } = section;
+        self.push(Write { place, content: Content::Section { title, key, text } });
     }
 }
 
@@ -231,6 +248,16 @@ impl Projections {
         }
     }
 
+    /// Bytes gathered for the files that are only appended to.
+    pub fn gathered(&self) -> usize {
+        self.log.len() + self.history.len()
+    }
+
+    /// What was gathered goes behind those files now, for it has become long; all other files wait their time.
+    pub fn append(&mut self, summary: &Summary, to: &mut dyn Target) {
+        self.appends(summary).into_iter().for_each(|write| to.write(write));
+    }
+
     /// What is to be written now. A file that is kept current and has not changed since it was last returned is not
     /// among it.
     pub fn due(&mut self, plan: &Plan, summary: &Summary, moment: Moment) -> Vec<Write> {
@@ -244,7 +271,7 @@ impl Projections {
         if !std::mem::take(&mut self.changed) && moment == Moment::Going {
             return;
         }
-        self.appends(summary).into_iter().for_each(|write| to.write(write));
+        self.append(summary, to);
         self.checkpoints(plan, summary).into_iter().for_each(|write| to.write(write));
         let is_small = plan.tasks.len() <= SMALL;
         let all = moment == Moment::Rest || is_small;
@@ -255,6 +282,10 @@ impl Projections {
             if wanted && place == Place::Metrics && !is_small {
                 let mut pieces = metrics::Pieces::new(plan, summary);
                 to.write_pieces(place, &mut |text| pieces.next(text));
+            } else if wanted && place == Place::ChangesCompleted && !is_small {
+                if let Some(mut pieces) = memory::Completed::new(plan, summary) {
+                    to.write_section(place, completed_section(summary), &mut |text| pieces.next(text));
+                }
             } else if wanted
                 && let Some(content) = self.render(place, plan, summary)
                 && self.is_new(place, &content, !is_small && !place.is_bounded())
@@ -277,7 +308,8 @@ impl Projections {
             Place::Context => Content::Replace(context::render(plan, summary)),
             Place::ChangesCompleted => {
                 let text = memory::completed(plan, summary)?;
-                Content::Section { title: "Changes completed", key: run_key(), text }
+                let Section { title, key } = completed_section(summary);
+                Content::Section { title, key, text }
             }
             Place::ChangesPlanned => Content::Section {
                 title: "Changes planned",
@@ -332,6 +364,10 @@ impl Projections {
         let fingerprint = if surely { 0 } else { content.fingerprint() };
         self.written.insert(place, fingerprint) != Some(fingerprint) || surely
     }
+}
+
+fn completed_section(summary: &Summary) -> Section {
+    Section { title: "Changes completed", key: memory::run_key(summary) }
 }
 
 /// What was gathered; as much again has room without moving.

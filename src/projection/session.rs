@@ -92,7 +92,7 @@ fn current(out: &mut String, plan: &Plan, summary: &Summary) {
     write_list(out, summary.running(), MAX_LISTED, |out, task| {
         let row = summary.row(task);
         write_task(out, plan, summary, task, "- [ ] ");
-        let since = rfc3339(started + row.attempt_at);
+        let since = rfc3339(started + row.running_since().unwrap_or(0));
         let _ = writeln!(out, " (worker {}, attempt {}, since {since})", row.worker, row.attempts);
     });
 }
@@ -126,7 +126,7 @@ fn blocked(out: &mut String, plan: &Plan, summary: &Summary) {
     out.push_str("\nBlocked Tasks:\n");
     write_list(out, &blocked, MAX_LISTED, |out, task| {
         write_task(out, plan, summary, task, "- [ ] ");
-        let by = summary.row(task).blocked_by.map(|by| inline(summary.id(by).as_str()));
+        let by = summary.row(task).blocked_by().map(|by| inline(summary.id(by).as_str()));
         let _ = writeln!(out, " (blocked by {})", by.unwrap_or_default());
     });
 }
@@ -186,7 +186,7 @@ fn ending(out: &mut String, plan: &Plan, summary: &Summary) {
 fn blocker(plan: &Plan, summary: &Summary) -> Option<String> {
     let mut held: HashMap<TaskIx, u32> = HashMap::new();
     for task in ids_in(summary, TaskState::Blocked) {
-        if let Some(by) = summary.row(task).blocked_by {
+        if let Some(by) = summary.row(task).blocked_by() {
             *held.entry(by).or_default() += 1;
         }
     }

@@ -135,7 +135,7 @@ impl<'a> TaskStatus<'a> {
             state: row.state.as_str(),
             attempts: row.attempts,
             verdict: row.verdict.filter(|_| row.state == TaskState::Done).map(verdict_word),
-            blocked_by: row.blocked_by.map(|by| summary.id(by).as_str()),
+            blocked_by: row.blocked_by().map(|by| summary.id(by).as_str()),
         }
     }
 }

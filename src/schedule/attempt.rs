@@ -91,7 +91,7 @@ impl Scheduler {
         duration: Duration,
         verified: bool,
     ) {
-        self.velocity.expected += self.plan.planned(task).estimate;
+        self.velocity.expected += Duration::from(self.plan.planned(task).estimate);
         self.velocity.taken += duration;
         let verdict = if verified { Verdict::Verified } else { Verdict::Unverified };
         let attempts = self.board.get(task).attempts;
@@ -126,7 +126,7 @@ impl Scheduler {
         let delay = self.limits.retry.delay(turn, &mut self.rng).max(named);
         let delay = Duration::from_millis(delay.as_millis() as u64); // as it will read from disk
         let attempt = self.board.get(task).attempts + 1;
-        self.board.get_mut(task).not_before = self.now + delay;
+        self.board.get_mut(task).not_before = (self.now + delay).into();
         self.record(out, EventKind::RetryScheduled { task: task_ref, attempt, delay, class });
         self.make_ready(task);
     }

@@ -18,7 +18,8 @@ impl Scheduler {
         }
         self.check_overlap();
         assert!(self.work.is_empty(), "work is left over");
-        let idle = self.slots.len() == 0 && self.halt.is_none() && self.limits.jobs > 0;
+        let has_room = self.admission.short.is_none();
+        let idle = self.slots.len() == 0 && self.halt.is_none() && self.limits.jobs > 0 && has_room;
         let stuck = idle && self.begun && !self.over && !self.ready.is_empty();
         assert!(!stuck, "nothing runs although something is ready");
     }
@@ -29,7 +30,7 @@ impl Scheduler {
 
     fn check_sets(&self) {
         assert_eq!(self.ready.len(), self.count(|stage| stage == Stage::Ready), "ready");
-        let waiting = self.count(|stage| matches!(stage, Stage::BackingOff { .. }));
+        let waiting = self.count(|stage| matches!(stage, Stage::BackingOff));
         assert_eq!(self.backing_off.len(), waiting, "backing off");
         let removed = self.removed.iter().flatten().count();
         let running = self.count(|stage| matches!(stage, Stage::Running { .. })) + removed;

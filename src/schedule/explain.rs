@@ -3,7 +3,7 @@
 use super::layout::NodeIx;
 use super::state::{Stage, TaskOutcome, TaskState};
 use super::{Halt, Scheduler};
-use crate::event::Elapsed;
+use crate::event::{Elapsed, Scarce};
 use crate::plan::Role;
 use crate::plan::graph::Edge;
 use crate::task::TaskIx;
@@ -37,6 +37,8 @@ pub enum Obstacle {
     Overlap { with: Vec<TaskIx> },
     /// It would delay this better task, which waits to run alone.
     GivesWay { to: TaskIx },
+    /// The machine has too little of it.
+    Scarce(Scarce),
     /// All workers are busy; `ahead` ready tasks come first.
     NoFreeWorker { jobs: u32, ahead: u32 },
     /// A task that was removed from the file still runs.
@@ -55,7 +57,7 @@ impl Scheduler {
         let mut obstacles = match slot.stage() {
             Stage::Waiting => self.waits(task),
             Stage::Ready => self.why_ready_waits(task),
-            Stage::BackingOff { until } => vec![Obstacle::BackingOff { until }],
+            Stage::BackingOff => vec![Obstacle::BackingOff { until: slot.not_before.into() }],
             Stage::Settled(TaskOutcome::Blocked { by }) => vec![Obstacle::BlockedBy(by)],
             Stage::Running { .. } | Stage::Settled(_) => Vec::new(),
         };
@@ -119,6 +121,9 @@ impl Scheduler {
         let mut held_up = better.filter(|head| !self.overlap.may_start(self.overlap.class(*head)));
         if let Some(to) = held_up.find(|head| self.overlap.conflict(task, *head)) {
             return vec![Obstacle::GivesWay { to }];
+        }
+        if let Some(scarce) = self.waits_for() {
+            return vec![Obstacle::Scarce(scarce)];
         }
         let ready = self.board.all().filter(|(_, slot)| slot.stage() == Stage::Ready);
         let ahead = ready.filter(|(_, slot)| slot.rank < rank).count() as u32;

@@ -1,5 +1,6 @@
 //! Time left, by running the rest of the schedule with expected durations (SPEC 12.2).
 
+use super::admission::Admission;
 use super::state::Stage;
 use super::{Action, Decision, Input, Scheduler, Velocity};
 use crate::event::{AttemptReport, Elapsed};
@@ -50,8 +51,8 @@ fn least(scheduler: &Scheduler, scale: f64) -> Duration {
     let open = scheduler.board.all().filter(|(_, slot)| slot.role == Role::Run && is_open(slot.stage()));
     let (mut work, mut path) = (Duration::ZERO, Duration::ZERO);
     for planned in open.map(|(task, _)| scheduler.plan.planned(task)) {
-        work += planned.estimate;
-        path = path.max(planned.remaining);
+        work += Duration::from(planned.estimate);
+        path = path.max(planned.remaining.into());
     }
     Duration::from_secs_f64((work.as_secs_f64() / jobs).max(path.as_secs_f64()) * scale)
 }
@@ -77,10 +78,12 @@ impl Play {
         };
         // Without budgets: how long the work takes, not when it will be stopped.
         play.scheduler.limits.budgets = Budgets::default();
+        // Nor how long the machine is busy with something else.
+        play.scheduler.admission = Admission::default();
         play.scheduler.limits.jobs = play.scheduler.limits.jobs.max(1);
         for (_, task) in scheduler.slots.running() {
             let is_known = task.ix() < scheduler.board.len();
-            let begun = if is_known { scheduler.board.get(task).started } else { now };
+            let begun = if is_known { scheduler.board.get(task).started.into() } else { now };
             play.ends.push(Reverse(((begun + play.expected(task)).max(now), task)));
         }
         play
@@ -88,7 +91,7 @@ impl Play {
 
     fn expected(&self, task: TaskIx) -> Duration {
         let planned = self.scheduler.plan.planned.get(task.ix());
-        planned.map_or(Duration::ZERO, |planned| planned.estimate.mul_f64(self.scale))
+        planned.map_or(Duration::ZERO, |planned| Duration::from(planned.estimate).mul_f64(self.scale))
     }
 
     /// The instant at which nothing is left.

@@ -39,7 +39,7 @@ pub(super) fn from_history(plan: &Plan, history: &History) -> Vec<TaskSlot> {
 pub(super) fn missing(plan: &Plan, history: &History) -> HashMap<TaskId, TaskSlot> {
     let mut known: HashMap<TaskId, TaskSlot> =
         history.tasks().map(|(id, task)| (id.clone(), missing_slot(task))).collect();
-    for task in &plan.tasks {
+    for task in plan.tasks.iter() {
         known.remove(&task.id);
     }
     known
@@ -143,14 +143,14 @@ fn nodes(plan: &Plan) -> Vec<Node> {
 
 /// `retries=N` of the first run block wins. What is open may always be tried once, whatever it spent before.
 fn set_budgets(plan: &Plan, slots: &mut [TaskSlot], policy: u32) {
-    for (slot, task) in slots.iter_mut().zip(&plan.tasks) {
+    for (slot, task) in slots.iter_mut().zip(plan.tasks.iter()) {
         slot.max_attempts = max_attempts(task, policy);
         slot.spent = slot.spent.min(slot.max_attempts - 1);
     }
 }
 
 fn max_attempts(task: &Task, policy: u32) -> u32 {
-    let retries = task.blocks_of(BlockKind::Run).next().and_then(|block| block.retries);
+    let retries = task.blocks_of(BlockKind::Run).next().and_then(|block| block.given.retries);
     retries.map_or(policy, |retries| retries.saturating_add(1)).max(1)
 }
 

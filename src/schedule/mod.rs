@@ -12,6 +12,7 @@
 //! `settle` (the two waves above), `attempt` (what the end of an attempt means), `ready`, `overlap`, `slots` (who
 //! starts next and where), `stop` (budgets, interrupts, the end), `replan`, `explain`, `forecast`, `check`.
 
+mod admission;
 mod attempt;
 mod check;
 mod explain;
@@ -25,6 +26,7 @@ mod slots;
 mod state;
 mod stop;
 
+pub use admission::{PATIENCE, Shortage};
 pub use explain::{Explanation, Obstacle};
 pub use forecast::{FORECAST_CAP, Forecast, forecast};
 pub use state::{TaskOutcome, TaskState};
@@ -38,6 +40,7 @@ use crate::plan::Plan;
 use crate::plan::observed::from_project;
 use crate::policy::{Budgets, FailurePolicy, RetryPolicy};
 use crate::task::{TaskId, TaskIx};
+use admission::Admission;
 use layout::Node;
 use overlap::{Moved, Overlap};
 use ready::Ready;
@@ -94,6 +97,8 @@ pub enum Input {
     Interrupt { signal: i32, name: &'static str, how: Stop },
     /// The number of workers changed; 0 is a pause.
     Jobs(u32),
+    /// Whether the machine has room for another attempt changed.
+    Admission(Option<Shortage>),
 }
 
 /// What one input led to. Two lists, so that write-ahead is the shape of the type, not a habit.
@@ -148,6 +153,7 @@ pub struct Scheduler {
     /// Over which files, by their way from the project, attempts of which task were at odds with others.
     contested: BTreeSet<(TaskId, String)>,
     slots: Slots,
+    admission: Admission,
     removed: Vec<Option<Removed>>,
     /// What is known of tasks that the file no longer has: an editor may save half a file and then the whole.
     dropped: HashMap<TaskId, TaskSlot>,
@@ -179,6 +185,7 @@ impl Scheduler {
             overlap: Overlap::new(&plan),
             contested: BTreeSet::new(),
             slots: Slots::default(),
+            admission: Admission::default(),
             removed: Vec::new(),
             dropped: layout::missing(&plan, history),
             held: Vec::new(),
@@ -222,6 +229,7 @@ impl Scheduler {
             Input::Finished { task, report } => self.attempt_finished(out, task, report),
             Input::Interrupt { signal, name, how } => self.interrupt(out, signal, name, how),
             Input::Jobs(jobs) => self.limits.jobs = jobs,
+            Input::Admission(short) => self.room_changed(out, short),
         }
         self.go_on(out);
     }
@@ -240,7 +248,7 @@ impl Scheduler {
             return None;
         }
         let backoff = self.backing_off.peek().map(|Reverse((until, _))| *until);
-        [backoff, self.deadline()].into_iter().flatten().min()
+        [backoff, self.deadline(), self.admission.deadline()].into_iter().flatten().min()
     }
 
     /// Makes an event of something that is not the scheduler's to decide (a gate, a box, a note), in one count with
@@ -297,7 +305,7 @@ impl Scheduler {
             Stage::Waiting => TaskState::Waiting { unmet: self.nodes[task.ix()].unmet },
             Stage::Ready => TaskState::Ready { attempt },
             Stage::Running { .. } => TaskState::Running { attempt: slot.attempts },
-            Stage::BackingOff { until } => TaskState::BackingOff { attempt, until },
+            Stage::BackingOff => TaskState::BackingOff { attempt, until: slot.not_before.into() },
             Stage::Settled(outcome) => TaskState::Finished(outcome),
         }
     }
@@ -358,10 +366,10 @@ impl Scheduler {
     /// Ready, or ready once its wait is over.
     fn make_ready(&mut self, task: TaskIx) {
         let slot = self.board.get(task);
-        if slot.not_before > self.now {
-            let until = slot.not_before;
+        let until = slot.not_before.into();
+        if until > self.now {
             self.backing_off.push(Reverse((until, task)));
-            self.board.set(task, Stage::BackingOff { until });
+            self.board.set(task, Stage::BackingOff);
         } else {
             self.ready.push(slot.rank, self.overlap.class(task));
             self.board.set(task, Stage::Ready);
@@ -373,6 +381,9 @@ impl Scheduler {
         while self.halt.is_none() && self.removed.is_empty() {
             self.check_dispatches(out);
             if self.slots.len() >= self.limits.jobs || self.halt.is_some() {
+                return self.is_not_asked();
+            }
+            if !self.is_admitted(out) {
                 return;
             }
             let Some(rank) = self.ready.pick(&mut self.overlap) else { return };
@@ -386,7 +397,7 @@ impl Scheduler {
         self.dispatches += 1;
         let slot = self.board.get_mut(task);
         slot.attempts += 1;
-        slot.started = self.now;
+        slot.started = self.now.into();
         let attempt = slot.attempts;
         self.board.set(task, Stage::Running { worker });
         let executor = self.executor(task);
@@ -397,7 +408,7 @@ impl Scheduler {
 
     fn executor(&self, task: TaskIx) -> Cow<'static, str> {
         let task = self.plan.task(task);
-        match &task.agent {
+        match &task.more.agent {
             Some(agent) if !task.has_run_block() => Cow::Owned(agent.to_string()),
             _ => Cow::Borrowed("shell"),
         }

@@ -239,7 +239,7 @@ fn to_run(mut slot: TaskSlot, was: Stage) -> TaskSlot {
         Stage::Settled(TaskOutcome::Blocked { .. } | TaskOutcome::Skipped(_) | TaskOutcome::NotSelected)
         | Stage::Waiting
         | Stage::Ready
-        | Stage::BackingOff { .. } => {
+        | Stage::BackingOff => {
             slot.told = false;
             slot.staged(Stage::Waiting)
         }

@@ -2,7 +2,7 @@
 
 use super::ready::Rank;
 use crate::event::{Counts, Elapsed, SkipReason};
-use crate::plan::{LeftOut, Role};
+use crate::plan::{LeftOut, Nanos, Role};
 use crate::task::TaskIx;
 
 /// Where a task stands.
@@ -69,9 +69,8 @@ pub(super) enum Stage {
     Running {
         worker: u32,
     },
-    BackingOff {
-        until: Elapsed,
-    },
+    /// Until its `not_before`.
+    BackingOff,
     Settled(TaskOutcome),
 }
 
@@ -90,10 +89,10 @@ pub(super) struct TaskSlot {
     pub(super) max_attempts: u32,
     pub(super) limited: u32,
     pub(super) no_change: u32,
-    /// A retry that waits for others as well does not start before this.
-    pub(super) not_before: Elapsed,
+    /// A retry, also one that waits for others as well, does not start before this.
+    pub(super) not_before: Nanos,
     /// When its last attempt of this session began.
-    pub(super) started: Elapsed,
+    pub(super) started: Nanos,
     /// Of a group: how many in it are not done.
     pub(super) children: u32,
     /// Its box is known to be ticked.
@@ -125,8 +124,8 @@ impl TaskSlot {
             max_attempts: 1,
             limited: 0,
             no_change: 0,
-            not_before: Elapsed::ZERO,
-            started: Elapsed::ZERO,
+            not_before: Nanos::default(),
+            started: Nanos::default(),
             children: 0,
             ticked: false,
             before_run: false,
@@ -168,9 +167,7 @@ impl TaskSlot {
         }
         Some(match self.stage {
             Stage::Settled(TaskOutcome::NotSelected) => return None,
-            Stage::Waiting | Stage::Ready | Stage::Running { .. } | Stage::BackingOff { .. } => {
-                &mut counts.open
-            }
+            Stage::Waiting | Stage::Ready | Stage::Running { .. } | Stage::BackingOff => &mut counts.open,
             Stage::Settled(TaskOutcome::Done) if self.before_run => &mut counts.done_before,
             Stage::Settled(TaskOutcome::Done) => &mut counts.done,
             Stage::Settled(TaskOutcome::Failed) => &mut counts.failed,

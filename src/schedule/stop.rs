@@ -101,7 +101,7 @@ impl Scheduler {
         !self.ready.is_empty() || !self.backing_off.is_empty()
     }
 
-    fn reach(&mut self, out: &mut Decision, budget: BudgetKind, limit: String) {
+    pub(super) fn reach(&mut self, out: &mut Decision, budget: BudgetKind, limit: String) {
         self.record(out, EventKind::BudgetReached { budget, limit });
         self.halt = Some(Halt::Budget(budget));
     }

@@ -123,7 +123,7 @@ impl Summary {
             figures.done += u32::from(row.state == TaskState::Done);
             figures.failed += u32::from(row.state == TaskState::Failed);
             figures.blocked += u32::from(row.state == TaskState::Blocked);
-            figures.busy_ms += row.busy_ms;
+            figures.busy_ms += row.busy_ms();
         }
         phases.retain(|figures| figures.tasks > 0);
         phases
@@ -170,12 +170,12 @@ impl Totals {
         for (n, row) in rows.iter().enumerate() {
             totals.parallel_tasks += u32::from(row.beside.count() > 0);
             totals.retries += row.attempts.saturating_sub(1);
-            totals.cpu_ms += row.cpu_ms;
-            totals.max_rss_kb = totals.max_rss_kb.max(row.max_rss_kb);
-            totals.disk_read_kb += row.disk_read_kb;
-            totals.disk_written_kb += row.disk_written_kb;
+            totals.cpu_ms += row.cpu_ms();
+            totals.max_rss_kb = totals.max_rss_kb.max(row.max_rss_kb());
+            totals.disk_read_kb += row.disk_read_kb();
+            totals.disk_written_kb += row.disk_written_kb();
             if row.state == TaskState::Done && row.has_run() {
-                totals.take_done(TaskIx(n as u32), row.busy_ms);
+                totals.take_done(TaskIx(n as u32), row.busy_ms());
             }
         }
         totals

@@ -1,9 +1,10 @@
 //! What is remembered of one task. Small, because there may be a hundred thousand; what only failures need is boxed.
 
+use super::beside::Beside;
+use super::packed::{Stamp, Wide};
 use crate::event::{AttemptOutcome, AttemptReport, BlockRef, FailureClass, Verdict};
 use crate::plan::{LeftOut, Role};
 use crate::task::TaskIx;
-use std::num::NonZeroU32;
 
 /// Attempts of one task that are remembered one by one.
 const MAX_ATTEMPTS: usize = 16;
@@ -81,15 +82,6 @@ impl TaskState {
     }
 }
 
-/// An instant of the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Stamp {
-    /// From 1.
-    pub session: NonZeroU32,
-    /// Milliseconds since that session began.
-    pub at: u64,
-}
-
 /// One task of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
@@ -103,32 +95,31 @@ pub struct Row {
     pub cut_off: bool,
     /// Its last attempt succeeded by a fallback.
     pub by_fallback: bool,
+    /// An attempt runs: `mark` is its begin, else the end of the last one.
+    is_at_work: bool,
     pub gates: Gates,
     pub(super) executor: u16,
+    busy_ms: Wide,
+    last_ms: Wide,
+    cpu_ms: Wide,
+    max_rss_kb: Wide,
+    disk_read_kb: Wide,
+    disk_written_kb: Wide,
+    output_bytes: Wide,
     /// Started so far, all sessions.
     pub attempts: u32,
     /// Pool slot of the last attempt, from 1; 0 before the first.
     pub worker: u32,
-    pub blocked_by: Option<TaskIx>,
+    /// `NOBODY` if nothing does.
+    blocked_by: u32,
     /// Begin of the first attempt.
     pub started: Option<Stamp>,
-    /// End of the last attempt; None while one runs.
-    pub ended: Option<Stamp>,
-    /// Begin of the last attempt, milliseconds since its session began.
-    pub attempt_at: u64,
-    /// The task's duration: time its attempts ran, added up; waits between them do not count.
-    pub busy_ms: u64,
-    /// Of the last attempt alone, as its executor measured it.
-    pub last_ms: u64,
-    pub cpu_ms: u64,
-    /// Peak of any one process of it.
-    pub max_rss_kb: u64,
-    pub disk_read_kb: u64,
-    pub disk_written_kb: u64,
-    pub output_bytes: u64,
+    mark: Option<Stamp>,
     pub beside: Beside,
     pub detail: Option<Box<Detail>>,
 }
+
+const NOBODY: u32 = u32::MAX;
 
 /// Gates of the last attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,24 +164,77 @@ impl Row {
             failed_before: false,
             cut_off: false,
             by_fallback: false,
+            is_at_work: false,
             gates: Gates::default(),
             executor: u16::MAX,
+            busy_ms: Wide::default(),
+            last_ms: Wide::default(),
+            cpu_ms: Wide::default(),
+            max_rss_kb: Wide::default(),
+            disk_read_kb: Wide::default(),
+            disk_written_kb: Wide::default(),
+            output_bytes: Wide::default(),
             attempts: 0,
             worker: 0,
-            blocked_by: None,
+            blocked_by: NOBODY,
             started: None,
-            ended: None,
-            attempt_at: 0,
-            busy_ms: 0,
-            last_ms: 0,
-            cpu_ms: 0,
-            max_rss_kb: 0,
-            disk_read_kb: 0,
-            disk_written_kb: 0,
-            output_bytes: 0,
+            mark: None,
             beside: Beside::default(),
             detail: None,
         }
+    }
+
+    pub fn blocked_by(&self) -> Option<TaskIx> {
+        (self.blocked_by != NOBODY).then_some(TaskIx(self.blocked_by))
+    }
+
+    pub(super) fn set_blocked_by(&mut self, by: Option<TaskIx>) {
+        self.blocked_by = by.map_or(NOBODY, |by| by.0);
+    }
+
+    /// End of the last attempt; None while one runs.
+    pub fn ended(&self) -> Option<Stamp> {
+        self.mark.filter(|_| !self.is_at_work)
+    }
+
+    /// Begin of the attempt that runs, milliseconds since its session began.
+    pub fn running_since(&self) -> Option<u64> {
+        self.mark.filter(|_| self.is_at_work).map(Stamp::at)
+    }
+
+    /// The task's duration: time its attempts ran, added up; waits between them do not count.
+    pub fn busy_ms(&self) -> u64 {
+        self.busy_ms.get()
+    }
+
+    /// Of the last attempt alone, as its executor measured it.
+    pub fn last_ms(&self) -> u64 {
+        self.last_ms.get()
+    }
+
+    pub(super) fn set_last_ms(&mut self, last_ms: u64) {
+        self.last_ms = last_ms.into();
+    }
+
+    pub fn cpu_ms(&self) -> u64 {
+        self.cpu_ms.get()
+    }
+
+    /// Peak of any one process of it.
+    pub fn max_rss_kb(&self) -> u64 {
+        self.max_rss_kb.get()
+    }
+
+    pub fn disk_read_kb(&self) -> u64 {
+        self.disk_read_kb.get()
+    }
+
+    pub fn disk_written_kb(&self) -> u64 {
+        self.disk_written_kb.get()
+    }
+
+    pub fn output_bytes(&self) -> u64 {
+        self.output_bytes.get()
     }
 
     /// Whether an attempt of it was ever started in this run.
@@ -200,7 +244,7 @@ impl Row {
 
     /// Whether the system told what its attempts used: no process has no resident set.
     pub fn knows_resources(&self) -> bool {
-        self.cpu_ms > 0 || self.max_rss_kb > 0
+        self.cpu_ms() > 0 || self.max_rss_kb() > 0
     }
 
     /// A new session begins: what is not done is open again, and what was ticked meanwhile is believed.
@@ -209,7 +253,7 @@ impl Row {
             (_, TaskState::Done | TaskState::Group) => {}
             (Role::Run | Role::Done, _) => {
                 self.state = TaskState::first(role);
-                self.blocked_by = None;
+                self.set_blocked_by(None);
             }
             _ => {}
         }
@@ -235,14 +279,28 @@ impl Row {
         }
     }
 
+    /// An attempt of it begins.
+    pub(super) fn begin(&mut self, at: Option<Stamp>) {
+        self.started = self.started.or(at);
+        (self.mark, self.is_at_work) = (at, true);
+        self.gates = Gates::default();
+    }
+
+    /// The attempt that runs is over.
+    pub(super) fn end(&mut self, at: Option<Stamp>) {
+        let since = self.running_since().unwrap_or(0);
+        self.busy_ms.add(at.map_or(0, Stamp::at).saturating_sub(since));
+        (self.mark, self.is_at_work) = (at, false);
+    }
+
     /// The facts of an attempt that ended.
     pub(super) fn take(&mut self, number: u32, report: &AttemptReport) {
-        self.last_ms = report.duration.as_millis() as u64;
-        self.cpu_ms += report.cpu_ms;
-        self.max_rss_kb = self.max_rss_kb.max(report.max_rss_kb);
-        self.disk_read_kb += report.disk_read_kb;
-        self.disk_written_kb += report.disk_written_kb;
-        self.output_bytes += report.output_bytes;
+        self.set_last_ms(report.duration.as_millis() as u64);
+        self.cpu_ms.add(report.cpu_ms);
+        self.max_rss_kb = self.max_rss_kb().max(report.max_rss_kb).into();
+        self.disk_read_kb.add(report.disk_read_kb);
+        self.disk_written_kb.add(report.disk_written_kb);
+        self.output_bytes.add(report.output_bytes);
         self.by_fallback = report.by_fallback;
         self.class = report.class;
         if self.detail.is_some() || !report.outcome.is_success() || !report.leaked.is_empty() {
@@ -272,62 +330,12 @@ impl Detail {
     }
 }
 
-/// Who ran beside a task: eight names, and how many attempts in all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Beside {
-    names: [u32; Beside::NAMES],
-    len: u8,
-    /// Attempts of other tasks that overlapped its earlier attempts.
-    before: u32,
-    /// Attempts started in the run when its own began, less those that ran then; 0 while none runs.
-    base: u32,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Beside {
-    pub const NAMES: usize = 8;
-
-    /// The first eight, in the order in which they met it.
-    pub fn names(&self) -> impl Iterator<Item = TaskIx> + '_ {
-        self.names[..self.len as usize].iter().map(|n| TaskIx(*n))
-    }
-
-    /// How many there are of them.
-    pub fn listed(&self) -> usize {
-        self.len as usize
-    }
-
-    /// How many ran beside it. Exact for up to eight tasks; beyond, each of their attempts counts.
-    pub fn count(&self) -> u32 {
-        if self.is_full() { self.before.max(Beside::NAMES as u32) } else { u32::from(self.len) }
-    }
-
-    /// How many the names leave out.
-    pub fn more(&self) -> u32 {
-        self.count() - u32::from(self.len)
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.len as usize == Beside::NAMES
-    }
-
-    pub(super) fn name(&mut self, task: TaskIx) {
-        let len = self.len as usize;
-        if len < Beside::NAMES && !self.names[..len].contains(&task.0) {
-            self.names[len] = task.0;
-            self.len += 1;
-        }
-    }
-
-    /// `starts` counts its own start too.
-    pub(super) fn begin(&mut self, starts: u32, running: u32) {
-        self.base = starts - running;
-    }
-
-    pub(super) fn end(&mut self, starts: u32) {
-        self.before += starts - self.base;
-    }
-
-    pub(super) fn rename(&mut self, to: impl Fn(TaskIx) -> TaskIx) {
-        self.names[..self.len as usize].iter_mut().for_each(|n| *n = to(TaskIx(*n)).0);
+    #[test]
+    fn a_row_stays_small() {
+        assert!(size_of::<Row>() <= 128, "{}", size_of::<Row>());
     }
 }

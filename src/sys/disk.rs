@@ -33,6 +33,28 @@ pub fn reflink(from: &File, to: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// Bytes of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub all: u64,
+    /// What this process may still use of it.
+    pub free: u64,
+}
+
+/// Of the file system that holds `path`.
+pub fn room(path: &Path) -> io::Result<Room> {
+    let path = c_path(path)?;
+    let mut found = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: the path is a string that lives through the call; the struct is filled in on success, and valid in any
+    // case.
+    let found = unsafe {
+        check(libc::statvfs(path.as_ptr(), found.as_mut_ptr()))?;
+        found.assume_init()
+    };
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok(Room { all: bytes(found.f_blocks), free: bytes(found.f_bavail) })
+}
+
 /// From now on libgit2 syncs every object and reference before it gives it its name. False if it cannot.
 pub fn sync_git_objects() -> bool {
     // SAFETY: the option takes one int; it only sets a flag that libgit2 reads when it writes.
@@ -43,18 +65,6 @@ pub fn sync_git_objects() -> bool {
             1 as libc::c_int,
         ) == 0
     }
-}
-
-/// Bytes that this user can still write where `path` is.
-pub fn free_bytes(path: &Path) -> io::Result<u64> {
-    let path = c_path(path)?;
-    let mut found = std::mem::MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: the name lives through the call, and the struct is only read if the call has filled it.
-    let found = unsafe {
-        check(libc::statvfs(path.as_ptr(), found.as_mut_ptr()))?;
-        found.assume_init()
-    };
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// Whether this process may make and remove names in a directory.

@@ -41,11 +41,15 @@ impl Drop for GuardHandle {
 /// To be called while the process has one thread: the copy has only the calling one.
 pub fn fork_guard(name: &CStr, act: impl FnOnce()) -> io::Result<GuardHandle> {
     let (ours, line) = pipe()?;
+    // The copy is born with all signals blocked and stays so: there is no moment at which one could end it.
+    let before = block_signals();
     // SAFETY: the child never returns from this function and uses nothing that another thread could have held
     // locked (there is no other thread; glibc makes its allocator usable in any case).
-    let pid = check(unsafe { libc::fork() })?;
+    let pid = unsafe { libc::fork() };
     if pid != 0 {
-        return Ok(GuardHandle { pid, line: Some(line) });
+        // SAFETY: the set was filled in by the call that blocked them.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
+        return Ok(GuardHandle { pid: check(pid)?, line: Some(line) });
     }
     drop(line);
     // A panic must not unwind into the copied stack of the caller.
@@ -60,15 +64,23 @@ pub fn fork_guard(name: &CStr, act: impl FnOnce()) -> io::Result<GuardHandle> {
     unsafe { libc::_exit(0) }
 }
 
-/// Leaves everything shared with the parent: session, signals, directory, descriptors.
+/// Blocks what can be blocked, in this thread; gives what was blocked before.
+fn block_signals() -> libc::sigset_t {
+    // SAFETY: a set is plain memory, and both are filled in before they are read.
+    unsafe {
+        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, &raw mut before);
+        before
+    }
+}
+
+/// Leaves everything shared with the parent: session, directory, descriptors.
 fn stand_apart(name: &CStr, keep: &OwnedFd) {
     let keep = keep.as_raw_fd() as libc::c_uint;
     // SAFETY: no memory but constants is involved. Descriptors that std still believes to own are never used here.
     unsafe {
         libc::setsid();
-        for signal in 1..libc::SIGRTMAX() {
-            libc::signal(signal, libc::SIG_IGN);
-        }
         libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0);
         libc::chdir(c"/".as_ptr());
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);

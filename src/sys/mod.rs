@@ -14,7 +14,7 @@ mod shared;
 mod spawn;
 
 pub use beneath::Dir;
-pub use disk::{exchange, free_bytes, may_write, reflink, rename_new, sync_git_objects};
+pub use disk::{Room, exchange, may_write, reflink, rename_new, room, sync_git_objects};
 pub use guard::{GuardHandle, fork_guard};
 pub use landlock::{Held, restrict_thread};
 pub use lease::{Lease, try_lease};

@@ -75,9 +75,11 @@ fn bar(screen: &Screen, view: &View) -> String {
 /// What stands behind the bar, the most telling first.
 fn parts(view: &View) -> Vec<(Label, String)> {
     let counted = |label, n: u64, what: &str| (n > 0).then(|| (label, format!("{} {what}", thousands(n))));
+    let waits_for = view.waits_for.filter(|_| !view.is_stopping);
     let left = view.time_left.filter(|_| !view.is_stopping);
     [
         view.is_stopping.then(|| (Label::Warning, "stopping".to_owned())),
+        waits_for.map(|scarce| (Label::Warning, format!("waiting for {}", scarce.words()))),
         counted(Label::Failed, view.failed.into(), "failed"),
         counted(Label::Running, view.running_count() as u64, "running"),
         left.map(|left| (Label::Dim, format!("~{} left", duration(left)))),

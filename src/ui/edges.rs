@@ -68,7 +68,7 @@ pub fn explain(plan: &Plan, earlier: TaskIx, later: TaskIx, reason: Reason, line
             Some(name) => format!("{id} comes earlier in {name}"),
             None => format!("{id} comes earlier in the same lane"),
         },
-        Reason::Layer => match (first.layer, second.layer) {
+        Reason::Layer => match (first.more.layer, second.more.layer) {
             (Some(low), Some(high)) => format!("layer L{high} comes after L{low}"),
             _ => format!("{id} is in a lower layer"),
         },

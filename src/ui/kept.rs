@@ -192,7 +192,8 @@ pub fn recover(screen: &Screen, known: &RecoverJson) -> String {
             sheet.path("    ", &safe(&leased.path));
         }
     }
-    if !screen.quiet && !(known.attempts.is_empty() && known.rescued.is_empty()) {
+    let is_any = !known.attempts.is_empty() || !known.rescued.is_empty();
+    if !screen.quiet && is_any {
         sheet.blank();
         sheet.line("look closer, or get files back");
         sheet.command("  ", "specter recover show NAME");

@@ -6,8 +6,8 @@ use super::text::{duration, elide, elided, output_line, plural, push_duration, s
 use super::theme::{Label, Screen, Sign};
 use super::view::{View, title};
 use crate::event::{
-    AttemptOutcome, AttemptReport, BudgetKind, Event, EventKind, GateVerdict, NoteLevel, SkipReason, Stop,
-    TaskRef, Verdict, files,
+    AttemptOutcome, AttemptReport, BudgetKind, Event, EventKind, GateVerdict, NoteLevel, Scarce, SkipReason,
+    Stop, TaskRef, Verdict, files,
 };
 use crate::plan::{LeftOut, Plan, Role};
 use crate::task::TaskId;
@@ -111,6 +111,7 @@ pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<
             Weight::Trouble,
             line.warning(&format!("{}: nothing more is started", budget_words(*budget, limit))),
         ),
+        EventKind::AdmissionChanged { waits_for, text } => line.room(*waits_for, text),
         EventKind::Interrupted { signal, how } => Told::one(Weight::Trouble, line.interrupted(signal, *how)),
         EventKind::PlanChanged { added, removed, reopened, ticked } => {
             line.replanned([added, removed, reopened, ticked])
@@ -320,6 +321,16 @@ impl Line<'_> {
         Told::one(Weight::Notice, self.warning(&told))
     }
 
+    fn room(&self, waits_for: Option<Scarce>, text: &str) -> Option<Told> {
+        match waits_for {
+            Some(scarce) => {
+                let words = format!("waiting for {}: {text}", scarce.words());
+                Told::one(Weight::Trouble, self.warning(&words))
+            }
+            None => Told::one(Weight::Notice, "the machine has room again".to_owned()),
+        }
+    }
+
     fn note(&self, level: NoteLevel, text: &str) -> Option<Told> {
         match level {
             NoteLevel::Info => Told::one(Weight::Notice, safe(text)),
@@ -415,6 +426,7 @@ pub fn budget_words(budget: BudgetKind, limit: &str) -> String {
         BudgetKind::Time => format!("the time budget of {limit} is used up"),
         BudgetKind::Cost => format!("the cost budget of {limit} is used up"),
         BudgetKind::Tokens => format!("the budget of {limit} tokens is used up"),
+        BudgetKind::Disk => format!("the disk has too little room: {limit}"),
     }
 }
 

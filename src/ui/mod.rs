@@ -12,6 +12,7 @@ pub mod console;
 pub mod diagnostics;
 pub mod doctor;
 pub mod edges;
+mod ends;
 pub mod header;
 pub mod jsonl;
 pub mod kept;

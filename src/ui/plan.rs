@@ -100,7 +100,11 @@ fn run_task(plan: &Plan, node: NodeIx) -> Option<TaskIx> {
 }
 
 fn rank(plan: &Plan, task: TaskIx) -> (Duration, Reverse<u8>, Reverse<u32>) {
-    (plan.planned(task).remaining, Reverse(plan.task(task).priority.unwrap_or(u8::MAX)), Reverse(task.0))
+    (
+        plan.planned(task).remaining.into(),
+        Reverse(plan.task(task).priority.unwrap_or(u8::MAX)),
+        Reverse(task.0),
+    )
 }
 
 fn table(sheet: &mut Sheet<'_>, plan: &Plan, order: &[Step]) {
@@ -188,7 +192,7 @@ fn markers(plan: &Plan, task: TaskIx) -> String {
     }
     parts.extend(task.stories.iter().map(|story| story.0.clone()));
     parts.extend(task.priority.map(|priority| format!("P{priority}")));
-    parts.extend(task.layer.map(|layer| format!("L{layer}")));
+    parts.extend(task.more.layer.map(|layer| format!("L{layer}")));
     parts.join(" ")
 }
 
@@ -214,7 +218,7 @@ fn left_out(sheet: &mut Sheet<'_>, plan: &Plan) {
         (Role::LeftOut(LeftOut::Unclear), "mark unclear"),
     ];
     let mut ids = groups.map(|_| Vec::new());
-    for (planned, task) in plan.planned.iter().zip(&plan.tasks) {
+    for (planned, task) in plan.planned.iter().zip(plan.tasks.iter()) {
         if !matches!(planned.role, Role::Run | Role::Group)
             && let Some(group) = groups.iter().position(|(role, _)| *role == planned.role)
         {
@@ -243,7 +247,7 @@ fn shape(sheet: &mut Sheet<'_>, plan: &Plan, order: &[Step], expected: Option<Du
     sheet
         .row("steps", &format!("{}, up to {} side by side", thousands(steps as u64), plural(widest, "task")));
     let path = critical_path(plan, order);
-    let length = path.first().map(|task| plan.planned(*task).remaining).unwrap_or_default();
+    let length = path.first().map(|task| plan.planned(*task).remaining).unwrap_or_default().into();
     let ids: Vec<String> = path.iter().map(|task| plan.task(*task).id.to_string()).collect();
     let arrow = format!(" {} ", sheet.screen().sign(Sign::Arrow));
     let shown = if ids.len() > MAX_PATH {

@@ -146,7 +146,10 @@ fn behind(summary: &Summary, row: &Row, now: u64) -> String {
     let last = row.detail.as_deref().and_then(|detail| detail.attempts.last());
     match row.state {
         TaskState::Running => {
-            let since = summary.sessions.last().map_or(0, |session| session.started + row.attempt_at);
+            let since = summary
+                .sessions
+                .last()
+                .map_or(0, |session| session.started + row.running_since().unwrap_or(0));
             let took = duration(Duration::from_millis(now.saturating_sub(since)));
             if row.attempts > 1 { format!("{took} (attempt {})", row.attempts) } else { took }
         }
@@ -155,8 +158,8 @@ fn behind(summary: &Summary, row: &Row, now: u64) -> String {
             (_, Some(last)) => outcome_words(&last.outcome),
             _ => String::new(),
         },
-        TaskState::Blocked => row.blocked_by.map(|by| format!("by {}", summary.id(by))).unwrap_or_default(),
-        TaskState::Done => duration(Duration::from_millis(row.busy_ms)),
+        TaskState::Blocked => row.blocked_by().map(|by| format!("by {}", summary.id(by))).unwrap_or_default(),
+        TaskState::Done => duration(Duration::from_millis(row.busy_ms())),
         _ => String::new(),
     }
 }

@@ -317,7 +317,7 @@ fn attempts(row: &Row, detail: &Detail) -> String {
 fn blocked(sheet: &mut Sheet<'_>, ending: &Ending<'_>) {
     let mut by_root: BTreeMap<Option<TaskIx>, Vec<TaskIx>> = BTreeMap::new();
     for (task, row) in ending.summary.in_state(TaskState::Blocked) {
-        by_root.entry(row.blocked_by).or_default().push(task);
+        by_root.entry(row.blocked_by()).or_default().push(task);
     }
     if by_root.is_empty() {
         return;

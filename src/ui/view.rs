@@ -3,13 +3,14 @@
 //! One event costs O(1) (a changed plan: one pass). Time is the events' own; the view reads no clock. Tasks are known
 //! by id, so that a plan made anew while running, with other positions, changes nothing here.
 
+use super::ends::{Ended, Ends};
 use super::text::output_line;
 use crate::event::{
-    AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome, SkipReason, TaskRef,
+    AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome, Scarce, SkipReason, TaskRef,
 };
 use crate::plan::{Plan, Role};
 use crate::summary::{Summary, TaskState};
-use crate::task::{Task, TaskId};
+use crate::task::TaskId;
 use foldhash::HashMap;
 use std::time::Duration;
 
@@ -38,15 +39,6 @@ pub struct BackingOff {
     pub class: FailureClass,
 }
 
-/// How a task of the selection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
-    Done,
-    Failed,
-    Blocked,
-    Skipped,
-}
-
 #[derive(Clone, Debug, Default)]
 pub struct View {
     pub info: Option<RunInfo>,
@@ -64,9 +56,12 @@ pub struct View {
     pub time_left: Option<Duration>,
     /// Since an interrupt or a reached budget: nothing more is started.
     pub is_stopping: bool,
+    /// What tasks that could start wait for.
+    pub waits_for: Option<Scarce>,
     pub outcome: Option<RunOutcome>,
-    ended: HashMap<TaskId, Ended>,
-    running: HashMap<TaskId, Running>,
+    ends: Ends,
+    /// As many as there are workers, in no order.
+    running: Vec<Running>,
     waiting: HashMap<TaskId, BackingOff>,
     /// Reports of failed attempts of tasks that are not settled yet.
     failing: HashMap<TaskId, Box<AttemptReport>>,
@@ -84,6 +79,7 @@ impl View {
     /// As after the events that `summary` has folded: for a resumed run.
     pub fn resumed(summary: &Summary) -> View {
         let mut view = View { session: summary.sessions.len() as u32, ..View::default() };
+        view.ends.follow(summary.tasks());
         for (task, row) in summary.rows() {
             let ended = match row.state {
                 TaskState::Done => Ended::Done,
@@ -92,7 +88,7 @@ impl View {
                 TaskState::Skipped => Ended::Skipped,
                 _ => continue,
             };
-            view.settle(summary.id(task), ended);
+            view.settle(&TaskRef { ix: task, id: summary.id(task).clone() }, ended);
         }
         view.selected = summary.counts().selected;
         view
@@ -101,6 +97,7 @@ impl View {
     /// Takes in one event. `plan` is the plan as it reads after the event.
     pub fn apply(&mut self, plan: &Plan, event: &Event) {
         self.last_failure = None;
+        self.ends.follow(&plan.tasks);
         match &event.kind {
             EventKind::RunStarted { info, selected, .. } => {
                 *self = View { info: Some(info.clone()), session: 1, ..View::default() };
@@ -114,7 +111,7 @@ impl View {
                 self.start(plan, task, *attempt, *worker, event.at);
             }
             EventKind::AttemptFinished { task, report, .. } => {
-                self.spare = self.running.remove(&task.id).or(self.spare.take());
+                self.spare = self.take_running(&task.id).or(self.spare.take());
                 if !report.outcome.is_success() {
                     self.failing.insert(task.id.clone(), report.clone());
                 }
@@ -124,15 +121,16 @@ impl View {
                 let waiting = BackingOff { id: task.id.clone(), attempt: *attempt, until, class: *class };
                 self.waiting.insert(task.id.clone(), waiting);
             }
-            EventKind::TaskDone { task, .. } => self.settle(&task.id, Ended::Done),
+            EventKind::TaskDone { task, .. } => self.settle(task, Ended::Done),
             EventKind::TaskFailed { task, .. } => {
                 self.last_failure = self.failing.remove(&task.id);
-                self.settle(&task.id, Ended::Failed);
+                self.settle(task, Ended::Failed);
             }
-            EventKind::TaskBlocked { task, .. } => self.settle(&task.id, Ended::Blocked),
+            EventKind::TaskBlocked { task, .. } => self.settle(task, Ended::Blocked),
             EventKind::TaskSkipped { task, why } => self.skip(plan, task, *why),
-            EventKind::TaskCancelled { task } => self.forget(&task.id),
+            EventKind::TaskCancelled { task } => self.forget(task),
             EventKind::Interrupted { .. } | EventKind::BudgetReached { .. } => self.is_stopping = true,
+            EventKind::AdmissionChanged { waits_for, .. } => self.waits_for = *waits_for,
             EventKind::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
             EventKind::GateFinished { .. }
             | EventKind::BoxTicked { .. }
@@ -152,7 +150,7 @@ impl View {
 
     /// A line of output of a running task. Its styles are dropped; it is made safe when drawn.
     pub fn output(&mut self, task: &TaskId, line: &str) {
-        let Some(running) = self.running.get_mut(task) else { return };
+        let Some(running) = self.running.iter_mut().find(|running| running.id == *task) else { return };
         let line = output_line(line);
         let line = line.trim();
         if !line.is_empty() {
@@ -187,7 +185,7 @@ impl View {
 
     /// Running tasks, the longest first.
     pub fn running(&self) -> Vec<&Running> {
-        let mut running: Vec<&Running> = self.running.values().collect();
+        let mut running: Vec<&Running> = self.running.iter().collect();
         running.sort_by(|a, b| (a.since, a.worker, &a.id).cmp(&(b.since, b.worker, &b.id)));
         running
     }
@@ -208,37 +206,41 @@ impl View {
     fn resume(&mut self, plan: &Plan, session: u32) {
         self.session = session;
         self.is_stopping = false;
+        self.waits_for = None;
         self.outcome = None;
         self.running.clear();
         self.waiting.clear();
         self.failing.clear();
-        self.ended.retain(|_, ended| *ended == Ended::Done);
+        self.ends.keep_done();
         (self.failed, self.blocked, self.skipped) = (0, 0, 0);
         self.count_selected(plan);
     }
 
     fn replan(&mut self, plan: &Plan, removed: &[TaskId], reopened: &[TaskId]) {
-        removed.iter().chain(reopened).for_each(|task| self.forget(task));
+        removed.iter().chain(reopened).for_each(|task| self.stand_by(task));
+        for ended in self.ends.remove_all(removed.iter().chain(reopened)) {
+            *self.counter(ended) -= 1;
+        }
         self.count_selected(plan);
     }
 
     /// What is to be run and what this run has already ended: a finished task may read as done in the new plan.
     fn count_selected(&mut self, plan: &Plan) {
-        let is_selected = |(task, planned): (&Task, &crate::plan::PlannedTask)| {
-            planned.role == Role::Run || self.ended.contains_key(&task.id)
-        };
-        self.selected = plan.tasks.iter().zip(&plan.planned).filter(|pair| is_selected(*pair)).count() as u32;
+        let tasks = plan.tasks.iter().zip(&plan.planned).enumerate();
+        let selected = tasks
+            .filter(|(place, (task, planned))| planned.role == Role::Run || self.ends.has(*place, &task.id));
+        self.selected = selected.count() as u32;
     }
 
     fn start(&mut self, plan: &Plan, task: &TaskRef, attempt: u32, worker: u32, at: Elapsed) {
-        self.forget(&task.id);
+        self.forget(task);
         let (mut text, mut last_line) =
             self.spare.take().map_or_else(Default::default, |spare| (spare.title, spare.last_line));
         text.clear();
         text.push_str(title(plan, task));
         last_line.clear();
         let running = Running { id: task.id.clone(), title: text, attempt, worker, since: at, last_line };
-        self.running.insert(task.id.clone(), running);
+        self.running.push(running);
     }
 
     /// Only what was to be run counts as skipped; a manual task waits for its person.
@@ -247,37 +249,40 @@ impl View {
             self.manual += 1;
         }
         if plan.planned.get(task.ix.ix()).is_some_and(|planned| planned.role == Role::Run) {
-            self.settle(&task.id, Ended::Skipped);
+            self.settle(task, Ended::Skipped);
         }
     }
 
-    fn settle(&mut self, task: &TaskId, ended: Ended) {
-        self.stand_by(task);
-        if let Some(before) = self.ended.insert(task.clone(), ended) {
+    fn settle(&mut self, task: &TaskRef, ended: Ended) {
+        self.stand_by(&task.id);
+        if let Some(before) = self.ends.insert(task, ended) {
             *self.counter(before) -= 1;
         }
         *self.counter(ended) += 1;
     }
 
     /// As if nothing had happened to the task.
-    fn forget(&mut self, task: &TaskId) {
-        self.stand_by(task);
-        if let Some(ended) = self.ended.remove(task) {
+    fn forget(&mut self, task: &TaskRef) {
+        self.stand_by(&task.id);
+        if let Some(ended) = self.ends.remove(task) {
             *self.counter(ended) -= 1;
         }
     }
 
     /// It neither runs nor is about to. Looked up only where something is: the hash costs more than all the rest.
     fn stand_by(&mut self, task: &TaskId) {
-        if !self.running.is_empty() {
-            self.running.remove(task);
-        }
+        self.take_running(task);
         if !self.waiting.is_empty() {
             self.waiting.remove(task);
         }
         if !self.failing.is_empty() {
             self.failing.remove(task);
         }
+    }
+
+    fn take_running(&mut self, task: &TaskId) -> Option<Running> {
+        let at = self.running.iter().position(|running| running.id == *task)?;
+        Some(self.running.swap_remove(at))
     }
 
     fn counter(&mut self, ended: Ended) -> &mut u32 {

@@ -104,7 +104,7 @@ fn recorded(sheet: &mut Sheet<'_>, plan: &Plan, row: &Row, summary: &Summary, ru
         TaskState::Done => done(sheet, row, summary),
         TaskState::Failed => failed(sheet, row, run_dir),
         TaskState::Blocked => {
-            let by = row.blocked_by.map_or("another task".to_owned(), |by| describe(plan, summary, by));
+            let by = row.blocked_by().map_or("another task".to_owned(), |by| describe(plan, summary, by));
             sheet.words("  ", &format!("blocked by {by}"));
         }
         TaskState::Running => {
@@ -127,7 +127,7 @@ fn done(sheet: &mut Sheet<'_>, row: &Row, summary: &Summary) {
     let executor = summary.executor(row).map(|name| format!(" by {name}")).unwrap_or_default();
     sheet.words(
         "  ",
-        &format!("done{executor} in {}{attempts}", duration(Duration::from_millis(row.busy_ms))),
+        &format!("done{executor} in {}{attempts}", duration(Duration::from_millis(row.busy_ms()))),
     );
     let verdict = row.verdict.map_or("unverified", verdict_words);
     let gates = match (row.gates.passed, row.gates.failed, row.gates.inconclusive) {
@@ -245,6 +245,7 @@ pub fn obstacle_words(plan: &Plan, task: TaskIx, obstacle: &Obstacle, now: Elaps
             format!("the mode does not let it run beside {}", some_of(&ids, 5))
         }
         Obstacle::GivesWay { to } => format!("gives way to {}, which must run alone", id(to)),
+        Obstacle::Scarce(scarce) => format!("waiting for {}", scarce.words()),
         Obstacle::NoFreeWorker { jobs, ahead } => {
             let busy = if *jobs == 1 {
                 "the only worker is busy".to_owned()

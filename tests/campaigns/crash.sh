@@ -7,7 +7,7 @@
 # POINTS is how many points of each workload in each mode, 30 if not given: about 800 in all, some minutes on two cores.
 # `all` is the full sweep by hand: every point, with two seeds, more than 5,000 in all.
 # By environment variables:
-#   WORKLOADS   w1 w3; see crash/workloads.sh
+#   WORKLOADS   w1 w2 w3; see crash/workloads.sh. w2 (working trees and integrating) needs git
 #   MODES       which modes, separated by commas; all of them
 #   NESTED      how often the resume is crashed too; 2
 #   SEEDS       which points are drawn, and where the resumes crash; 1, or 1 2 for the full sweep
@@ -51,18 +51,28 @@ durability=
 [ "$CHECK_STRICT" = 1 ] && durability=--durability=strict
 failed=0
 for seed in ${SEEDS:-$seeds}; do
-  for workload in ${WORKLOADS:-w1 w3}; do
+  for workload in ${WORKLOADS:-w1 w3 w2}; do
     out=$scratch/out-$workload-$seed
     "$workload" "$scratch/$workload"
     export CHECK_RETRIES=0
-    [ "$workload" = w1 ] && CHECK_RETRIES=1
+    [ "$workload" = w3 ] || CHECK_RETRIES=1
+    judge() { echo "python3 $here/invariants.py $1 $workload $scratch/$workload/tasks.md"; }
+    in_dir='' isolation='' trees=''
+    if [ "$workload" = w2 ]; then
+      in_dir='env -C p'
+      isolation='--isolation=worktree --user-edits=none'
+      # Beside the project, and in what a crash touches.
+      trees='SPECTER_WORKTREES_DIR={work}/trees'
+      judge() {
+        echo "cd p && python3 $here/repository.py $1 $scratch/w2/p && python3 $here/invariants.py $1 w2 $scratch/w2/p/tasks.md"
+      }
+    fi
     echo "== $workload${durability:+, $durability}, nested ${NESTED:=2}, seed $seed"
     # A killed run's guardian has two seconds to end what is left and go.
     nice -n 5 python3 "$here/harness.py" --template "$scratch/$workload" \
-      --run "env HOME=$scratch $BIN implement tasks.md --parallel=graph -j2 --yes $durability" \
-      --resume "env HOME=$scratch $BIN resume --yes" \
-      --check "python3 $here/invariants.py resumed $workload $scratch/$workload/tasks.md" \
-      --check-crashed "python3 $here/invariants.py crashed $workload $scratch/$workload/tasks.md" \
+      --run "env HOME=$scratch $trees $in_dir $BIN implement tasks.md --parallel=graph -j2 --yes $durability $isolation" \
+      --resume "env HOME=$scratch ${trees/\{work\}/\$PWD} $in_dir $BIN resume tasks.md --yes" \
+      --check "$(judge resumed)" --check-crashed "$(judge crashed)" \
       --modes "$modes" --orphan-fail --grace 2 --nested "$NESTED" --proc --seed "$seed" --timeout 180 \
       --jobs "${JOBS:-2}" "${sample[@]}" --out "$out" || failed=1
     if [ -n "${KEEP:-}" ]; then

@@ -108,14 +108,14 @@ fn attributes_of_a_block_hold() {
     let bench = Bench::new();
     std::fs::create_dir(bench.path().join("web")).unwrap();
     let mut here = sh("pwd -P > where; echo \"$PWD|$A|$CI\" >> where");
-    here.dir = Some("web".into());
-    here.env = vec![("A".into(), "b c".into()), ("CI".into(), "mine".into())].into();
+    here.given.dir = Some("web".into());
+    here.given.env = vec![("A".into(), "b c".into()), ("CI".into(), "mine".into())].into();
     assert!(bench.run(&[here]).outcome.is_success());
     let web = bench.path().canonicalize().unwrap().join("web").display().to_string();
     assert_eq!(bench.file("web/where").unwrap(), format!("{web}\n{web}|b c|mine\n"));
 
     let mut nowhere = sh("true");
-    nowhere.dir = Some("no/such".into());
+    nowhere.given.dir = Some("no/such".into());
     let report = bench.run(&[nowhere]);
     let AttemptOutcome::StartFailed(why) = &report.outcome else { panic!("{report:?}") };
     assert_eq!(why, "the directory `no/such` does not exist");

@@ -41,7 +41,7 @@ fn a_process_that_closes_its_output_is_still_waited_for_and_timed() {
     let report = bench.sh("exec >&- 2>&-; sleep 0.2; exit 9");
     assert_eq!(report.outcome, AttemptOutcome::ExitCode(9));
     let mut block = sh("exec >&- 2>&-; sleep 432");
-    block.timeout = Some(Duration::from_millis(100));
+    block.given.timeout = Some(Duration::from_millis(100));
     assert_eq!(bench.run(&[block]).outcome, AttemptOutcome::TimedOut(100));
 }
 
@@ -79,6 +79,6 @@ fn an_attempts_limit_is_shared_by_its_blocks_and_a_blocks_own_counts_instead() {
     let report = bench.run(&[sh("sleep 0.2; echo one"), sh("sleep 433")]);
     assert!(matches!(report.outcome, AttemptOutcome::TimedOut(ms) if ms < 300), "{report:?}");
     let mut longer = sh("sleep 0.5; echo fine");
-    longer.timeout = Some(Duration::from_secs(20));
+    longer.given.timeout = Some(Duration::from_secs(20));
     assert!(bench.run(&[longer]).outcome.is_success());
 }

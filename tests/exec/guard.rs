@@ -113,7 +113,8 @@ fn an_inner_run_ends_with_the_attempt_that_started_it() {
             "exec {} exec::guard::play_specter --exact",
             std::env::current_exe().unwrap().display()
         ));
-        block.env = vec![(PLAY.into(), format!("{}\n{}", dir.display(), style.replace('N', &number)))].into();
+        block.given.env =
+            vec![(PLAY.into(), format!("{}\n{}", dir.display(), style.replace('N', &number)))].into();
         let stop = StopHandle::new();
         let other = || {
             bench.when("up", || until(|| sleepers(&number).len() >= 3));

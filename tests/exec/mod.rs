@@ -106,10 +106,7 @@ fn block(kind: BlockKind, interpreter: &str, code: &str) -> Block {
         kind,
         interpreter: interpreter.into(),
         code: code.into(),
-        timeout: None,
-        dir: None,
-        retries: None,
-        env: Few::new(),
+        given: specter::task::Rare::default(),
         line: 3,
         span: Span { start: 0, end: 0 },
     }
@@ -120,7 +117,6 @@ fn task(blocks: &[Block]) -> Task {
     Task {
         id: TaskId::new("T001"),
         synthetic: false,
-        aliases: Few::new(),
         line: 1,
         span,
         id_span: span,
@@ -131,15 +127,13 @@ fn task(blocks: &[Block]) -> Task {
         stories: Few::new(),
         all_stories: false,
         priority: None,
-        layer: None,
-        tags: Few::new(),
+        more: specter::task::Rare::default(),
         phase: None,
         group: None,
         is_group: false,
         checkpoint: false,
         files: Few::new(),
         blocks: blocks.to_vec(),
-        agent: None,
         body: span,
     }
 }

@@ -49,7 +49,7 @@ fn a_time_out_leaves_nothing() {
         let bench = Bench::with(|config| config.grace = Duration::from_millis(100));
         let number = number();
         let mut block = sh(&code(style, &number));
-        block.timeout = Some(Duration::from_secs(1));
+        block.given.timeout = Some(Duration::from_secs(1));
         let report = bench.run(&[block]);
         assert_eq!(report.outcome, AttemptOutcome::TimedOut(1000), "{name}: {report:?}");
         assert!(report.duration < Duration::from_secs(15), "{name}: {:?}", report.duration);

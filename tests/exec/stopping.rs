@@ -82,7 +82,7 @@ fn a_stop_between_blocks_starts_no_other_block() {
 fn a_time_out_ends_the_tree_and_says_after_how_long() {
     let bench = Bench::new();
     let mut block = sh("echo started; sleep 434 & sleep 434");
-    block.timeout = Some(Duration::from_millis(150));
+    block.given.timeout = Some(Duration::from_millis(150));
     let report = bench.run(&[block]);
     assert_eq!(report.outcome, AttemptOutcome::TimedOut(150));
     assert_eq!(report.tail, "started");
@@ -94,7 +94,7 @@ fn time_paused_is_not_charged() {
     let bench = Bench::new();
     let stop = StopHandle::new();
     let mut block = sh("echo $$ > up; sleep 1; echo done");
-    block.timeout = Some(Duration::from_millis(2900));
+    block.given.timeout = Some(Duration::from_millis(2900));
     let other = || {
         bench.when("up", || stop.pause());
         let session = bench.file("up").unwrap().trim().to_owned();

@@ -1,7 +1,7 @@
 //! What is kept, looked at and brought back.
 
 use super::{Place, attempt, git_in, lease, no_git, put, run_git, save};
-use specter::git::{Changed, Git, Kept, Outcome, Saved, Steps};
+use specter::git::{Changed, Git, Kept, Outcome, Saved, Steps, WrittenOut};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -53,7 +53,7 @@ fn what_an_attempt_changed_is_told_by_file_with_lines() {
     let (git, kept) = kept(&place);
     assert_eq!(kept.attempt, Some(attempt("T1")));
     let changes = git.changes(&kept).unwrap();
-    let told: Vec<(&str, Changed, Option<(usize, usize)>, bool)> = changes
+    let told: Vec<_> = changes
         .iter()
         .map(|change| (change.path.to_str().unwrap(), change.how, change.lines, change.is_ignored))
         .collect();
@@ -146,12 +146,12 @@ fn another_directory_gets_the_files_and_what_stands_there_stays() {
     let (git, kept) = kept(&place);
     let dir = place.root().with_file_name("out");
     put(&dir, "a", "other\n");
-    let (written, stay) = git.write_out(&kept, &[], &dir).unwrap().unwrap();
+    let WrittenOut { written, stay } = git.write_out(&kept, &[], &dir).unwrap().unwrap();
     assert_eq!(stay, [Path::new("a")]);
     assert_eq!(written.len(), 4);
     assert_eq!(std::fs::read_to_string(dir.join("a")).unwrap(), "other\n");
     assert_eq!(std::fs::read(dir.join("image")).unwrap(), [0, 1, 2, 255, 0]);
-    let (written, stay) = git.write_out(&kept, &["image".into()], &dir).unwrap().unwrap();
+    let WrittenOut { written, stay } = git.write_out(&kept, &["image".into()], &dir).unwrap().unwrap();
     assert!(written.is_empty() && stay.is_empty(), "it is there already");
 }
 

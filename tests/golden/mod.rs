@@ -67,6 +67,7 @@ fn every_stored_journal_reads_to_the_state_it_had() {
         "repeated",
         "sessions",
         "torn",
+        "waiting",
         "zeroed",
     ];
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
@@ -109,19 +110,21 @@ fn the_stored_journals_hold_every_kind_of_event() {
         EventKind::Escaped { .. } => "escaped",
         EventKind::RolledBack { .. } => "rolled_back",
         EventKind::BudgetReached { .. } => "budget_reached",
+        EventKind::AdmissionChanged { .. } => "admission_changed",
         EventKind::Interrupted { .. } => "interrupted",
         EventKind::Note { .. } => "note",
         EventKind::RunFinished { .. } => "run_finished",
     };
-    let events =
-        ["every-kind", "files"].into_iter().flat_map(|name| journal::read(&stored(name)).unwrap().events);
+    let events = ["every-kind", "files", "waiting"]
+        .into_iter()
+        .flat_map(|name| journal::read(&stored(name)).unwrap().events);
     let kinds: std::collections::BTreeSet<_> = events.map(|event| name(&event.kind)).collect();
-    assert_eq!(kinds.len(), 26, "{kinds:?}");
+    assert_eq!(kinds.len(), 27, "{kinds:?}");
 }
 
 #[test]
 fn a_stored_journal_is_written_the_same_way_today() {
-    for name in ["every-kind", "files", "finished", "sessions"] {
+    for name in ["every-kind", "files", "finished", "sessions", "waiting"] {
         let events = journal::read(&stored(name)).unwrap().events;
         let text = String::from_utf8(bytes(name)).unwrap();
         for event in events {

@@ -33,7 +33,6 @@ fn blank() -> Task {
     Task {
         id: TaskId::new(""),
         synthetic: false,
-        aliases: Few::new(),
         line: 0,
         span: Span::default(),
         id_span: Span::default(),
@@ -44,15 +43,13 @@ fn blank() -> Task {
         stories: Few::new(),
         all_stories: false,
         priority: None,
-        layer: None,
-        tags: Few::new(),
+        more: specter::task::Rare::default(),
         phase: None,
         group: None,
         is_group: false,
         checkpoint: false,
         files: Few::new(),
         blocks: Vec::new(),
-        agent: None,
         body: Span::default(),
     }
 }
@@ -253,7 +250,7 @@ fn an_edit_before_the_first_tick_is_noticed_against_the_plan() {
     let contents = specter::fs::read(&file.path, 1000).unwrap();
     let source = SourceText::from_bytes("tasks.md", contents.bytes).unwrap();
     let (document, _) = parse(&source);
-    let mut boxes = file.boxes().planned(contents.identity, &source, &document);
+    let mut boxes = file.boxes().planned(contents.identity, &source, &document.tasks.into(), document.tick);
     assert!(boxes.tick(&[]).changed.is_none());
     file.replace("- [ ] T1 a\n- [ ] T2 b\n");
     assert_eq!(boxes.tick(&[]).changed.unwrap().document.tasks.len(), 2);
@@ -316,7 +313,7 @@ fn tick_all(path: &Path, bytes: &[u8]) {
     let mut wanted = Vec::new();
     let mut seen = std::collections::HashMap::new();
     for task in &document.tasks {
-        for id in std::iter::once(&task.id).chain(&task.aliases) {
+        for id in std::iter::once(&task.id).chain(&task.more.aliases) {
             *seen.entry(id.clone()).or_insert(0) += 1;
         }
     }

@@ -239,7 +239,9 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
         BudgetKind::Time,
         BudgetKind::Cost,
         BudgetKind::Tokens,
+        BudgetKind::Disk,
     ]);
+    let scarce = prop::sample::select(vec![Scarce::Memory, Scarce::Disk, Scarce::Load]);
     let level = prop::sample::select(vec![NoteLevel::Info, NoteLevel::Warn, NoteLevel::Error]);
     prop_oneof![
         (info(), any::<u64>(), any::<[u32; 3]>()).prop_map(
@@ -268,6 +270,8 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
             done
         }),
         (budget, text()).prop_map(|(budget, limit)| BudgetReached { budget, limit }),
+        (proptest::option::of(scarce), text())
+            .prop_map(|(waits_for, text)| AdmissionChanged { waits_for, text }),
         (text(), stop()).prop_map(|(signal, how)| Interrupted { signal, how }),
         (level, text()).prop_map(|(level, text)| Note { level, text }),
         (run_outcome(), counts(), ms(), 0u32..9).prop_map(|(outcome, counts, duration, unticked)| {
@@ -277,7 +281,9 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let kind = prop_oneof![attempt_kinds(), task_kinds(), run_kinds(), file_kinds()];
+    // Boxed: what all kinds together need at once is more than a test's stack has.
+    let kind =
+        prop_oneof![attempt_kinds().boxed(), task_kinds().boxed(), run_kinds().boxed(), file_kinds().boxed()];
     (any::<u64>(), ms(), kind).prop_map(|(seq, at, kind)| Event { seq, at, kind })
 }
 
@@ -311,9 +317,10 @@ fn number(kind: &EventKind) -> usize {
         ReviewNeeded { .. } => 23,
         Escaped { .. } => 24,
         RolledBack { .. } => 25,
+        AdmissionChanged { .. } => 26,
     }
 }
-const KINDS: usize = 26;
+const KINDS: usize = 27;
 
 #[test]
 fn the_strategies_make_every_kind() {

@@ -7,6 +7,7 @@ use specter::plan::{Mode, Plan};
 use specter::projection::{Moment, Place, Projections, memory};
 use specter::task::TaskId;
 
+use std::sync::Arc;
 const HOSTILE: [&str; 8] = [
     "a\n# Heading\n- [x] T999 forged",
     "b --> <!-- specter:end 001-auth --> <script>alert(1)</script>",
@@ -22,10 +23,10 @@ fn hostile_plan(titles: &[String]) -> Plan {
     let mut plan =
         plan(Mode::Graph, &titles.iter().enumerate().map(|(n, _)| format!("T{n} x\n")).collect::<String>());
     for (n, title) in titles.iter().enumerate() {
-        plan.tasks[n] = task("T0 x", n as u32 + 1, None);
-        plan.tasks[n].title = title.as_str().into();
-        plan.tasks[n].id = TaskId::new(&format!("{n}{title}"));
-        plan.tasks[n].stories = vec![specter::task::Story(title.clone())].into();
+        Arc::make_mut(&mut plan.tasks)[n] = task("T0 x", n as u32 + 1, None);
+        Arc::make_mut(&mut plan.tasks)[n].title = title.as_str().into();
+        Arc::make_mut(&mut plan.tasks)[n].id = TaskId::new(&format!("{n}{title}"));
+        Arc::make_mut(&mut plan.tasks)[n].stories = vec![specter::task::Story(title.clone())].into();
     }
     plan.file = format!("specs/{}/tasks.md", titles[0].replace('/', "_"));
     plan

@@ -30,8 +30,8 @@ pub(crate) fn plan(mode: Mode, text: &str) -> Plan {
             _ => Role::Run,
         },
         lanes: vec![LaneIx(0)].into(),
-        estimate: Duration::from_secs(12),
-        remaining: Duration::from_secs(12),
+        estimate: Duration::from_secs(12).into(),
+        remaining: Duration::from_secs(12).into(),
     });
     Plan {
         file: "specs/001-auth/tasks.md".to_owned(),
@@ -44,7 +44,7 @@ pub(crate) fn plan(mode: Mode, text: &str) -> Plan {
         graph: Graph::new(tasks.len(), tasks.len(), Vec::new()),
         sightings: Vec::new(),
         tick: 'x',
-        tasks,
+        tasks: tasks.into(),
     }
 }
 
@@ -88,7 +88,6 @@ pub(crate) fn task(line: &str, number: u32, phase: Option<usize>) -> Task {
     Task {
         id: TaskId::new(id),
         synthetic: false,
-        aliases: Few::new(),
         line: number,
         span: Span::default(),
         id_span: Span::default(),
@@ -99,15 +98,13 @@ pub(crate) fn task(line: &str, number: u32, phase: Option<usize>) -> Task {
         stories: stories.into(),
         all_stories: false,
         priority: None,
-        layer: None,
-        tags: Few::new(),
+        more: specter::task::Rare::default(),
         phase: phase.map(|n| PhaseIx(n as u32)),
         group: None,
         is_group: false,
         checkpoint: false,
         files: Few::new(),
         blocks: Vec::new(),
-        agent: None,
         body: Span::default(),
     }
 }

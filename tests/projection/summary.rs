@@ -70,7 +70,7 @@ fn a_resumed_run_counts_both_sessions_and_tells_what_was_taken_over() {
     assert_eq!(recovery.session_ms, 25_000);
     assert_eq!(ids(&summary, &recovery.failed_now_done), ["T007"]);
     let row = summary.row(run.ix("T007"));
-    assert_eq!((row.attempts, row.busy_ms, row.last_ms), (4, 17_000, 8000));
+    assert_eq!((row.attempts, row.busy_ms(), row.last_ms()), (4, 17_000, 8000));
     assert_eq!((row.class, row.state), (None, TaskState::Done));
     assert!(serial().summary().recovery().is_none());
 }
@@ -84,7 +84,7 @@ fn a_failure_keeps_its_class_its_words_and_whom_it_blocks() {
     let row = summary.row(run.ix("T005"));
     assert_eq!(row.class, Some(FailureClass::Permanent));
     assert_eq!(row.detail.as_ref().unwrap().tail, "SMTP connection timeout\n");
-    assert_eq!(summary.row(run.ix("T006")).blocked_by, Some(run.ix("T005")));
+    assert_eq!(summary.row(run.ix("T006")).blocked_by(), Some(run.ix("T005")));
     assert!(summary.row(run.ix("T004")).by_fallback);
     // 12 + 15 + 18 s in 18.
     assert_eq!(summary.numbers().efficiency, Some(27.0 / 45.0));
@@ -116,7 +116,7 @@ fn what_ran_when_the_process_died_ends_with_the_last_event_on_record() {
         .tell(EventKind::Note { level: specter::event::NoteLevel::Info, text: "last words".to_owned() });
     run.resume(100).start("T001").after(5).done("T001").start("T002").after(4).done("T002");
     let summary = run.summary();
-    assert_eq!(summary.row(run.ix("T001")).busy_ms, 3000 + 5000);
+    assert_eq!(summary.row(run.ix("T001")).busy_ms(), 3000 + 5000);
     assert_eq!(summary.numbers().duration_ms, 3000 + 9000);
     assert_eq!(summary.numbers().saved_ms, 2000);
     assert_eq!(ids(&summary, &summary.recovery().unwrap().cut_off), ["T001", "T002"]);
@@ -171,7 +171,7 @@ fn rows_follow_their_tasks_when_the_file_is_edited() {
     for event in &run.events[told..] {
         summary.apply(&run.plan, event);
     }
-    assert_eq!(summary.row(run.ix("T003")).busy_ms, 3000);
+    assert_eq!(summary.row(run.ix("T003")).busy_ms(), 3000);
     assert_eq!(summary.row(run.ix("T001")).state, TaskState::Done);
     assert_eq!(summary.row(run.ix("T000")).state, TaskState::Open);
     let counts = Counts { selected: 3, done: 2, open: 1, ..Counts::default() };
@@ -235,7 +235,7 @@ proptest! {
         let (wall, busy, saved) = covered(&attempts);
         prop_assert_eq!((spans.executing_ms(), spans.sequential_ms(), spans.saved_ms()), (wall, busy, saved));
         prop_assert_eq!(busy, attempts.iter().map(|(_, length)| length).sum::<u64>());
-        prop_assert_eq!(summary.rows().map(|(_, row)| row.busy_ms).sum::<u64>(), busy);
+        prop_assert_eq!(summary.rows().map(|(_, row)| row.busy_ms()).sum::<u64>(), busy);
         prop_assert_eq!(numbers.sequential_ms, numbers.duration_ms + saved);
         prop_assert!(numbers.efficiency.is_none_or(|efficiency| (0.0..1.0).contains(&efficiency)));
         prop_assert!(numbers.efficiency.is_some() || saved == 0);

@@ -33,15 +33,15 @@ fn name(n: usize) -> String {
 
 /// A script that writes lines nobody else writes and notes each, once it is written, in a ledger outside.
 fn script(random: &mut fastrand::Rng, id: &str) -> String {
-    let mut steps = Vec::new();
+    let mut steps = vec!["n=${SPECTER_ATTEMPT##*/}".to_owned()];
     for _ in 0..random.usize(1..4) {
         let (file, line) = (name(random.usize(..FILES + 2)), random.usize(1..=LINES));
         steps.push("t=$(od -An -N8 -tx1 /dev/urandom | tr -d ' ')".to_owned());
         steps.push(format!(
-            "if test -e {file}; then sed -i \"{line}s/$/\\nagent {id} $t/\" {file}; else mkdir -p $(dirname {file}); echo \"agent {id} $t\" > {file}; fi"
+            "if test -e {file}; then sed -i \"{line}s/$/\\nagent {id} $n $t/\" {file}; else mkdir -p $(dirname {file}); echo \"agent {id} $n $t\" > {file}; fi"
         ));
         // A file may be shorter than that by now: then nothing was written.
-        steps.push(format!("if grep -q \"$t\" {file}; then echo \"agent {id} $t\" >> \"$LEDGER\"; fi"));
+        steps.push(format!("if grep -q \"$t\" {file}; then echo \"agent {id} $n $t\" >> \"$LEDGER\"; fi"));
         match random.u32(..6) {
             0 => steps.push("git add -A && git commit -qm agent".to_owned()),
             1 => steps.push(format!("sleep 0.0{}", random.u32(1..9))),
@@ -221,10 +221,11 @@ fn check(project: &Project, ledger: &Path, user: &User, tally: &mut Tally) {
     let tips: Vec<&str> = tips.lines().filter(|name| name.ends_with("/tip")).collect();
     let integrated: String =
         tips.iter().map(|tip| project.git(&["log", "--first-parent", "--format=%B", tip])).collect();
-    for id in project.sandbox.ticked() {
-        let has_trailer = integrated.lines().any(|line| line == format!("Specter-Task: {id}"));
-        let has_nothing = !written.lines().any(|line| line.starts_with(&format!("agent {id} ")));
-        assert!(has_trailer || has_nothing, "{id} is ticked, and its work is not integrated");
+    for event in events.iter().filter(|event| event["kind"] == "task_done") {
+        let (id, attempt) = (event["task"].as_str().unwrap(), &event["attempts"]);
+        let trailers = format!("Specter-Task: {id}\nSpecter-Attempt: {attempt}\n");
+        let wrote = written.lines().any(|line| line.starts_with(&format!("agent {id} {attempt} ")));
+        assert!(integrated.contains(&trailers) || !wrote, "{id} is done, and its work is not integrated");
     }
     for id in project.sandbox.ids("task_done") {
         assert!(project.sandbox.ticked().contains(&id), "{id} is done, and its box is open");

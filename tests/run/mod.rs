@@ -12,6 +12,7 @@ mod jobserver;
 mod kill;
 mod landlock;
 mod observed;
+mod rollbacks;
 pub(crate) mod sandbox;
 mod scale;
 mod scenarios;

@@ -24,6 +24,16 @@ impl Sandbox {
         sandbox
     }
 
+    /// Another one with the same files, times and all.
+    pub(crate) fn copy(&self) -> Sandbox {
+        let dir = tempfile::tempdir().unwrap();
+        for part in ["home", "p"] {
+            let copied = Command::new("cp").arg("-a").arg(self.path(part)).arg(dir.path()).status();
+            assert!(copied.unwrap().success());
+        }
+        Sandbox { dir }
+    }
+
     pub(crate) fn root(&self) -> PathBuf {
         self.path("p")
     }

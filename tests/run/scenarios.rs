@@ -246,3 +246,36 @@ fn a_failed_task_blocks_only_what_needs_it() {
     let tasks = &metrics["tasks"];
     assert_eq!((&tasks["completed"], &tasks["failed"], &tasks["blocked"]), (&8.into(), &1.into(), &1.into()));
 }
+
+/// A floor that no machine reaches: nothing starts beside another, and where nothing runs one at a time does in the end.
+#[test]
+fn a_machine_without_room_runs_one_task_at_a_time_says_so_and_comes_to_an_end() {
+    let task = |n: u32| format!("- [ ] T00{n} [P] Do {n}\n\n  ```sh run\n  touch did{n}\n  ```\n\n");
+    let sandbox = Sandbox::new(&(task(1) + &task(2)));
+    let ended =
+        sandbox.run(["implement", "--yes", "--parallel", "-j2", "--min-free-memory=900 TiB"]).expect(0);
+    let told = ended.stderr.matches("waiting for memory: ").count();
+    assert_eq!(told, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("the floor is 900 TiB"), "{}", ended.stderr);
+    let kinds: Vec<String> =
+        sandbox.events().iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(kinds[..3], ["run_started", "admission_changed", "attempt_started"], "{kinds:?}");
+    let at = |id: &str| {
+        let started =
+            sandbox.events().into_iter().find(|e| e["kind"] == "attempt_started" && e["task"] == id);
+        started.unwrap()["at"].as_u64().unwrap()
+    };
+    assert!(at("T001") >= 5000 && at("T002") >= at("T001") + 5000, "{} {}", at("T001"), at("T002"));
+}
+
+#[test]
+fn a_disk_below_its_floor_stops_the_run_before_it_begins_and_a_resume_goes_on() {
+    let sandbox = Sandbox::new("- [ ] T001 Do it\n\n  ```sh run\n  touch did\n  ```\n");
+    let ended = sandbox.run(["implement", "--yes", "--min-free-disk=900 TiB"]).expect(3);
+    assert!(ended.stderr.contains("the disk has too little room: "), "{}", ended.stderr);
+    assert!(!sandbox.exists("did"));
+    let why = sandbox.run(["why", "T001"]).expect(0);
+    assert!(!why.stdout.contains("waiting for"), "that run is over: {}", why.stdout);
+    sandbox.run(["resume", "--yes", "--min-free-disk=none"]).expect(0);
+    assert!(sandbox.exists("did"));
+}

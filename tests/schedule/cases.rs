@@ -2,15 +2,15 @@
 
 use crate::schedule::fixture::File;
 use specter::event::{
-    AttemptOutcome, AttemptReport, Conflict, Event, EventKind, FailureClass, RunInfo, RunOutcome, Stop,
-    TaskRef, Verdict,
+    AttemptOutcome, AttemptReport, BudgetKind, Conflict, Event, EventKind, FailureClass, RunInfo, RunOutcome,
+    Scarce, Stop, TaskRef, Verdict,
 };
 use specter::history::{History, Settled};
 use specter::plan::{LeftOut, Mode, Role};
 use specter::policy::{Budgets, FailurePolicy, RetryPolicy};
 use specter::schedule::{
-    Action, Decision, FORECAST_CAP, Input, Limits, Obstacle, Scheduler, Session, TaskOutcome, TaskState,
-    forecast,
+    Action, Decision, FORECAST_CAP, Input, Limits, Obstacle, PATIENCE, Scheduler, Session, Shortage,
+    TaskOutcome, TaskState, forecast,
 };
 use specter::task::{TaskId, TaskIx};
 use std::sync::Arc;
@@ -681,4 +681,81 @@ fn a_directory_stands_for_the_files_in_it_that_attempts_are_at_odds_over() {
         run.running().len()
     };
     assert_eq!(["f3/deep/x", "f33", "other/f3"].map(beside), [1, 2, 2]);
+}
+
+fn short(of: Scarce) -> Input {
+    Input::Admission(Some(Shortage { of, text: "1 MiB is free, the floor is 2 MiB".to_owned() }))
+}
+
+fn told(run: &Run) -> Vec<Option<Scarce>> {
+    let told = run.journal.iter().filter_map(|event| match &event.kind {
+        EventKind::AdmissionChanged { waits_for, .. } => Some(*waits_for),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn nothing_joins_what_runs_while_memory_is_scarce_and_it_is_told_once() {
+    let mut file = File::new(Mode::Graph);
+    for n in 1..5 {
+        file.task(&format!("T{n}"), &[]);
+    }
+    let mut run = Run::new(file, limits(2));
+    run.step(short(Scarce::Memory));
+    assert_eq!(
+        (run.running(), told(&run)),
+        (vec!["T1", "T2"], vec![]),
+        "nobody waits for a worker that is busy"
+    );
+    run.succeed("T1");
+    assert_eq!((run.running(), told(&run)), (vec!["T2"], vec![Some(Scarce::Memory)]));
+    assert_eq!(run.scheduler.waits_for(), Some(Scarce::Memory));
+    assert_eq!(run.scheduler.explain(run.ix("T3")).obstacles, [Obstacle::Scarce(Scarce::Memory)]);
+    run.step(Input::Admission(None));
+    assert_eq!(run.running(), ["T3", "T2"]);
+    run.step(short(Scarce::Memory));
+    run.succeed("T2");
+    assert_eq!(run.running(), ["T3"]);
+    assert_eq!(told(&run), [Some(Scarce::Memory), None], "over and back within a minute is told once");
+    assert_eq!(run.scheduler.next_wakeup(), None, "something runs, and its end wakes");
+}
+
+#[test]
+fn where_nothing_runs_one_attempt_starts_after_a_while_without_room() {
+    let mut file = File::new(Mode::Graph);
+    for n in 1..4 {
+        file.task(&format!("T{n}"), &[]);
+    }
+    let mut run = Run::new(file, limits(2));
+    run.step(short(Scarce::Load));
+    run.succeed("T1");
+    run.succeed("T2");
+    assert!(run.running().is_empty());
+    let before = run.now;
+    run.wake();
+    assert_eq!((run.now.saturating_sub(before), run.running()), (PATIENCE, vec!["T3"]));
+    run.succeed("T3");
+    assert_eq!(run.outcome(), Some(RunOutcome::AllDone));
+}
+
+#[test]
+fn a_full_disk_stops_the_run_once_nothing_runs_and_a_resume_goes_on() {
+    let mut file = File::new(Mode::Graph);
+    for n in 1..3 {
+        file.task(&format!("T{n}"), &[]);
+    }
+    let mut run = Run::new(file, limits(1));
+    run.step(short(Scarce::Disk));
+    run.succeed("T1");
+    run.wake();
+    assert_eq!(run.outcome(), Some(RunOutcome::Stopped));
+    let stopped = EventKind::BudgetReached {
+        budget: BudgetKind::Disk,
+        limit: "1 MiB is free, the floor is 2 MiB".to_owned(),
+    };
+    assert!(run.journal.iter().any(|event| event.kind == stopped));
+    let mut run = run.resume();
+    run.succeed("T2");
+    assert_eq!(run.outcome(), Some(RunOutcome::AllDone));
 }

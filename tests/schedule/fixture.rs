@@ -250,13 +250,13 @@ impl File {
         Plan {
             file: "tasks.md".to_owned(),
             mode: self.mode,
-            tasks: self.lines.iter().map(|line| self.task_of(line)).collect(),
+            tasks: self.lines.iter().map(|line| self.task_of(line)).collect::<Vec<_>>().into(),
             planned: (self.lines.iter().zip(&remaining))
                 .map(|(line, remaining)| PlannedTask {
                     role: line.role,
                     lanes: lanes(line),
-                    estimate: Duration::from_secs(line.estimate),
-                    remaining: Duration::from_secs(*remaining),
+                    estimate: Duration::from_secs(line.estimate).into(),
+                    remaining: Duration::from_secs(*remaining).into(),
                 })
                 .collect(),
             phases: Vec::new(),
@@ -301,7 +301,6 @@ impl File {
         Task {
             id: TaskId::new(&line.id),
             synthetic: false,
-            aliases: Few::new(),
             line: 1,
             span: Span::default(),
             id_span: Span::default(),
@@ -312,15 +311,13 @@ impl File {
             stories: Few::new(),
             all_stories: false,
             priority: line.priority,
-            layer: None,
-            tags: Few::new(),
+            more: specter::task::Rare::default(),
             phase: None,
             group: group.map(|n| TaskIx(n as u32)),
             is_group: line.id.starts_with('G'),
             checkpoint: false,
             files: line.files.iter().map(file).collect(),
             blocks: vec![run_block(line.retries)],
-            agent: None,
             body: Span::default(),
         }
     }
@@ -331,10 +328,7 @@ fn run_block(retries: Option<u32>) -> Block {
         kind: BlockKind::Run,
         interpreter: "sh".into(),
         code: "true".into(),
-        timeout: None,
-        dir: None,
-        retries,
-        env: Few::new(),
+        given: specter::task::Rare::new(specter::task::Given { retries, ..Default::default() }),
         line: 1,
         span: Span::default(),
     }

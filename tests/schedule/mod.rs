@@ -109,6 +109,11 @@ fn what_was_at_odds_never_runs_side_by_side_again() {
 }
 
 #[test]
+fn nothing_joins_what_runs_while_the_machine_has_no_room_and_no_run_waits_for_ever() {
+    play(Weather { scarce: true, jobs: true, crashes: true, ..Weather::default() }, |_, _| {});
+}
+
+#[test]
 fn all_of_it_at_once() {
     let weather = Weather {
         interrupts: true,
@@ -118,6 +123,7 @@ fn all_of_it_at_once() {
         budgets: true,
         clock: true,
         conflicts: true,
+        scarce: true,
         one_session: false,
     };
     play(weather, |_, _| {});

@@ -6,13 +6,15 @@ use crate::schedule::fixture::File;
 use crate::schedule::oracle::{self, Seen, Tally};
 use fastrand::Rng;
 use specter::event::{
-    AttemptOutcome, AttemptReport, Conflict, Counts, Elapsed, Event, EventKind, FailureClass, RunInfo,
-    RunOutcome, SkipReason, Stop,
+    AttemptOutcome, AttemptReport, BudgetKind, Conflict, Counts, Elapsed, Event, EventKind, FailureClass,
+    RunInfo, RunOutcome, Scarce, SkipReason, Stop,
 };
 use specter::history::History;
 use specter::plan::{LeftOut, Plan, Role};
 use specter::policy::{Budgets, FailurePolicy, RetryPolicy};
-use specter::schedule::{Action, Decision, Halt, Input, Limits, Scheduler, Session, TaskOutcome, TaskState};
+use specter::schedule::{
+    Action, Decision, Halt, Input, Limits, PATIENCE, Scheduler, Session, Shortage, TaskOutcome, TaskState,
+};
 use specter::task::{BlockKind, TaskId, TaskIx};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub(crate) struct Weather {
     pub(crate) clock: bool,
     /// Attempts are found to be at odds over files.
     pub(crate) conflicts: bool,
+    /// Memory, disk and cores become scarce and free again.
+    pub(crate) scarce: bool,
     /// Only one session, however it ends.
     pub(crate) one_session: bool,
 }
@@ -89,6 +93,10 @@ pub(crate) struct World {
     over: Option<RunOutcome>,
     /// Over which files attempts of which task were at odds.
     contested: BTreeSet<(String, String)>,
+    /// What there is too little of.
+    short: Option<Scarce>,
+    /// Since when something could start, nothing runs, and that alone is why.
+    quiet_since: Option<Elapsed>,
     /// How to take back the last attempt's end, should its record be lost.
     undo: Option<Undo>,
     /// One seed is played again, to be looked at.
@@ -149,6 +157,8 @@ impl World {
             edited: false,
             over: None,
             contested: BTreeSet::new(),
+            short: None,
+            quiet_since: None,
             undo: None,
             aloud: std::env::var_os("SPECTER_SEED").is_some(),
             edits: weather.edits,
@@ -196,6 +206,7 @@ impl World {
             }
             self.act(&scheduler, &decision);
             scheduler.check();
+            self.note_quiet(&scheduler);
             self.check(&scheduler, &decision);
             if self.over.is_some() {
                 return self.check_end(&scheduler);
@@ -234,6 +245,7 @@ impl World {
         self.told = Tally::default();
         self.not_before.clear();
         self.seen.failed.clear();
+        (self.short, self.quiet_since) = (None, None);
         (self.halted, self.interrupted, self.budget_reached) = (false, None, false);
         (self.fail_fast, self.edited) = (false, false);
         let seed = self.rng.u64(..);
@@ -349,6 +361,12 @@ impl World {
             self.jobs = self.rng.u32(..6);
             return Some(Input::Jobs(self.jobs));
         }
+        if self.weather.scarce && self.rng.u8(..12) == 0 {
+            self.short = [None, None, Some(Scarce::Memory), Some(Scarce::Load), Some(Scarce::Disk)]
+                [self.rng.usize(..5)];
+            let short = self.short.map(|of| Shortage { of, text: String::new() });
+            return Some(Input::Admission(short));
+        }
         (self.rng.u8(..30) == 0).then_some(Input::Wakeup) // for nothing
     }
 
@@ -391,7 +409,8 @@ impl World {
     }
 
     fn max_attempts(&self, task: TaskIx) -> u32 {
-        let retries = self.plan.task(task).blocks_of(BlockKind::Run).next().and_then(|block| block.retries);
+        let retries =
+            self.plan.task(task).blocks_of(BlockKind::Run).next().and_then(|block| block.given.retries);
         retries.map_or(self.limits.retry.max_attempts, |retries| retries + 1)
     }
 
@@ -443,8 +462,10 @@ impl World {
                 self.settled(task.id.as_str());
                 assert!(self.is_halted(), "cancelled, and nobody asked for it");
             }
-            EventKind::BudgetReached { .. } => {
-                assert!(self.weather.budgets);
+            EventKind::BudgetReached { budget, .. } => {
+                let is_disk = *budget == BudgetKind::Disk;
+                assert!(if is_disk { self.short == Some(Scarce::Disk) } else { self.weather.budgets });
+                assert!(!is_disk || self.has_waited(), "stopped before its time");
                 (self.budget_reached, self.halted) = (true, true);
             }
             EventKind::RunFinished { outcome, counts, duration, .. } => {
@@ -472,6 +493,10 @@ impl World {
             assert!(self.dispatches <= max, "more dispatches than allowed");
         }
         assert!((self.running.len() as u32) < self.jobs, "more than {} jobs", self.jobs);
+        if self.short.is_some() {
+            assert!(self.short != Some(Scarce::Disk), "{id} starts on a full disk");
+            assert!(self.running.is_empty() && self.has_waited(), "{id} starts without room");
+        }
         let lowest = (1..=u32::MAX).find(|slot| !self.running.contains_key(slot));
         assert_eq!(Some(worker), lowest, "the lowest free worker");
         assert_eq!(self.plan.planned(task).role, Role::Run, "{id} is not to be run");
@@ -736,6 +761,20 @@ impl World {
         self.check_explanations(scheduler);
     }
 
+    fn has_waited(&self) -> bool {
+        self.quiet_since.is_some_and(|since| self.now >= since + PATIENCE)
+    }
+
+    /// How long nothing has run for want of room.
+    fn note_quiet(&mut self, scheduler: &Scheduler) {
+        let mut tasks = self.plan.runnable();
+        let is_ready = tasks.any(|task| matches!(scheduler.state(task), TaskState::Ready { .. }));
+        drop(tasks);
+        let is_quiet = self.short.is_some() && self.running.is_empty() && self.jobs > 0 && is_ready;
+        assert!(!is_quiet || self.is_halted() || scheduler.waits_for() == self.short);
+        self.quiet_since = is_quiet.then(|| self.quiet_since.unwrap_or(self.now));
+    }
+
     fn check_files(&self) {
         let running: Vec<TaskIx> = self.running.values().filter_map(|r| self.plan.find(&r.id)).collect();
         for (n, a) in running.iter().enumerate() {
@@ -808,7 +847,7 @@ impl World {
                 assert!(self.may_overlap(*waiting, *started), "a better task was delayed");
             }
         }
-        if running.len() as u32 >= self.jobs {
+        if running.len() as u32 >= self.jobs || self.short.is_some() {
             return;
         }
         for task in &ready {

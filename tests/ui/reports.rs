@@ -20,6 +20,7 @@ use specter::ui::status::{Life, status};
 use specter::ui::summary::{Advice, Ending, summary};
 use specter::ui::theme::Screen;
 use specter::ui::why::{Known, why};
+use std::sync::Arc;
 use std::time::Duration;
 
 fn ended(script: Script, millis: u64, outcome: RunOutcome) -> Script {
@@ -210,7 +211,7 @@ fn a_plan_without_work_says_so() {
 fn why_names_reasons_lines_and_evidence() {
     let script = partial();
     let mut plan = script.plan.clone();
-    plan.tasks[2].state = State::Done;
+    Arc::make_mut(&mut plan.tasks)[2].state = State::Done;
     let gate = EventKind::GateFinished {
         task: task_ref(&plan, "T002"),
         attempt: 1,
@@ -289,8 +290,8 @@ fn document() -> Document {
     let reasons = [IgnoredReason::Fence; 12].into_iter().chain([IgnoredReason::Checklist; 5]);
     let ignored = reasons.enumerate().map(|(n, reason)| Ignored { line: n as u32 + 1, reason }).collect();
     let mut tasks = feature().tasks;
-    tasks[0].is_group = true;
-    Document { tasks, ignored, ..Document::default() }
+    Arc::make_mut(&mut tasks)[0].is_group = true;
+    Document { tasks: tasks.to_vec(), ignored, ..Document::default() }
 }
 
 #[test]

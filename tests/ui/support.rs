@@ -8,6 +8,7 @@ use specter::plan::{EdgeKind, Lane, LaneIx, LeftOut, Mode, Plan, PlannedTask, Re
 use specter::source::Span;
 use specter::task::{Few, Phase, PhaseIx, PhaseKind, State, Story, Task, TaskId, TaskIx};
 use specter::ui::theme::Screen;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Widths at which snapshots are made.
@@ -29,7 +30,6 @@ pub(crate) fn task(id: &str, title: &str) -> Task {
     Task {
         id: TaskId::new(id),
         synthetic: false,
-        aliases: Few::new(),
         line: 0,
         span: Span::default(),
         id_span: Span::default(),
@@ -40,15 +40,13 @@ pub(crate) fn task(id: &str, title: &str) -> Task {
         stories: Few::new(),
         all_stories: false,
         priority: None,
-        layer: None,
-        tags: Few::new(),
+        more: specter::task::Rare::default(),
         phase: None,
         group: None,
         is_group: false,
         checkpoint: false,
         files: Few::new(),
         blocks: Vec::new(),
-        agent: None,
         body: Span::default(),
     }
 }
@@ -63,8 +61,8 @@ pub(crate) fn plan(tasks: &[(&str, &str)]) -> Plan {
     let planned = PlannedTask {
         role: Role::Run,
         lanes: vec![LaneIx(0)].into(),
-        estimate: Duration::from_secs(12),
-        remaining: Duration::from_secs(12),
+        estimate: Duration::from_secs(12).into(),
+        remaining: Duration::from_secs(12).into(),
     };
     Plan {
         file: "specs/001-login/tasks.md".to_owned(),
@@ -77,7 +75,7 @@ pub(crate) fn plan(tasks: &[(&str, &str)]) -> Plan {
         ignored: Vec::new(),
         sightings: Vec::new(),
         tick: 'x',
-        tasks,
+        tasks: tasks.into(),
     }
 }
 
@@ -118,22 +116,25 @@ pub(crate) fn feature() -> Plan {
     let places = [0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3];
     let states = [State::Open; 12];
     for (n, place) in places.into_iter().enumerate() {
-        plan.tasks[n].phase = Some(PhaseIx(place));
-        plan.tasks[n].state = states[n];
+        Arc::make_mut(&mut plan.tasks)[n].phase = Some(PhaseIx(place));
+        Arc::make_mut(&mut plan.tasks)[n].state = states[n];
         plan.planned[n].lanes = vec![LaneIx(place)].into();
-        plan.planned[n].remaining = Duration::from_secs(60 - 4 * n as u64);
+        plan.planned[n].remaining = Duration::from_secs(60 - 4 * n as u64).into();
         if place == 2 {
-            plan.tasks[n].stories = vec![Story("US1".to_owned())].into();
+            Arc::make_mut(&mut plan.tasks)[n].stories = vec![Story("US1".to_owned())].into();
         }
     }
-    (plan.tasks[0].state, plan.planned[0].role) = (State::Done, Role::Done);
-    (plan.tasks[3].state, plan.planned[3].role) = (State::Manual, Role::LeftOut(LeftOut::Manual));
-    (plan.tasks[10].state, plan.planned[10].role) = (State::Dropped, Role::LeftOut(LeftOut::Dropped));
-    (plan.tasks[11].state, plan.planned[11].role) = (State::Unclear, Role::LeftOut(LeftOut::Unclear));
+    (Arc::make_mut(&mut plan.tasks)[0].state, plan.planned[0].role) = (State::Done, Role::Done);
+    (Arc::make_mut(&mut plan.tasks)[3].state, plan.planned[3].role) =
+        (State::Manual, Role::LeftOut(LeftOut::Manual));
+    (Arc::make_mut(&mut plan.tasks)[10].state, plan.planned[10].role) =
+        (State::Dropped, Role::LeftOut(LeftOut::Dropped));
+    (Arc::make_mut(&mut plan.tasks)[11].state, plan.planned[11].role) =
+        (State::Unclear, Role::LeftOut(LeftOut::Unclear));
     plan.planned[9].role = Role::LeftOut(LeftOut::NotSelected);
-    plan.tasks[4].parallel = true;
-    plan.tasks[5].parallel = true;
-    plan.tasks[6].priority = Some(1);
+    Arc::make_mut(&mut plan.tasks)[4].parallel = true;
+    Arc::make_mut(&mut plan.tasks)[5].parallel = true;
+    Arc::make_mut(&mut plan.tasks)[6].priority = Some(1);
     let gate = 12;
     let edge = |from: u32, to: u32, kind, reason, line| Edge {
         from: NodeIx(from),

@@ -104,11 +104,11 @@ fn hash_blocks(blocks: &[Block]) -> Hash {
         fields.add(kind(block.kind).as_bytes());
         fields.add(block.interpreter.as_bytes());
         fields.add(block.code.as_bytes());
-        fields.maybe(block.timeout.map(|timeout| timeout.as_millis().to_string()).as_deref());
-        fields.maybe(block.dir.as_deref());
-        fields.maybe(block.retries.map(|retries| retries.to_string()).as_deref());
-        fields.add(&(block.env.len() as u64).to_le_bytes());
-        for (name, value) in &block.env {
+        fields.maybe(block.given.timeout.map(|timeout| timeout.as_millis().to_string()).as_deref());
+        fields.maybe(block.given.dir.as_deref());
+        fields.maybe(block.given.retries.map(|retries| retries.to_string()).as_deref());
+        fields.add(&(block.given.env.len() as u64).to_le_bytes());
+        for (name, value) in &block.given.env {
             fields.add(name.as_bytes());
             fields.add(value.as_bytes());
         }
@@ -127,16 +127,16 @@ fn kind(kind: BlockKind) -> &'static str {
 /// The info string, in one spelling.
 fn describe(block: &Block) -> String {
     let mut text = format!("{} {}", block.interpreter, kind(block.kind));
-    if let Some(timeout) = block.timeout {
+    if let Some(timeout) = block.given.timeout {
         text += &format!(" timeout={}ms", timeout.as_millis());
     }
-    if let Some(dir) = &block.dir {
+    if let Some(dir) = &block.given.dir {
         text += &format!(" dir={dir}");
     }
-    if let Some(retries) = block.retries {
+    if let Some(retries) = block.given.retries {
         text += &format!(" retries={retries}");
     }
-    for (name, value) in &block.env {
+    for (name, value) in &block.given.env {
         text += &format!(" env.{name}={value}");
     }
     text
@@ -213,17 +213,14 @@ impl Trust {
 pub(super) mod tests {
     use super::*;
     use crate::source::{Excerpt, Span};
-    use crate::task::{Few, State as TaskState, TaskId};
+    use crate::task::{Few, Given, Rare, State as TaskState, TaskId};
 
     pub(crate) fn block(kind: BlockKind, code: &str) -> Block {
         Block {
             kind,
             interpreter: "sh".into(),
             code: code.into(),
-            timeout: None,
-            dir: None,
-            retries: None,
-            env: Few::new(),
+            given: crate::task::Rare::default(),
             line: 1,
             span: Span::default(),
         }
@@ -233,7 +230,6 @@ pub(super) mod tests {
         Task {
             id: TaskId::new(id),
             synthetic: false,
-            aliases: Few::new(),
             line: 1,
             span: Span::default(),
             id_span: Span::default(),
@@ -244,17 +240,19 @@ pub(super) mod tests {
             stories: Few::new(),
             all_stories: false,
             priority: None,
-            layer: None,
-            tags: Few::new(),
+            more: crate::task::Rare::default(),
             phase: None,
             group: None,
             is_group: false,
             checkpoint: false,
             files: Few::new(),
             blocks,
-            agent: None,
             body: Span::default(),
         }
+    }
+
+    fn given(given: Given) -> Block {
+        Block { given: Rare::new(given), ..block(BlockKind::Run, "make") }
     }
 
     fn hash(blocks: Vec<Block>) -> Hash {
@@ -270,12 +268,12 @@ pub(super) mod tests {
             vec![block(Verify, "make")],
             vec![block(Run, "make ")],
             vec![Block { interpreter: "bash".into(), ..base() }],
-            vec![Block { dir: Some("web".to_owned()), ..base() }],
-            vec![Block { dir: Some(String::new()), ..base() }],
-            vec![Block { retries: Some(0), ..base() }],
-            vec![Block { timeout: Some(std::time::Duration::from_secs(1)), ..base() }],
-            vec![Block { env: vec![("A".to_owned(), "B".to_owned())].into(), ..base() }],
-            vec![Block { env: vec![("AB".to_owned(), String::new())].into(), ..base() }],
+            vec![given(Given { dir: Some("web".to_owned()), ..Given::default() })],
+            vec![given(Given { dir: Some(String::new()), ..Given::default() })],
+            vec![given(Given { retries: Some(0), ..Given::default() })],
+            vec![given(Given { timeout: Some(std::time::Duration::from_secs(1)), ..Given::default() })],
+            vec![given(Given { env: vec![("A".to_owned(), "B".to_owned())].into(), ..Given::default() })],
+            vec![given(Given { env: vec![("AB".to_owned(), String::new())].into(), ..Given::default() })],
             vec![base(), base()],
             vec![base(), block(Run, "true")],
             vec![block(Run, "true"), base()],

@@ -28,17 +28,17 @@ fn task_line(document: &Document, task: &Task) -> String {
     word(task.parallel, "[P]".into());
     word(task.all_stories, "[ALL]".into());
     task.stories.iter().for_each(|story| word(true, story.0.clone()));
-    task.tags.iter().for_each(|tag| word(true, format!("#{tag}")));
+    task.more.tags.iter().for_each(|tag| word(true, format!("#{tag}")));
     word(task.priority.is_some(), format!("p{}", task.priority.unwrap_or_default()));
-    word(task.layer.is_some(), format!("l{}", task.layer.unwrap_or_default()));
+    word(task.more.layer.is_some(), format!("l{}", task.more.layer.unwrap_or_default()));
     word(task.phase.is_some(), format!("phase={}", task.phase.map_or(0, |p| p.0)));
     word(
         task.group.is_some(),
         format!("in={}", task.group.map_or("", |g| document.tasks[g.ix()].id.as_str())),
     );
-    word(task.agent.is_some(), format!("agent={}", task.agent.as_deref().unwrap_or_default()));
+    word(task.more.agent.is_some(), format!("agent={}", task.more.agent.as_deref().unwrap_or_default()));
     word(true, format!("| {}", task.title));
-    task.aliases.iter().for_each(|alias| word(true, format!("={alias}")));
+    task.more.aliases.iter().for_each(|alias| word(true, format!("={alias}")));
     task.files
         .iter()
         .for_each(|file| word(true, format!("<{}{}>", file.path, if file.is_dir { "/" } else { "" })));

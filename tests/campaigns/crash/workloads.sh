@@ -47,3 +47,40 @@ task() {
 edit() {
   printf -- '- [ ] %s %s\n\n  ```sh run retries=9\n  python3 "$CH_EDITOR" %s && echo "$SPECTER_TASK_ID" >> "$CH_SIDE/truth"\n  ```\n\n' "$1" "$2" "$3"
 }
+
+# W2: six tasks in working trees of their own, two at a time, merged back into a repository with a user's staged, changed
+# and untracked files; checkpoints after each; one failure and retry. The project is `p`, the working trees are beside it.
+w2() {
+  mkdir -p "$1/p"
+  (
+    cd "$1/p"
+    git init -q -b main
+    for pair in user.name=User user.email=user@example.org gc.auto=0 maintenance.auto=false core.logAllRefUpdates=true; do
+      git config "${pair%%=*}" "${pair#*=}"
+    done
+    rm -rf .git/hooks
+    echo 'retryDelays = [5, 5]' > specter.toml
+    seq -f 'line %g' 1 30 > shared.txt
+    mkdir -p src
+    echo gone > src/gone.txt
+    echo mine > mine.txt
+    {
+      echo '# Tasks'; echo
+      for n in 1 2 3 4 5 6; do
+        needs=''; [ "$n" -gt 2 ] && needs=" (depends on T00$((n - 2)))"
+        printf -- '- [ ] T00%s [P] Step %s%s\n\n  ```sh run retries=9\n' "$n" "$n" "$needs"
+        [ "$n" = 3 ] && echo '  test -e "$CH_SIDE/retried" || { touch "$CH_SIDE/retried"; echo "connection refused" >&2; exit 1; }'
+        printf '  echo T00%s > src/T00%s.txt; sed -i "%ss/$/ T00%s/" shared.txt; rm -f src/gone.txt\n' "$n" "$n" "$((n * 5 - 2))" "$n"
+        printf '  echo T00%s >> "$CH_SIDE/truth"\n  ```\n\n' "$n"
+      done
+    } > tasks.md
+    git add -A
+    git commit -qm first
+    echo changed >> mine.txt
+    echo staged > staged.txt
+    git add staged.txt
+    echo untracked > untracked.txt
+    # No object of the user's goes unsynced into the first crash.
+    git status > /dev/null
+  )
+}
