@@ -114,7 +114,7 @@ fn create(dir: &Dir, name: &OsStr, kind: Kind, bytes: &[u8]) -> io::Result<Stamp
 }
 
 /// The index of a working tree, with the metadata of what was just written, so that `git status` reads no file.
-pub(super) fn write_index(path: &Path, cache: &Cache) -> Result<(), Error> {
+pub(super) fn write_index(path: &Path, cache: &mut Cache) -> Result<(), Error> {
     let write = || -> Result<(), git2::Error> {
         let mut index = Index::open(path)?;
         index.clear()?;
@@ -123,7 +123,9 @@ pub(super) fn write_index(path: &Path, cache: &Cache) -> Result<(), Error> {
         }
         index.write()
     };
-    write().map_err(git("write a working tree's index"))
+    write().map_err(git("write a working tree's index"))?;
+    cache.set_index(path);
+    Ok(())
 }
 
 fn index_entry(path: &[u8], entry: Entry, stamp: &Stamp) -> IndexEntry {

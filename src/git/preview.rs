@@ -44,7 +44,7 @@ impl Git {
         self.check_unchanged(worktree, saved)?;
         let mut cache = self.caches.remove(root).unwrap_or_default();
         self.bring_to(root, &mut cache, tree)?;
-        let written = write_index(&worktree.git_dir().join("index"), &cache);
+        let written = write_index(&worktree.git_dir().join("index"), &mut cache);
         self.caches.insert(root.to_owned(), cache);
         written
     }

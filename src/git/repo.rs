@@ -4,7 +4,8 @@ use super::disk;
 use super::error::{at, git};
 use super::names::{ROOT, Run};
 use super::save::{Cache, Limits};
-use super::tree::RelPath;
+use super::tree::{self, RelPath};
+use super::walk::Tracked;
 use super::{Error, Rules, Steps};
 use crate::clock::Clock;
 use crate::{fs, sys};
@@ -12,6 +13,7 @@ use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags, Signature, Time};
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How often and how long a reference is tried that somebody else has locked.
@@ -33,6 +35,8 @@ pub struct Git {
     /// What is being written lies here until it is complete: on the file system of the working tree.
     pub(super) staging: PathBuf,
     pub(super) caches: HashMap<PathBuf, Cache>,
+    /// The paths of the tree that was last asked about: the next one differs in little.
+    flat: Option<(Oid, Arc<BTreeSet<RelPath>>)>,
 }
 
 impl Git {
@@ -56,6 +60,7 @@ impl Git {
             steps: Steps::unlimited(),
             staging,
             caches: HashMap::new(),
+            flat: None,
         })
     }
 
@@ -192,10 +197,31 @@ impl Git {
     }
 
     /// What the user's index tracks, also where it is ignored.
-    pub(super) fn tracked(&self) -> Result<BTreeSet<RelPath>, Error> {
+    pub(super) fn tracked(&self) -> Result<Tracked, Error> {
         let mut index = self.repo.index().map_err(git("read the index"))?;
         index.read(false).map_err(git("read the index"))?;
-        Ok(index.iter().map(|entry| entry.path).collect())
+        let tree = Arc::new(index.iter().map(|entry| entry.path).collect());
+        Ok(Tracked { tree, staged: BTreeSet::new() })
+    }
+
+    /// The paths of a tree.
+    pub(super) fn paths_of_tree(&mut self, tree: Oid) -> Result<Arc<BTreeSet<RelPath>>, Error> {
+        let paths = match self.flat.take() {
+            Some((held, paths)) if held == tree => paths,
+            Some((held, mut paths)) => {
+                let set = Arc::make_mut(&mut paths);
+                for change in tree::differences(&self.repo, held, tree)? {
+                    match change.new {
+                        Some(_) => set.insert(change.path),
+                        None => set.remove(&change.path),
+                    };
+                }
+                paths
+            }
+            None => Arc::new(tree::flatten(&self.repo, tree)?.into_keys().collect()),
+        };
+        self.flat = Some((tree, Arc::clone(&paths)));
+        Ok(paths)
     }
 
     /// An object of this repository is below this directory.

@@ -5,7 +5,7 @@ use super::disk::{self, Stamp, join, left_out};
 use super::error::git;
 use super::names::Attempt;
 use super::tree::{self, Changes, Differs, Entry, Kind, RelPath};
-use super::walk::{self, Scope, Walked};
+use super::walk::{self, Scope, Tracked, Walked};
 use super::worktree::Worktree;
 use super::{Error, Git, LeftOut, Why};
 use git2::{Index, Oid, Repository};
@@ -102,6 +102,8 @@ struct Known {
     entry: Entry,
     /// False while it may have been written again within the clock's grain.
     is_trusted: bool,
+    /// The look at which it was last there.
+    seen: u32,
 }
 
 /// What is known of a working tree, so that only what changed is read again.
@@ -109,6 +111,10 @@ struct Known {
 pub(super) struct Cache {
     tree: Option<Oid>,
     files: BTreeMap<RelPath, Known>,
+    /// How often it was looked at.
+    looks: u32,
+    /// The index that specter wrote: as long as it is the same one, nothing is staged.
+    index: Option<Stamp>,
 }
 
 impl Cache {
@@ -118,15 +124,16 @@ impl Cache {
         files: impl IntoIterator<Item = (RelPath, Entry, Stamp)>,
         now: i128,
     ) -> Cache {
-        let known = |entry, stamp: Stamp| Known { stamp, entry, is_trusted: is_settled(&stamp, now) };
+        let known =
+            |entry, stamp: Stamp| Known { stamp, entry, is_trusted: is_settled(&stamp, now), seen: 0 };
         let files = files.into_iter().map(|(path, entry, stamp)| (path, known(entry, stamp))).collect();
-        Cache { tree: Some(tree), files }
+        Cache { tree: Some(tree), files, looks: 0, index: None }
     }
 
     pub(super) fn note(&mut self, path: RelPath, written: Option<(Entry, Stamp)>, now: i128) {
         match written {
             Some((entry, stamp)) => {
-                self.files.insert(path, Known { stamp, entry, is_trusted: is_settled(&stamp, now) });
+                self.files.insert(path, Known { stamp, entry, is_trusted: is_settled(&stamp, now), seen: 0 });
             }
             None => {
                 self.files.remove(&path);
@@ -140,6 +147,17 @@ impl Cache {
 
     pub(super) fn set_tree(&mut self, tree: Oid) {
         self.tree = Some(tree);
+    }
+
+    /// What an index is that specter has just written.
+    pub(super) fn set_index(&mut self, path: &Path) {
+        self.index = std::fs::symlink_metadata(path).ok().map(|metadata| Stamp::of(&metadata));
+    }
+
+    /// False if somebody else may have staged something since.
+    pub(super) fn is_own_index(&self, path: &Path) -> bool {
+        let now = std::fs::symlink_metadata(path).ok().map(|metadata| Stamp::of(&metadata));
+        now.is_some() && now == self.index
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = (&RelPath, &Entry, &Stamp)> {
@@ -189,20 +207,22 @@ impl Git {
         let now = self.fs_now()?;
         let Walked { files, mut left_out, ignored, submodules } = walk::walk(root, &[], scope)?;
         let mut changes = Changes::new();
-        let mut gone: BTreeSet<RelPath> = cache.files.keys().cloned().collect();
+        cache.looks = cache.looks.wrapping_add(1);
+        let look = cache.looks;
         for found in files {
-            gone.remove(&found.path);
-            let known = cache.files.get(&found.path);
-            if known.is_some_and(|known| known.is_trusted && known.stamp == found.stamp)
-                && cache.tree.is_some()
-            {
-                continue;
+            let mut known = cache.files.get_mut(&found.path);
+            if let Some(known) = &mut known {
+                known.seen = look;
+                if known.is_trusted && known.stamp == found.stamp && cache.tree.is_some() {
+                    continue;
+                }
             }
-            let seeded = known.filter(|known| known.is_trusted && known.stamp == found.stamp).copied();
+            let known = known.copied();
+            let seeded = known.filter(|known| known.is_trusted && known.stamp == found.stamp);
             let fresh = match seeded {
                 Some(known) => known,
                 None => match self.keep(&join(root, &found.path), now)? {
-                    Ok(fresh) => fresh,
+                    Ok(fresh) => Known { seen: look, ..fresh },
                     Err(why) => {
                         left_out.push(disk::left_out(&found.path, why));
                         continue;
@@ -217,7 +237,8 @@ impl Git {
         // What could not be looked at is not gone: it stays as it was last known.
         let hidden: Vec<Vec<u8>> =
             left_out.iter().map(|out| bytes_of(&out.path)).chain(submodules.clone()).collect();
-        for path in gone {
+        let gone = cache.files.iter().filter(|(_, known)| known.seen != look).map(|(path, _)| path.clone());
+        for path in gone.collect::<Vec<_>>() {
             if hidden.iter().any(|hidden| is_at_or_below(&path, hidden)) {
                 continue;
             }
@@ -246,7 +267,7 @@ impl Git {
             Ok(read) => {
                 let id = self.blob(&read.bytes)?;
                 let is_trusted = read.is_settled && is_settled(&read.stamp, now);
-                Ok(Ok(Known { stamp: read.stamp, entry: Entry { id, kind: read.kind }, is_trusted }))
+                Ok(Ok(Known { stamp: read.stamp, entry: Entry { id, kind: read.kind }, is_trusted, seen: 0 }))
             }
             Err(why) => Ok(Err(why)),
         }
@@ -285,7 +306,7 @@ impl Git {
             // Line ends or an `$Id$` that git converts change the size.
             if is_known && odb.read_header(entry.id).is_ok_and(|(size, _)| size as u64 == stamp.len) {
                 let entry_of = Entry { id: entry.id, kind };
-                cache.files.insert(entry.path, Known { stamp, entry: entry_of, is_trusted: true });
+                cache.files.insert(entry.path, Known { stamp, entry: entry_of, is_trusted: true, seen: 0 });
             }
         }
         Ok(())
@@ -311,11 +332,7 @@ impl Git {
     /// be built again.
     pub fn save_attempt(&mut self, worktree: &Worktree, attempt: &Attempt) -> Result<Saved, Error> {
         let root = worktree.root().to_owned();
-        let mut tracked: BTreeSet<RelPath> =
-            tree::flatten(&self.repo, self.tree_of(worktree.base())?)?.into_keys().collect();
-        if let Ok(index) = Index::open(&worktree.git_dir().join("index")) {
-            tracked.extend(index.iter().map(|entry| entry.path));
-        }
+        let tracked = self.tracked_in(worktree, self.tree_of(worktree.base())?)?;
         let mut cache = self.caches.remove(&root).unwrap_or_default();
         let rules = worktree.rules()?;
         let skip = self.rules.own_paths().to_vec();
@@ -357,7 +374,7 @@ impl Git {
     /// what the user has at the same path (secrets that were carried over) are listed apart and stay out of the repository.
     fn keep_ignored(&self, root: &Path, snapshot: &mut Snapshot) -> Result<(Ignored, Ignored), Error> {
         let (mut kept, mut borrowed) = (Ignored::new(), Ignored::new());
-        let nothing = BTreeSet::new();
+        let nothing = Tracked::default();
         let scope = Scope { rules: None, tracked: &nothing, skip: &[] };
         let now = self.fs_now()?;
         for path in &snapshot.ignored {
@@ -407,10 +424,29 @@ impl Git {
             copy_history(&theirs, &self.repo, &heads, worktree.base())?;
             adopted.extend(heads.into_iter().filter(|id| self.repo.find_commit(*id).is_ok()));
         }
-        if let Some(staged) = self.adopt_staged(&theirs, &odb)? {
+        if self.may_be_staged(worktree)
+            && let Some(staged) = self.adopt_staged(&theirs, &odb)?
+        {
             adopted.push(self.commit(staged, &[], "what was staged\n")?);
         }
         Ok(adopted)
+    }
+
+    fn may_be_staged(&self, worktree: &Worktree) -> bool {
+        let index = worktree.git_dir().join("index");
+        self.caches.get(worktree.root()).is_none_or(|cache| !cache.is_own_index(&index))
+    }
+
+    /// What git knows in an attempt's working tree: the paths of a tree, and what it staged besides.
+    pub(super) fn tracked_in(&mut self, worktree: &Worktree, tree: Oid) -> Result<Tracked, Error> {
+        let tree = self.paths_of_tree(tree)?;
+        let mut staged = BTreeSet::new();
+        if self.may_be_staged(worktree)
+            && let Ok(index) = Index::open(&worktree.git_dir().join("index"))
+        {
+            staged.extend(index.iter().map(|entry| entry.path).filter(|path| !tree.contains(path)));
+        }
+        Ok(Tracked { tree, staged })
     }
 
     fn adopt_staged(&self, theirs: &Repository, odb: &git2::Odb<'_>) -> Result<Option<Oid>, Error> {

@@ -12,6 +12,7 @@ use std::fmt;
 use std::fs::DirEntry;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Deeper directories are listed as left out.
 const MAX_DEPTH: usize = 512;
@@ -67,7 +68,7 @@ pub(super) struct Scope<'a> {
     /// Open with its working directory at the root that is walked; none: nothing is ignored.
     pub rules: Option<&'a Repository>,
     /// Kept even if ignored.
-    pub tracked: &'a BTreeSet<RelPath>,
+    pub tracked: &'a Tracked,
     /// Never kept and never listed, with everything below.
     pub skip: &'a [RelPath],
 }
@@ -87,11 +88,26 @@ impl Scope<'_> {
             .is_path_ignored(Path::new(std::ffi::OsStr::from_bytes(&path)))
             .map_err(git("read the ignore rules"))
     }
+}
 
-    fn has_tracked_below(&self, dir: &[u8]) -> bool {
-        let mut prefix = dir.to_vec();
-        prefix.push(b'/');
-        self.tracked.range(prefix.clone()..).next().is_some_and(|path| path.starts_with(&prefix))
+/// Paths that git knows: those of a tree, which many walks share, and those that are staged besides.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tracked {
+    pub tree: Arc<BTreeSet<RelPath>>,
+    pub staged: BTreeSet<RelPath>,
+}
+
+impl Tracked {
+    fn contains(&self, path: &[u8]) -> bool {
+        self.tree.contains(path) || self.staged.contains(path)
+    }
+
+    fn has_below(&self, dir: &[u8]) -> bool {
+        let prefix = below(dir, b"");
+        let has = |paths: &BTreeSet<RelPath>| {
+            paths.range(prefix.clone()..).next().is_some_and(|path| path.starts_with(&prefix))
+        };
+        has(&self.tree) || has(&self.staged)
     }
 }
 
@@ -142,7 +158,7 @@ pub(super) fn walk(root: &Path, start: &[u8], scope: &Scope<'_>) -> Result<Walke
                 }
                 let ignored = is_ignored || scope.is_ignored(&child, true)?;
                 match () {
-                    () if ignored && !scope.has_tracked_below(&child) => walked.ignored.push(child),
+                    () if ignored && !scope.tracked.has_below(&child) => walked.ignored.push(child),
                     () if depth >= MAX_DEPTH => walked.left_out.push(left_out(&child, Why::TooDeep)),
                     () => open.push((child, depth + 1, ignored)),
                 }

@@ -16,13 +16,13 @@ use super::names::Attempt;
 use super::repo::Git;
 use super::save::{Cache, Saved};
 use super::tree::{self, Differs, Entry, Kind, RelPath};
-use super::walk::Scope;
+use super::walk::{Scope, Tracked};
 use super::{Error, LeftOut};
 use crate::fs::{self, Access};
-use git2::{Config, Index, Oid, Repository, RepositoryOpenFlags};
+use git2::{Config, Oid, Repository, RepositoryOpenFlags};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -239,10 +239,11 @@ impl Git {
 
     fn unchanged(&mut self, worktree: &Worktree, saved: &Saved) -> Result<Vec<RelPath>, Error> {
         let rules = worktree.rules()?;
-        let mut tracked: BTreeSet<RelPath> = tree::flatten(&self.repo, saved.tree)?.into_keys().collect();
-        tracked.extend(
-            Index::open(&worktree.git_dir().join("index")).iter().flat_map(Index::iter).map(|e| e.path),
-        );
+        let mut tracked = self.tracked_in(worktree, saved.tree)?;
+        // What the attempt removed is still known to git: if it is there again, that is a change.
+        let base = self.tree_of(worktree.base())?;
+        let removed = tree::differences(&self.repo, saved.tree, base)?.into_iter();
+        tracked.staged.extend(removed.filter(|change| change.new.is_some()).map(|change| change.path));
         let mut cache = self.caches.remove(&worktree.root).unwrap_or_default();
         let skip = self.rules.own_paths().to_vec();
         let scope = Scope { rules: Some(&rules), tracked: &tracked, skip: &skip };
@@ -330,7 +331,7 @@ impl Git {
         let root = slot.join(project);
         let expected = Oid::from_str(tree).map_err(git("read a working tree's state"))?;
         let rules = rules(self.repo.path(), &root)?;
-        let tracked: BTreeSet<RelPath> = tree::flatten(&self.repo, expected)?.into_keys().collect();
+        let tracked = Tracked { tree: self.paths_of_tree(expected)?, ..Tracked::default() };
         let mut cache = self.caches.remove(&root).unwrap_or_default();
         let skip = self.rules.own_paths().to_vec();
         let scope = Scope { rules: Some(&rules), tracked: &tracked, skip: &skip };
@@ -398,8 +399,8 @@ impl Git {
         let files: Vec<(RelPath, Entry)> = tree::flatten(&self.repo, tree)?.into_iter().collect();
         let written = self.write_files(root, &files)?;
         let now = self.fs_now()?;
-        let cache = Cache::fresh(tree, written, now);
-        write_index(&slot.join("git/index"), &cache)?;
+        let mut cache = Cache::fresh(tree, written, now);
+        write_index(&slot.join("git/index"), &mut cache)?;
         self.caches.insert(root.to_owned(), cache);
         Ok(())
     }
@@ -409,7 +410,7 @@ impl Git {
         let mut cache = self.caches.remove(root).unwrap_or_default();
         self.bring_to(root, &mut cache, tree)?;
         self.make_repository_again(slot, root)?;
-        write_index(&slot.join("git/index"), &cache)?;
+        write_index(&slot.join("git/index"), &mut cache)?;
         self.caches.insert(root.to_owned(), cache);
         Ok(())
     }
