@@ -141,12 +141,22 @@ fn one_history(seed: u64) -> Tally {
             let (root, random) = (user_root, user_random);
             user_works(&root, random, &is_over)
         });
+        let over = Over(&is_over);
         sessions(&project, &ledger, &mut random, &mut tally);
-        is_over.store(true, Ordering::Relaxed);
+        drop(over);
         user.join().unwrap()
     });
     check(&project, &ledger, &user, &mut tally);
     tally
+}
+
+/// The user goes home whatever becomes of the sessions.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn sessions(project: &Project, ledger: &PathBuf, random: &mut fastrand::Rng, tally: &mut Tally) {
