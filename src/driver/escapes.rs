@@ -13,7 +13,7 @@ use crate::git::{Change, Entry, Error, Fingerprint, Integrated};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// When an attempt ran.
 #[derive(Clone, Copy, Debug)]
@@ -21,10 +21,14 @@ pub(super) struct Window {
     from: SystemTime,
 }
 
+/// Files are dated by a clock that ticks a hundred times a second or more, so one that was just changed may be dated
+/// before the moment in which its change began.
+const GRAIN: Duration = Duration::from_millis(50);
+
 impl Window {
     /// An attempt begins.
     pub(super) fn open() -> Window {
-        Window { from: SystemTime::now() }
+        Window { from: SystemTime::now() - GRAIN }
     }
 }
 
