@@ -11,6 +11,7 @@ use crate::driver::{self, Repository, Trees, User};
 use crate::fs;
 use crate::git::{self, Carry, Git, How, Pool, Rules, Run};
 use crate::journal::{RunId, Store};
+use crate::policy::Floor;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -57,7 +58,12 @@ pub(super) fn open(
     let own: Vec<PathBuf> = inside(&real(store.dir())).into_iter().collect();
     let protected: Vec<PathBuf> = config.protected.iter().map(|path| below.join(path)).collect();
     let rules = Rules::new(&task_file).in_directory(&below).leaving_out(&own).protecting(&protected);
-    Ok(git.with_rules(rules))
+    let usual = git::Limits::default();
+    let copied_bytes = match config.max_saved {
+        Floor::Off => u64::MAX,
+        limit => limit.of(usual.copied_bytes),
+    };
+    Ok(git.with_rules(rules).with_limits(git::Limits { copied_bytes, ..usual }))
 }
 
 fn below(git: &Git, project: &Path) -> PathBuf {

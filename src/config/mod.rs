@@ -18,7 +18,7 @@ pub use schema::schema;
 pub use settings::{SETTINGS, Setting};
 
 use crate::plan::{Mode, ProseDeps, Treat};
-use crate::policy::{Budgets, FailurePolicy, Floors, RetryPolicy};
+use crate::policy::{Budgets, FailurePolicy, Floor, Floors, RetryPolicy};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -151,6 +151,8 @@ pub struct Config {
     pub user_edits: UserEdits,
     /// Save the project's files under hidden references, where it is in a repository.
     pub checkpoints: bool,
+    /// If that would copy more than this into the repository at once, it is not done.
+    pub max_saved: Floor,
     pub try_alternatives: bool,
     /// Words in a failure's output that make it worth another try, and those that make it final.
     pub retryable: Vec<String>,
@@ -196,6 +198,7 @@ impl Default for Config {
             protected: Vec::new(),
             user_edits: UserEdits::default(),
             checkpoints: true,
+            max_saved: Floor::default(),
             try_alternatives: true,
             retryable: Vec::new(),
             non_retryable: Vec::new(),

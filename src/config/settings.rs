@@ -318,6 +318,16 @@ pub static SETTINGS: &[Setting] = &[
         "save the project's files under hidden references of git, so that `specter rollback` can go back",
         Access::Flag(|c| &mut c.checkpoints),
     ),
+    setting(
+        "max-saved",
+        "files are not saved if that would copy more than this into the repository at once: a size, `auto` (`4 GiB`) or \
+         `none`",
+        Access::Own {
+            get: |c| machine::show_floor(c.max_saved),
+            set: |c, value| machine::read_floor(value).map(|limit| c.max_saved = limit),
+            schema: machine::floor_schema,
+        },
+    ),
     Setting {
         user_only: true,
         ..setting(

@@ -16,6 +16,7 @@ use crate::git::{self, Carried, Carry, Error, Git, How, Owner, Removal, Saved, W
 use crate::task::TaskId;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -76,6 +77,8 @@ pub(super) struct Opened {
     pub(super) trees: Option<OpenedTrees>,
     started: Instant,
     spent: Mutex<Duration>,
+    /// There is too much to save: said once.
+    gave_up: AtomicBool,
 }
 
 pub(super) struct OpenedTrees {
@@ -135,7 +138,14 @@ impl Workspaces {
             watch: Watch::new(user, session, &root),
         });
         let owner = Owner::start(git)?;
-        let opened = Opened { owner, below, trees, started: Instant::now(), spent: Mutex::default() };
+        let opened = Opened {
+            owner,
+            below,
+            trees,
+            started: Instant::now(),
+            spent: Mutex::default(),
+            gave_up: AtomicBool::new(false),
+        };
         Ok(Workspaces { repository: Some(opened) })
     }
 
@@ -263,6 +273,9 @@ impl Opened {
     }
 
     fn save(&self, hub: &Hub, name: String) {
+        if self.gave_up.load(Ordering::Relaxed) {
+            return;
+        }
         let started = Instant::now();
         let (done, title) = (hub.done(), name.clone());
         let saved = self.owner.ask(move |git| git.checkpoint(&title));
@@ -271,6 +284,11 @@ impl Opened {
             Ok(saved) => {
                 let reference = Some(saved.reference().to_owned());
                 EventKind::CheckpointCreated { name, done, reference }
+            }
+            Err(error @ Error::TooMuch { .. }) => {
+                self.gave_up.store(true, Ordering::Relaxed);
+                let text = format!("{error}: nothing is saved for `specter rollback`; let git ignore what should not be saved");
+                EventKind::Note { level: NoteLevel::Warn, text }
             }
             Err(error) => EventKind::Note {
                 level: NoteLevel::Warn,

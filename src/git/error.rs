@@ -1,6 +1,7 @@
 //! What can go wrong with a repository. Every error says what was being done to what.
 
 use crate::fs::{self, shown};
+use crate::text::size;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,13 @@ pub enum Error {
         wanted >> 20
     )]
     NoRoom { path: PathBuf, free: u64, wanted: u64 },
+    #[error(
+        "saving the files of `{}` would copy {} into the repository, more than `max-saved` ({})",
+        shown(path),
+        size(*bytes),
+        size(*limit)
+    )]
+    TooMuch { path: PathBuf, bytes: u64, limit: u64 },
     #[error("an integration that was begun is not finished")]
     Unfinished,
     #[error("the thread that owns the repository is gone")]

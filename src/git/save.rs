@@ -52,11 +52,14 @@ pub struct Limits {
     pub file_bytes: u64,
     /// No new working tree is made where less than this is free.
     pub room_bytes: u64,
+    /// If saving the user's files would copy more than this into the repository at once, nothing is saved: there is
+    /// data that nobody meant to be in it. What attempts made is saved whatever it takes.
+    pub copied_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { file_bytes: 256 << 20, room_bytes: 512 << 20 }
+        Limits { file_bytes: 256 << 20, room_bytes: 512 << 20, copied_bytes: 4 << 30 }
     }
 }
 
@@ -192,9 +195,24 @@ impl Git {
         }
         let skip = self.rules.own_paths().to_vec();
         let scope = Scope { rules: Some(&self.repo), tracked: &tracked, skip: &skip };
-        let result = self.snapshot(&root, &scope, &mut cache);
+        let walked = self.walk_main(&root, &scope, &cache);
+        let result = walked.and_then(|walked| self.snapshot_of(&root, walked, &mut cache));
         self.caches.insert(root, cache);
         result
+    }
+
+    /// The user's files, unless there is too much among them that the repository does not hold yet.
+    fn walk_main(&self, root: &Path, scope: &Scope<'_>, cache: &Cache) -> Result<Walked, Error> {
+        let walked = walk::walk(root, &[], scope)?;
+        let is_known = |found: &walk::Found| {
+            cache.files.get(&found.path).is_some_and(|known| known.is_trusted && known.stamp == found.stamp)
+        };
+        let sizes = walked.files.iter().filter(|found| !is_known(found)).map(|found| found.stamp.len);
+        let bytes: u64 = sizes.filter(|len| *len <= self.limits.file_bytes).sum();
+        if bytes > self.limits.copied_bytes {
+            return Err(Error::TooMuch { path: root.to_owned(), bytes, limit: self.limits.copied_bytes });
+        }
+        Ok(walked)
     }
 
     pub(super) fn snapshot(
@@ -203,9 +221,13 @@ impl Git {
         scope: &Scope<'_>,
         cache: &mut Cache,
     ) -> Result<Snapshot, Error> {
+        self.snapshot_of(root, walk::walk(root, &[], scope)?, cache)
+    }
+
+    fn snapshot_of(&self, root: &Path, walked: Walked, cache: &mut Cache) -> Result<Snapshot, Error> {
         self.steps.next()?;
         let now = self.fs_now()?;
-        let Walked { files, mut left_out, ignored, submodules } = walk::walk(root, &[], scope)?;
+        let Walked { files, mut left_out, ignored, submodules } = walked;
         let mut changes = Changes::new();
         cache.looks = cache.looks.wrapping_add(1);
         let look = cache.looks;

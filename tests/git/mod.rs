@@ -69,7 +69,7 @@ impl Place {
         let rules = Rules::new(&[PathBuf::from("tasks.md")]);
         let state = self.dir.path().join("state");
         let git = Git::open(&self.root(), &state, Run::new("R1"), rules, Clock::start()).unwrap();
-        git.with_steps(steps).with_limits(Limits { file_bytes: 1 << 20, room_bytes: 0 })
+        git.with_steps(steps).with_limits(Limits { file_bytes: 1 << 20, room_bytes: 0, ..Limits::default() })
     }
 
     pub(crate) fn pool(&self, git: &Git) -> Pool {

@@ -466,3 +466,27 @@ fn unusual_repositories_work() {
         assert!(!project.sandbox.exists("ran-a-hook"), "{what}");
     }
 }
+
+#[test]
+fn data_that_nobody_meant_to_be_in_the_repository_is_not_copied_there() {
+    if no_git() {
+        return;
+    }
+    let tasks = task("T001 Work", "echo x > y.txt", None) + &task("T002 More", "echo x > z.txt", None);
+    let project = Project::new(&tasks, &[("x", "x\n")]);
+    project.sandbox.write("data.bin", &"0123456789abcdef".repeat(1 << 17));
+    project.sandbox.write("specter.toml", "max-saved = \"1 MiB\"\n");
+    let ended = project.sandbox.run(["implement", "tasks.md", "--yes"]).expect(0);
+    let said =
+        ended.stderr.matches("would copy 2 MiB into the repository, more than `max-saved` (1 MiB)").count();
+    assert_eq!(said, 1, "{}", ended.stderr);
+    assert!(project.git(&["for-each-ref", "refs/specter"]).is_empty());
+    assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
+
+    project.sandbox.write("tasks.md", &tasks);
+    let ended = project.implement(&[]).expect(1);
+    assert!(ended.stderr.contains("more than `max-saved`"), "{}", ended.stderr);
+    project.sandbox.write(".gitignore", "data.bin\n");
+    project.sandbox.run(["resume", "tasks.md", "--yes"]).expect(0);
+    assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
+}
