@@ -250,7 +250,7 @@ fn campaign_no_run_loses_a_line_of_anybody() {
     if no_git() {
         return;
     }
-    let runs = scale("SPECTER_RUN_HISTORIES", 3);
+    let runs = scale("SPECTER_RUN_HISTORIES", 2);
     let first = scale("SPECTER_SEED", 1);
     let mut sum = Tally::default();
     for seed in first..first + runs {

@@ -162,7 +162,10 @@ pub(crate) fn finish(mut child: Child) -> Ended {
     let stdout = reader(child.stdout.take().map(|s| Box::new(s) as _));
     let stderr = reader(child.stderr.take().map(|s| Box::new(s) as _));
     let status = wait(&mut child, PATIENCE);
-    let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    let (stdout, mut stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    if let Some(status) = status.filter(|status| status.code().is_none()) {
+        stderr.push_str(&format!("[{status}]"));
+    }
     let Some(status) = status else { panic!("still running after {PATIENCE:?}\n{stdout}\n{stderr}") };
     Ended { code: status.code(), stdout, stderr }
 }
