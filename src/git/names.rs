@@ -3,6 +3,7 @@
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
+use std::path::Path;
 
 /// Everything of specter's is below this.
 pub(super) const ROOT: &str = "refs/specter";
@@ -42,6 +43,11 @@ impl Run {
     /// As it stands in references.
     pub fn name(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a reference, or a lock on one, is this run's alone.
+    pub(super) fn owns(&self, path: &Path) -> bool {
+        path.components().any(|part| part.as_os_str() == self.0.as_str())
     }
 
     pub(super) fn tip(&self) -> String {

@@ -112,7 +112,10 @@ impl Git {
                 let metadata = entry.metadata().map_err(at("inspect", &path))?;
                 if metadata.is_dir() {
                     open.push(path);
-                } else if path.extension() == Some(OsStr::new("lock")) && is_stale(&metadata) {
+                } else if path.extension() == Some(OsStr::new("lock"))
+                    // Of this run nobody else is at work; other projects in the repository have runs of their own.
+                    && (self.run.owns(&path) || is_stale(&metadata))
+                {
                     std::fs::remove_file(&path).map_err(at("remove", &path))?;
                     removed += 1;
                 }
