@@ -81,7 +81,7 @@ impl Ground {
     /// Takes up the newest run: ends what its death left running, finishes what was begun, saves what was left.
     pub(super) fn base(&self, run: RunId, lock: Lock) -> Result<Base, Error> {
         let loaded = self.store.load(&run)?;
-        driver::clear_leftovers(&run, History::from_events(&loaded.events).sessions);
+        driver::clear_leftovers(&run, &History::from_events(&loaded.events));
         let git = self.git(&run)?;
         let mut base = Base { run, loaded, git, lock };
         let pool = self.pool(&base.git);

@@ -77,7 +77,7 @@ impl<'a> Session<'a> {
             self.nothing_to_resume(wants_resume);
             return Ok(());
         };
-        let killed = driver::clear_leftovers(&run, History::from_events(&loaded.events).sessions);
+        let killed = driver::clear_leftovers(&run, &History::from_events(&loaded.events));
         if killed > 0 {
             self.say(&format!(
                 "{} of the interrupted run were ended",
@@ -339,14 +339,14 @@ impl<'a> Session<'a> {
         options: plan::Options,
     ) -> Result<Request, Error> {
         let config = &self.loaded.config;
-        let seed = self.clock.seed();
+        let (started, seed) = (self.clock.wall_ms(), self.clock.seed());
         let (run, journal, loaded) = match self.resumed.take() {
             Some((run, loaded)) => {
                 let journal = store.resume_run(&run, &loaded, lock)?;
                 (run, journal, Some(loaded))
             }
             None => {
-                let (run, journal) = store.create_run(self.clock.wall_ms(), seed, lock)?;
+                let (run, journal) = store.create_run(started, seed, lock)?;
                 (run, journal, None)
             }
         };
@@ -386,13 +386,19 @@ impl<'a> Session<'a> {
                 failure: config.failure,
                 budgets: config.budgets,
             },
-            shell: shell(config, &self.target.project, driver::session_token(&run, session), &run_dir),
+            shell: shell(
+                config,
+                &self.target.project,
+                driver::session_token(&run, session, started),
+                &run_dir,
+            ),
             header: header::header(&screen, &plan, &manner),
             screen,
             boxes,
             replan: replan(options, Arc::clone(&plan)),
             plan,
             run,
+            started,
             journal,
             loaded,
             sinks,

@@ -66,6 +66,8 @@ pub struct Request {
     pub store: Store,
     /// The project's lock is held by the caller, for as long as this runs.
     pub run: RunId,
+    /// Wall time of the session's beginning, in milliseconds; in its token too.
+    pub started: u64,
     pub journal: Journal,
     /// What the journal held when it was opened; none for a new run.
     pub loaded: Option<Loaded>,
@@ -119,16 +121,17 @@ pub enum DriverError {
 }
 
 /// By which a session's processes are known, to its guardian and to the next start. Not the run's id alone: the guardian
-/// of a killed session may still be at work when the next session of the same run starts its first tasks.
-pub fn session_token(run: &RunId, session: u32) -> String {
-    format!("{run}.{session}")
+/// of a killed session may still be at work when the next session of the same run starts its first tasks. Nor with the
+/// number alone: a session that was killed before its first event stood in the journal gives its number to the next.
+/// `started` is wall time in milliseconds.
+pub fn session_token(run: &RunId, session: u32, started: u64) -> String {
+    format!("{run}.{session}.{started}")
 }
 
-/// Ends what killed sessions of this run may have left running. To be called before its journal is taken up.
-pub fn clear_leftovers(run: &RunId, sessions: u32) -> usize {
-    // Older sessions were cleared when the one after them began.
-    let last = sessions.saturating_sub(1).max(1)..=sessions.max(1);
-    last.map(|session| kill_leftovers(&session_token(run, session))).sum()
+/// Ends what the killed last session of this run may have left running: older ones were cleared when it began, and one
+/// that is not in the journal had started nothing yet. To be called before the journal is taken up.
+pub fn clear_leftovers(run: &RunId, history: &History) -> usize {
+    kill_leftovers(&session_token(run, history.sessions, history.session_started))
 }
 
 /// Runs until everything selected is settled or the run is stopped. To be called while the process has one thread.
@@ -176,7 +179,7 @@ impl Parts {
         let moments = workspaces.saves().then(|| Moments::resumed(&plan, &earlier));
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         drop(earlier);
-        let session = Session { within, ..Session::after(&history, info, clock.wall_ms(), seed) };
+        let session = Session { within, ..Session::after(&history, info, request.started, seed) };
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
         let hub =

@@ -161,6 +161,55 @@ fn the_next_start_ends_what_hid_from_a_killed_run_and_its_guardian() {
     assert_eq!(alive(&number), Vec::<String>::new());
 }
 
+/// What a session leaves that is killed before its first event stands in the journal: a guardian at work, and a number
+/// that the next one takes.
+fn a_late_guardian_spares_the_next_session(recorded_before: usize) {
+    let number = number();
+    let sandbox = Sandbox::new(&one_task("", &format!("echo up > up; sleep {number}")));
+    let begin = || {
+        let child = sandbox.command(["resume", "--yes"]).spawn().unwrap();
+        until("the task to run", || sandbox.exists("up") && !alive(&number).is_empty());
+        std::fs::remove_file(sandbox.root().join("up")).unwrap();
+        child
+    };
+    let kill = |mut child: std::process::Child| {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    let mut recorded = Vec::new();
+    for _ in 0..recorded_before {
+        kill(begin());
+        until("the session to be gone", || processes_in(&sandbox.root()).is_empty());
+        recorded = std::fs::read(sandbox.journal().unwrap()).unwrap();
+    }
+    let killed = begin();
+    let guardian = guardian_of(killed.id());
+    system::signal(guardian, libc::SIGSTOP);
+    kill(killed);
+    std::fs::write(sandbox.journal().unwrap(), recorded).unwrap();
+
+    sandbox.write("tasks.md", &one_task("", "echo up > up; until test -e go; do sleep 0.01; done"));
+    let next = sandbox.command(["resume", "--yes"]).spawn().unwrap();
+    until("the next session's task to run", || sandbox.exists("up"));
+    system::signal(guardian, libc::SIGCONT);
+    // Nobody may have reaped it: tests of the executor make this process one that adopts.
+    let stat = || std::fs::read_to_string(format!("/proc/{guardian}/stat")).ok();
+    until("the guardian to go", || stat().is_none_or(|stat| stat.contains(") Z ")));
+    assert_eq!(alive(&number), Vec::<String>::new());
+    sandbox.write("go", "");
+    finish(next).expect(0);
+}
+
+#[test]
+fn the_guardian_of_a_session_that_was_never_recorded_spares_the_next_one() {
+    a_late_guardian_spares_the_next_session(1);
+}
+
+#[test]
+fn the_guardian_of_a_run_that_was_never_recorded_spares_the_next_one() {
+    a_late_guardian_spares_the_next_session(0);
+}
+
 /// The child of `pid` that bears the guardian's name.
 fn guardian_of(pid: u32) -> u32 {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
