@@ -116,7 +116,10 @@ impl Claude {
             return;
         }
         self.failed = true;
-        let message = format!("the usage limit is reached: {}", if which.is_empty() { "of the account" } else { which });
+        let message = format!(
+            "the usage limit is reached: {}",
+            if which.is_empty() { "of the account" } else { which }
+        );
         out.push(Told::Failed(AgentError { resets, ..AgentError::new("usage_limit_reached", message) }));
     }
 
