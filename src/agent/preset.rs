@@ -410,6 +410,7 @@ fn put(raw: &mut Value, key: &str, value: Value) {
     }
 }
 
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn to_time<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     match time.and_then(|time| jiff::SignedDuration::try_from(time).ok()) {
         Some(time) => serializer.serialize_str(&format!("{time:#}")),

@@ -293,7 +293,7 @@ pub(super) fn of_message(message: &str) -> Option<(Cause, &str)> {
     let hit = |line: &str| {
         let lower = line.to_lowercase().replace('’', "'");
         let fits = |parts: &&[&str]| parts.iter().all(|part| lower.contains(part));
-        MESSAGES.iter().position(|(_, any)| any.iter().any(|parts| fits(parts)))
+        MESSAGES.iter().position(|(_, any)| any.iter().any(fits))
     };
     let (at, line) = message.lines().filter_map(|line| Some((hit(line)?, line))).min_by_key(|(at, _)| *at)?;
     MESSAGES.get(at).map(|(cause, _)| (*cause, line))
