@@ -5,6 +5,7 @@ mod corpus;
 mod durability;
 mod edits;
 mod examples;
+mod grounds;
 mod histories;
 mod hostile_output;
 mod hostile_repos;
