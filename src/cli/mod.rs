@@ -4,6 +4,7 @@ mod accept;
 mod admin;
 pub mod args;
 mod check;
+mod commit;
 mod consent;
 mod doctor;
 pub mod error;

@@ -9,7 +9,7 @@
 use super::workspaces::{Opened, User, Work};
 use crate::event::EventKind;
 use crate::exec::others_at_work;
-use crate::git::{Change, Entry, Error, Fingerprint, Integrated};
+use crate::git::{Change, Entry, Error, Fingerprint, Integrated, Made};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -55,6 +55,8 @@ struct Foreign {
     at: SystemTime,
     words: String,
     reference: Option<String>,
+    /// Why it could not be kept.
+    unkept: Option<String>,
 }
 
 impl Watch {
@@ -80,13 +82,20 @@ impl Watch {
         self.lock().own.extend(integrated.written.iter().map(|(path, entry)| (path.clone(), *entry)));
     }
 
+    /// Specter itself committed on the user's branch.
+    pub(super) fn committed(&self, made: &Made) {
+        if let Some(last) = &mut self.lock().last {
+            last.committed(made);
+        }
+    }
+
     /// Looks at everything, and says whether the attempt of this window is held for something.
     pub(super) fn told(&self, opened: &Opened, work: &Work<'_>, window: Window) -> bool {
         let mut inner = self.lock();
         if let Err(error) = self.look(&mut inner, opened, work) {
             // What cannot be looked at cannot be vouched for.
             let words = format!("it could not be told what changed outside: {error}");
-            inner.foreign.push(Foreign { at: SystemTime::now(), words, reference: None });
+            inner.foreign.push(Foreign { at: SystemTime::now(), words, reference: None, unkept: None });
         }
         let of_window: Vec<&Foreign> =
             inner.foreign.iter().filter(|foreign| foreign.at >= window.from).collect();
@@ -98,6 +107,7 @@ impl Watch {
             attempt: work.attempt.number,
             changes: of_window.iter().map(|foreign| foreign.words.clone()).collect(),
             reference: of_window.iter().find_map(|foreign| foreign.reference.clone()),
+            unkept: of_window.iter().find_map(|foreign| foreign.unkept.clone()),
         });
         true
     }
@@ -136,11 +146,15 @@ impl Watch {
         }
         let list: Vec<Change> = escaped.iter().map(|(change, _)| change.clone()).collect();
         let kept = opened.owner.ask(move |git| git.keep_changes(&list, "changed outside of working trees\n"));
-        let reference = kept.ok();
+        let (reference, unkept) = match kept {
+            Ok(reference) => (Some(reference), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
         inner.foreign.extend(escaped.into_iter().map(|(change, at)| Foreign {
             at: at.unwrap_or_else(SystemTime::now),
             words: change.to_string(),
             reference: reference.clone(),
+            unkept: unkept.clone(),
         }));
         Ok(())
     }

@@ -160,7 +160,8 @@ impl Opened {
 
 const ESCAPED: &str = "it changed what is outside its working tree";
 
-fn merge(integrated: Integrated) -> Merge {
+/// What an integration did, as it is recorded.
+pub fn merge(integrated: Integrated) -> Merge {
     let words = |paths: Vec<PathBuf>| paths.iter().map(|path| unix_words(path)).collect();
     Merge {
         commit: integrated.commit.to_string(),

@@ -54,6 +54,8 @@ pub enum State {
     /// A linked working tree of another repository.
     Linked,
     Signs,
+    /// Git does not know who the user is.
+    NoIdentity,
     Hooks(Vec<PathBuf>),
 }
 
@@ -89,6 +91,7 @@ impl fmt::Display for State {
             State::IgnoresCase => f.write_str("the file system ignores case"),
             State::Linked => f.write_str("this is a linked working tree of another repository"),
             State::Signs => f.write_str("commits are signed; those that specter makes for itself are not"),
+            State::NoIdentity => f.write_str("git does not know who commits"),
             State::Hooks(paths) => write!(f, "hooks ({}) are not run by specter", names(paths)),
         }
     }
@@ -138,7 +141,7 @@ pub fn probe(inside: &Path) -> Result<Vec<Finding>, Error> {
     let root = working_directory(&repo)?;
     let mut findings = Vec::new();
     findings.extend(head(&repo));
-    findings.extend(under_way(&repo));
+    findings.extend(half_done(&repo));
     findings.extend(index_lock(&repo, &root));
     findings.extend(contents(&repo, &root));
     findings.extend(dirty(&repo));
@@ -164,8 +167,8 @@ fn head(repo: &Repository) -> Option<Finding> {
     }
 }
 
-fn under_way(repo: &Repository) -> Option<Finding> {
-    let what = match repo.state() {
+pub(super) fn under_way(repo: &Repository) -> Option<&'static str> {
+    Some(match repo.state() {
         RepositoryState::Clean => return None,
         RepositoryState::Merge => "merge",
         RepositoryState::Revert | RepositoryState::RevertSequence => "revert",
@@ -175,11 +178,12 @@ fn under_way(repo: &Repository) -> Option<Finding> {
             "rebase"
         }
         RepositoryState::ApplyMailbox | RepositoryState::ApplyMailboxOrRebase => "am",
-    };
-    Some(stops(
-        State::UnderWay(what),
-        "finish it or give it up (`--continue`, `--abort`, `git bisect reset`)",
-    ))
+    })
+}
+
+fn half_done(repo: &Repository) -> Option<Finding> {
+    let help = "finish it or give it up (`--continue`, `--abort`, `git bisect reset`)";
+    under_way(repo).map(|what| stops(State::UnderWay(what), help))
 }
 
 /// specter itself needs no lock of the index; but who holds it is changing the same files.
@@ -196,7 +200,7 @@ fn index_lock(repo: &Repository, root: &Path) -> Option<Finding> {
 }
 
 /// A lock says nothing of its owner: any git process in the tree may be it.
-fn git_works_in(root: &Path) -> bool {
+pub(super) fn git_works_in(root: &Path) -> bool {
     let Ok(processes) = std::fs::read_dir("/proc") else { return true };
     processes.flatten().any(|process| {
         let dir = process.path();

@@ -1,6 +1,7 @@
 //! The repository: saving, working trees, integrating, checkpoints, escapes, over real repositories and with the
 //! `git` program as the judge.
 
+mod committing;
 mod escapes;
 mod expiring;
 mod histories;
