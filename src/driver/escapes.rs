@@ -9,7 +9,7 @@
 use super::workspaces::{Opened, User, Work};
 use crate::event::EventKind;
 use crate::exec::others_at_work;
-use crate::git::{Change, Entry, Error, Fingerprint, Integrated};
+use crate::git::{Change, Entry, Error, Fingerprint};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -76,8 +76,8 @@ impl Watch {
     }
 
     /// These paths were written by specter.
-    pub(super) fn integrated(&self, integrated: &Integrated) {
-        self.lock().own.extend(integrated.written.iter().map(|(path, entry)| (path.clone(), *entry)));
+    pub(super) fn wrote(&self, written: &BTreeMap<PathBuf, Option<Entry>>) {
+        self.lock().own.extend(written.iter().map(|(path, entry)| (path.clone(), *entry)));
     }
 
     /// Looks at everything, and says whether the attempt of this window is held for something.
