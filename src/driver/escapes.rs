@@ -5,11 +5,15 @@
 //! was made by that attempt or by the user. No record of the system tells which; so it is asked whether anybody else is
 //! at work in the project. If nobody is, it was an attempt, and every attempt of that time is held for it: none of them
 //! can be told from the one that did it. What decides what git does (configuration, hooks) is never taken for the user's.
+//!
+//! What an attempt writes into the working tree of another that is at work is not found: no system tells afterwards who
+//! wrote a file, so it looks like the other's own work. Only the sandbox keeps it from happening; trees in which nobody
+//! is at work are looked at when they are used again.
 
 use super::workspaces::{Opened, User, Work};
 use crate::event::EventKind;
 use crate::exec::others_at_work;
-use crate::git::{Change, Entry, Error, Fingerprint, Integrated, Made};
+use crate::git::{Change, Entry, Error, Fingerprint, Made};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -78,8 +82,8 @@ impl Watch {
     }
 
     /// These paths were written by specter.
-    pub(super) fn integrated(&self, integrated: &Integrated) {
-        self.lock().own.extend(integrated.written.iter().map(|(path, entry)| (path.clone(), *entry)));
+    pub(super) fn wrote(&self, written: &BTreeMap<PathBuf, Option<Entry>>) {
+        self.lock().own.extend(written.iter().map(|(path, entry)| (path.clone(), *entry)));
     }
 
     /// Specter itself committed on the user's branch.

@@ -7,6 +7,7 @@ use crate::fs::shown;
 use crate::text::count;
 use git2::{ErrorClass, ErrorCode, Repository, RepositoryState, StatusOptions};
 use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// How many names are given as examples.
@@ -186,17 +187,39 @@ fn half_done(repo: &Repository) -> Option<Finding> {
     under_way(repo).map(|what| stops(State::UnderWay(what), help))
 }
 
+/// How often a lock may be another one after a look at the processes, before it is believed that git works here.
+const LOOKS: u32 = 20;
+
 /// specter itself needs no lock of the index; but who holds it is changing the same files.
 fn index_lock(repo: &Repository, root: &Path) -> Option<Finding> {
     let path = repo.path().join("index.lock");
-    std::fs::symlink_metadata(&path).ok()?;
-    let is_owner_alive = git_works_in(root);
+    let is_owner_alive = is_owner_alive(&path, root)?;
     let help = if is_owner_alive {
         "wait for the git command that is running"
     } else {
         "no git command runs here: remove the file"
     };
     Some(stops(State::IndexLocked { path, is_owner_alive }, help))
+}
+
+/// None where there is no lock. One is left behind only if it is the same before and after a look that found nobody:
+/// else its owner ended meanwhile, and took it along.
+fn is_owner_alive(lock: &Path, root: &Path) -> Option<bool> {
+    for _ in 0..LOOKS {
+        let before = identity(lock)?;
+        if git_works_in(root) {
+            return Some(true);
+        }
+        if identity(lock)? == before {
+            return Some(false);
+        }
+    }
+    Some(true)
+}
+
+fn identity(path: &Path) -> Option<(u64, u64, i64, i64)> {
+    let found = std::fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino(), found.ctime(), found.ctime_nsec()))
 }
 
 /// A lock says nothing of its owner: any git process in the tree may be it.
