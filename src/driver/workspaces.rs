@@ -5,6 +5,7 @@
 //! as it will be, and a working tree is given back only with the proof that all of it is kept. Knows no scheduler:
 //! what happened goes to the hub as events, what came of it is in the attempt's report.
 
+use super::commits::{Commits, Committer};
 use super::escapes::{Watch, Window};
 use super::hub::Hub;
 use super::integrate::{Merging, Turn};
@@ -13,7 +14,7 @@ use crate::event::{AttemptOutcome, AttemptReport, EventKind, FailureClass, NoteL
 use crate::exec::{Attempt, Executor, OutputObserver, StopHandle, Workspace};
 use crate::fs::shown;
 use crate::git::{self, Carried, Carry, Error, Git, How, Owner, Removal, Saved, Worktree};
-use crate::task::TaskId;
+use crate::task::{Task, TaskId};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,6 +51,8 @@ pub struct Trees {
     /// So many idle ones are kept for the next run.
     pub keep: usize,
     pub user: User,
+    /// Where the user's branch gets commits of it.
+    pub commits: Option<Commits>,
 }
 
 /// Who else changes files while the run goes on.
@@ -87,6 +90,7 @@ pub(super) struct OpenedTrees {
     keep: usize,
     pub(super) merging: Merging,
     pub(super) watch: Watch,
+    committer: Option<Committer>,
 }
 
 /// One attempt, as everything here needs it.
@@ -130,12 +134,13 @@ impl Workspaces {
             return Ok(Workspaces { repository: None });
         };
         let root = git.root().to_owned();
-        let trees = trees.map(|Trees { pool, carry, keep, user }| OpenedTrees {
+        let trees = trees.map(|Trees { pool, carry, keep, user, commits }| OpenedTrees {
             pool,
             carry,
             keep,
             merging: Merging::default(),
             watch: Watch::new(user, session, &root),
+            committer: commits.map(Committer::new),
         });
         let owner = Owner::start(git)?;
         let opened = Opened {
@@ -174,16 +179,33 @@ impl Workspaces {
         }
     }
 
-    /// For the end of a run: working trees that will not be used again go.
+    /// Whether it matters when a phase is over.
+    pub(super) fn is_by_phase(&self) -> bool {
+        self.committer().is_some_and(|(_, committer)| committer.is_by_phase())
+    }
+
+    fn committer(&self) -> Option<(&Opened, &Committer)> {
+        let opened = self.repository.as_ref()?;
+        Some((opened, opened.trees.as_ref()?.committer.as_ref()?))
+    }
+
+    /// Commits what is due on the user's branch, now that `task` is done, and with it `phase`. With the turn held.
+    pub(super) fn commit(&self, hub: &Hub, task: &Task, phase: Option<&str>) {
+        if let Some((opened, committer)) = self.committer() {
+            committer.commit(opened, hub, task, phase);
+        }
+    }
+
+    /// For the end of a run: working trees that will not be used again go. Returns what a person should know.
     pub(super) fn finish(&self) -> Vec<String> {
         let Some(Opened { owner, trees: Some(trees), .. }) = &self.repository else { return Vec::new() };
         let (pool, keep) = (trees.pool.clone(), trees.keep);
-        match owner.ask(move |git| git.collect_garbage(&pool, keep)) {
-            Ok(_) => Vec::new(),
-            Err(error) => {
-                vec![format!("working trees that are not needed any more were not removed: {error}")]
-            }
-        }
+        let left = owner.ask(move |git| git.collect_garbage(&pool, keep));
+        let left = left
+            .err()
+            .map(|error| format!("working trees that are not needed any more were not removed: {error}"));
+        let uncommitted = self.committer().and_then(|(opened, committer)| committer.left(opened));
+        left.into_iter().chain(uncommitted).collect()
     }
 }
 

@@ -142,6 +142,7 @@ impl View {
             | EventKind::Conflicted { .. }
             | EventKind::ReviewNeeded { .. }
             | EventKind::Escaped { .. }
+            | EventKind::Committed { .. }
             // Between sessions, when nothing is shown live.
             | EventKind::RolledBack { .. }
             | EventKind::Note { .. } => {}

@@ -1,10 +1,12 @@
 //! Whole runs of the real binary: scenarios, examples, corpus files, kills, signals.
 
 mod bad_input;
+mod commits;
 mod corpus;
 mod durability;
 mod edits;
 mod examples;
+mod grounds;
 mod histories;
 mod hostile_output;
 mod hostile_repos;
