@@ -140,6 +140,23 @@ fn parts_of_a_message_of_gemini_are_one_text() {
 }
 
 #[test]
+fn a_tool_of_cursor_is_a_step() {
+    let lines = [
+        r#"{"type":"tool_call","subtype":"started","call_id":"c1","tool_call":{"shellToolCall":{"args":{"command":"ls -1","workingDirectory":"/ws"}},"toolCallId":"c1"},"session_id":"s1"}"#,
+        r#"{"type":"tool_call","subtype":"completed","call_id":"c1","tool_call":{"shellToolCall":{"args":{"command":"ls -1"},"result":{"success":{"stdout":"a\n","exitCode":0}}}}}"#,
+        r#"{"type":"tool_call","subtype":"started","call_id":"c2","tool_call":{"editToolCall":{"args":{"path":"src/a.ts"}}}}"#,
+        r#"{"type":"tool_call","subtype":"completed","call_id":"c2","tool_call":{"editToolCall":{"args":{},"result":{"rejected":{}}}}}"#,
+    ];
+    let account = account(&read(Events::ClaudeStreamJson, lines.join("\n").as_bytes()));
+    let steps: Vec<_> =
+        account.steps.iter().map(|step| (step.kind, step.title.as_str(), step.ok, step.exit)).collect();
+    assert_eq!(
+        steps,
+        [(StepKind::Run, "ls -1", Some(true), Some(0)), (StepKind::Edit, "edit src/a.ts", Some(false), None),]
+    );
+}
+
+#[test]
 fn plans_of_all_agents_read_the_same() {
     for (events, line) in [
         (
