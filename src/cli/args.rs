@@ -218,7 +218,16 @@ pub struct Run {
     /// How often a failed task is tried again
     #[arg(long, value_name = "N")]
     pub retries: Option<u32>,
-    /// End an attempt after this time: `90s`, `5m`, `none`
+    /// Who does tasks without a `run` block: `claude`, `codex,claude`, `auto` for the first that is installed
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// The model that agents use instead of their own choice
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// End an agent that shows no progress for this time: `10m`
+    #[arg(long, value_name = "TIME")]
+    pub stall: Option<String>,
+    /// End an attempt after this time: `90s`, `5m`, `none`; one by an agent after an hour if nothing is said
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
     /// How long a task may take to end after it was asked to
@@ -590,6 +599,9 @@ impl Implement {
         list.maybe("jobserver", "--jobserver", run.jobserver.as_deref().map(Value::from));
         list.maybe("parallel-make", "--parallel-make", run.parallel_make.then_some(Value::Bool(true)));
         list.maybe("retries", "--retries", run.retries.map(Value::from));
+        list.maybe("agent", "--agent", run.agent.as_deref().map(Value::from));
+        list.maybe("model", "--model", run.model.as_deref().map(Value::from));
+        list.maybe("stall", "--stall", run.stall.as_deref().map(Value::from));
         list.maybe("timeout", "--timeout", run.timeout.as_deref().map(Value::from));
         list.maybe("grace", "--grace", run.grace.as_deref().map(Value::from));
         list.maybe("failure", "--fail-fast", run.fail_fast.then(|| "fail-fast".into()));
@@ -722,12 +734,15 @@ mod tests {
             "--isolation=worktree",
             "--user-edits=none",
             "--no-checkpoints",
+            "--agent=codex,claude",
+            "--model=m",
+            "--stall=5m",
         ];
         let first = implement(&args);
         let again = Implement::from_options(&first.to_options()).expect("parses");
         assert_eq!(again.overrides(), first.overrides());
         assert_eq!(again.select.selection(), first.select.selection());
-        assert_eq!(first.overrides().len(), 15);
+        assert_eq!(first.overrides().len(), 18);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod recover;
 mod report;
 mod rollback;
 mod sandbox;
+mod staff;
 mod stage;
 mod target;
 mod workspace;

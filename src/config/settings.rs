@@ -154,6 +154,18 @@ pub static SETTINGS: &[Setting] = &[
             set: |c, n| c.failure = FAILURES[n],
         },
     ),
+    setting(
+        "agent",
+        "who does tasks without a `run` block: an agent's name, several with commas between them, or `auto` for the first \
+         that is installed",
+        Access::Text(|c| &mut c.agent),
+    ),
+    setting("model", "the model that agents use instead of their own choice", Access::Text(|c| &mut c.model)),
+    setting(
+        "stall",
+        "how long an agent may show no progress, or `none` for what is usual with it",
+        Access::MaybeTime(|c| &mut c.stall),
+    ),
     setting("timeout", "longest time of one attempt, or `none`", Access::MaybeTime(|c| &mut c.timeout)),
     setting("grace", "how long a task may take to end after it was asked to", Access::Time(|c| &mut c.grace)),
     setting(

@@ -22,7 +22,7 @@ mod workspaces;
 use crate::boxes::{Boxes, Edited};
 use crate::clock::Clock;
 use crate::event::{Event, RunInfo, RunOutcome};
-use crate::exec::{Executor, Guardian, ShellConfig, ShellExecutor, kill_leftovers};
+use crate::exec::{AgentConfig, AgentExecutor, Executor, Guardian, ShellConfig, ShellExecutor, kill_leftovers};
 use crate::history::History;
 use crate::history::checkpoints::Moments;
 use crate::journal::{Journal, Loaded, RunId, Store};
@@ -78,6 +78,8 @@ pub struct Request {
     pub replan: Replan,
     pub limits: Limits,
     pub shell: ShellConfig,
+    /// For tasks without work of their own; none if there are none.
+    pub agents: Option<AgentConfig>,
     /// Where progress goes.
     pub screen: theme::Screen,
     pub header: Vec<String>,
@@ -178,6 +180,8 @@ impl Parts {
             Workspaces::start(request.repository, &request.shell.run).map_err(DriverError::Start)?;
         let moments = workspaces.saves().then(|| Moments::resumed(&plan, &earlier));
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
+        let secrets = request.agents.as_ref().map(AgentConfig::secrets).unwrap_or_default();
+        let agents = request.agents.map(|agents| AgentExecutor::new(agents, &earlier));
         drop(earlier);
         let session = Session { within, ..Session::after(&history, info, request.started, seed) };
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
@@ -188,8 +192,8 @@ impl Parts {
         let hub = Arc::new(hub);
         let out = Box::new(io::stderr());
         let screen = Arc::new(Screen::new(request.screen, &plan, view, &request.header, out));
-        let shell = ShellConfig { guard: Some((guardian.pid(), guardian.live())), ..request.shell };
-        let shell = ShellExecutor::new(shell).map_err(DriverError::Start)?;
+        let guard = Some((guardian.pid(), guardian.live()));
+        let shell = ShellExecutor::new(ShellConfig { guard, secrets, ..request.shell }).map_err(DriverError::Start)?;
         let mut sinks = request.sinks;
         sinks.push(Box::new(ScreenSink(Arc::clone(&screen))));
         let recorder = Recorder {
@@ -201,7 +205,11 @@ impl Parts {
             files: StateFiles::new(&project, store.dir(), projections, summary),
             problems: Vec::new(),
         };
-        let (executor, workspaces) = (Arc::new(Executor::Shell(shell)), Arc::new(workspaces));
+        let executor = match agents {
+            None => Executor::Shell(shell),
+            Some(agents) => Executor::Agents(shell, agents),
+        };
+        let (executor, workspaces) = (Arc::new(executor), Arc::new(workspaces));
         Ok(Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock: *clock })
     }
 

@@ -28,6 +28,11 @@ impl Excerpt {
         }
     }
 
+    /// Another part of the text that it is a part of.
+    pub fn beside(&self, span: Span) -> &str {
+        self.text.as_deref().and_then(|text| text.get(span.range())).unwrap_or_default()
+    }
+
     pub fn as_str(&self) -> &str {
         self.text.as_deref().and_then(|text| text.get(self.span.range())).unwrap_or_default()
     }
