@@ -9,11 +9,13 @@ const NAMED: usize = 3;
 /// `edit src/a.rs`, `run cargo test (exit code 1)`
 pub fn step(step: &AgentStep) -> String {
     let mut text = step.action.to_string();
-    let is_path = step.paths.iter().any(|path| *path == step.title);
-    if !step.title.is_empty() {
-        text.push_str(&format!(" {}", step.title));
+    let path = step.paths.first().filter(|path| step.paths.len() == 1 && step.title.ends_with(path.as_str()));
+    // `Write src/a.rs`: what the agent calls its tool says nothing more.
+    let title = path.unwrap_or(&step.title);
+    if !title.is_empty() {
+        text.push_str(&format!(" {title}"));
     }
-    if !is_path && !step.paths.is_empty() {
+    if path.is_none() && !step.paths.is_empty() {
         let shown: Vec<&str> = step.paths.iter().take(NAMED).map(String::as_str).collect();
         let more = if step.paths.len() > NAMED { ", …" } else { "" };
         text.push_str(&format!(" [{}{more}]", shown.join(", ")));
@@ -48,6 +50,7 @@ mod tests {
             let paths = paths.iter().map(|path| (*path).to_owned()).collect();
             step(&AgentStep { action: action.into(), title: title.to_owned(), paths, ok, exit })
         };
+        assert_eq!(told("edit", "Write src/a.rs", &["src/a.rs"], Some(true), None), "edit src/a.rs");
         assert_eq!(told("edit", "src/a.rs", &["src/a.rs"], Some(true), None), "edit src/a.rs");
         assert_eq!(told("run", "cargo test", &[], Some(false), Some(101)), "run cargo test (exit code 101)");
         assert_eq!(told("edit", "patch", &["a", "b", "c", "d"], Some(false), None), "edit patch [a, b, c, …] (failed)");

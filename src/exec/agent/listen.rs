@@ -62,7 +62,7 @@ impl<'a> Ear<'a> {
             reader: Reader::new(events),
             told: Vec::new(),
             account: Account::default(),
-            steps: Steps::new(&shell.masker),
+            steps: Steps::new(&shell.masker, files.0.root),
             news: News::default(),
             errors: News::default(),
             stderr: Vec::new(),

@@ -6,6 +6,7 @@ use crate::agent::{Told, Usage};
 use crate::event::{AgentStep, Spent};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::path::Path;
 
 /// Of an attempt so many steps are recorded one by one.
 const MAX_RECORDED: u32 = 10_000;
@@ -21,6 +22,8 @@ pub(super) type Numbered = (u32, AgentStep);
 
 pub(super) struct Steps<'a> {
     masker: &'a Masker,
+    /// Where it works, with a slash at its end: left out of what is recorded.
+    dir: String,
     count: u32,
     open: HashMap<String, Numbered>,
     /// Not handed out yet.
@@ -30,8 +33,9 @@ pub(super) struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn new(masker: &'a Masker) -> Steps<'a> {
-        Steps { masker, count: 0, open: HashMap::new(), ready: Vec::new(), line: None }
+    pub(super) fn new(masker: &'a Masker, dir: &Path) -> Steps<'a> {
+        let dir = format!("{}/", dir.display());
+        Steps { masker, dir, count: 0, open: HashMap::new(), ready: Vec::new(), line: None }
     }
 
     pub(super) fn tell(&mut self, told: &Told) {
@@ -79,7 +83,7 @@ impl<'a> Steps<'a> {
     }
 
     fn masked(&self, text: &str, most: usize) -> String {
-        self.masker.mask(&bounded(text, most))
+        self.masker.mask(&bounded(&text.replace(&self.dir, ""), most))
     }
 
     /// Steps that ended since the last time.
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn a_step_is_handed_out_once_it_ended_and_what_never_ends_at_the_end() {
         let masker = Masker::new([]);
-        let mut steps = Steps::new(&masker);
+        let mut steps = Steps::new(&masker, Path::new("/p"));
         for told in [begun("a", "src/a"), begun("b", "src/b"), ended("b", false), begun("c", "src/c")] {
             steps.tell(&told);
         }
@@ -146,9 +150,19 @@ mod tests {
     }
 
     #[test]
+    fn files_of_the_workspace_are_named_from_there() {
+        let masker = Masker::new([]);
+        let mut steps = Steps::new(&masker, Path::new("/trees/1"));
+        steps.tell(&begun("a", "/trees/1/src/a.rs"));
+        steps.finish();
+        let (_, step) = steps.take().remove(0);
+        assert_eq!((step.title.as_str(), step.paths[0].as_str()), ("src/a.rs", "src/a.rs"));
+    }
+
+    #[test]
     fn secrets_are_masked_and_very_many_steps_are_counted() {
         let masker = Masker::new([b"correct-horse".to_vec()]);
-        let mut steps = Steps::new(&masker);
+        let mut steps = Steps::new(&masker, Path::new("/p"));
         steps.tell(&begun("a", "curl correct-horse"));
         steps.tell(&ended("a", true));
         let (_, step) = steps.take().remove(0);
