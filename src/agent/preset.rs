@@ -7,6 +7,7 @@ use super::dialect::Events;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// How an agent is called.
@@ -265,12 +266,20 @@ fn extra_dirs(group: &[String], dirs: &[String]) -> Vec<String> {
     dirs.iter().flat_map(|dir| group.iter().map(move |arg| arg.replace("{dir}", dir))).collect()
 }
 
-/// All presets: those compiled in, and what configuration made of them.
-#[derive(Clone, Debug, PartialEq)]
+/// All presets: those compiled in, and what configuration made of them. Costs nothing until one is asked for.
+#[derive(Clone, Debug, Default)]
 pub struct Presets {
+    /// Nothing: as compiled in.
+    own: Option<Box<Tables>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Tables {
     raw: BTreeMap<String, Value>,
     all: BTreeMap<String, Preset>,
 }
+
+static TABLES: LazyLock<Tables> = LazyLock::new(Tables::compiled_in);
 
 /// Name and text of each preset that is compiled in.
 pub const COMPILED_IN: &[(&str, &str)] = &[
@@ -289,35 +298,46 @@ pub const COMPILED_IN: &[(&str, &str)] = &[
     ("mini", include_str!("presets/mini.toml")),
 ];
 
-impl Default for Presets {
-    fn default() -> Presets {
-        Presets::compiled_in()
+impl Tables {
+    /// A test parses each of them.
+    fn compiled_in() -> Tables {
+        let mut tables = Tables::default();
+        for (name, text) in COMPILED_IN {
+            if let (Ok(raw), Ok(preset)) = (toml::from_str::<Value>(text), toml::from_str::<Preset>(text)) {
+                tables.raw.insert((*name).to_owned(), raw);
+                tables.all.insert((*name).to_owned(), preset);
+            }
+        }
+        tables
+    }
+}
+
+impl PartialEq for Presets {
+    fn eq(&self, other: &Presets) -> bool {
+        self.tables() == other.tables()
     }
 }
 
 impl Presets {
-    /// Those that every installation knows. A test parses each of them.
+    /// Those that every installation knows.
     pub fn compiled_in() -> Presets {
-        let mut presets = Presets { raw: BTreeMap::new(), all: BTreeMap::new() };
-        for (name, text) in COMPILED_IN {
-            if let (Ok(raw), Ok(preset)) = (toml::from_str::<Value>(text), toml::from_str::<Preset>(text)) {
-                presets.raw.insert((*name).to_owned(), raw);
-                presets.all.insert((*name).to_owned(), preset);
-            }
-        }
-        presets
+        Presets::default()
+    }
+
+    fn tables(&self) -> &Tables {
+        self.own.as_deref().unwrap_or_else(|| &TABLES)
     }
 
     pub fn get(&self, name: &str) -> Option<&Preset> {
-        self.all.get(name)
+        self.tables().all.get(name)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Preset)> {
-        self.all.iter().map(|(name, preset)| (name.as_str(), preset))
+        self.tables().all.iter().map(|(name, preset)| (name.as_str(), preset))
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.all.keys().map(String::as_str)
+        self.tables().all.keys().map(String::as_str)
     }
 
     /// Names in the order in which `auto` tries them.
@@ -337,13 +357,19 @@ impl Presets {
         if !keys::is_known(key) {
             return Err(Wrong::Key { near: keys::nearest(key) });
         }
-        let mut raw = self.raw.get(name).cloned().unwrap_or_else(|| Value::Object(Map::new()));
+        let mut raw = self.tables().raw.get(name).cloned().unwrap_or_else(|| Value::Object(Map::new()));
         put(&mut raw, key, value.clone());
         let preset: Preset =
             serde_json::from_value(raw.clone()).map_err(|error| Wrong::Value(keys::in_words(&error)))?;
-        self.raw.insert(name.to_owned(), raw);
-        self.all.insert(name.to_owned(), preset);
+        let tables = self.own.get_or_insert_with(|| Box::new(TABLES.clone()));
+        tables.raw.insert(name.to_owned(), raw);
+        tables.all.insert(name.to_owned(), preset);
         Ok(())
+    }
+
+    /// Keys of a preset, dotted; a `*` stands for any name.
+    pub fn keys() -> &'static [&'static str] {
+        keys::KEYS
     }
 
     /// What a preset lacks to be called at all.

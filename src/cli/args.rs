@@ -77,6 +77,8 @@ pub enum Command {
     Rollback(Rollback),
     /// List what attempts left and is kept; show, compare or bring back one of them
     Recover(Recover),
+    /// List the coding agents that specter knows: which are installed, which version, how each would be called
+    Agents(Agents),
     /// Look at everything a run needs and say what is wrong with it
     Doctor(Doctor),
     /// Show every setting, its value and where it comes from
@@ -437,6 +439,15 @@ pub struct Restore {
     /// Write them into this directory instead of the project
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Agents {
+    /// Only these agents
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 #[derive(Clone, Debug, Default, Args)]

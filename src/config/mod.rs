@@ -5,6 +5,7 @@
 //! (`settings`); files, environment, flags, `specter config` and the JSON Schema all read it. Knows nothing of clap,
 //! rendering or commands.
 
+mod agents;
 mod file;
 mod foreign;
 mod layers;

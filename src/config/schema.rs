@@ -1,6 +1,6 @@
 //! The JSON Schema of configuration files, made from the table of settings, so that the two cannot drift apart.
 
-use super::{SETTINGS, foreign};
+use super::{SETTINGS, agents, foreign};
 use serde_json::{Map, Value, json};
 
 /// Dotted names become nested objects; accepted foreign keys are listed without a type.
@@ -15,6 +15,7 @@ pub fn schema() -> Value {
         let leaf = json!({ "description": "accepted from existing files" });
         insert(&mut root, key.trim_end_matches('.'), leaf);
     }
+    insert(&mut root, "agents", agents::schema());
     root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     root["title"] = "specter configuration".into();
     root

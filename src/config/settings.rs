@@ -154,12 +154,15 @@ pub static SETTINGS: &[Setting] = &[
             set: |c, n| c.failure = FAILURES[n],
         },
     ),
-    setting(
-        "agent",
-        "who does tasks without a `run` block: an agent's name, several with commas between them, or `auto` for the first \
-         that is installed",
-        Access::Text(|c| &mut c.agent),
-    ),
+    Setting {
+        executes: true,
+        ..setting(
+            "agent",
+            "who does tasks without a `run` block: an agent's name, several with commas between them, or `auto` for the \
+             first that is installed",
+            Access::Text(|c| &mut c.agent),
+        )
+    },
     setting("model", "the model that agents use instead of their own choice", Access::Text(|c| &mut c.model)),
     setting(
         "stall",

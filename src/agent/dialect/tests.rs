@@ -220,7 +220,8 @@ proptest! {
         let output = lines.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         for events in ALL {
             let told = read(events, output.as_bytes());
-            prop_assert!(told.iter().all(|told| !matches!(told, Told::Unreadable { .. })));
+            let is_readable = told.iter().all(|told| !matches!(told, Told::Unreadable { .. }));
+            prop_assert!(is_readable);
             let _ = account(&told);
         }
     }

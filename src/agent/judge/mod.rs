@@ -199,15 +199,18 @@ fn by_error(error: &AgentError) -> Option<Found> {
         (Some(word), _) => word,
         (None, text) => text?,
     };
-    // A quota that is full again in a moment is a rate.
-    let soon = error.retry_after.or_else(|| reset::wait(&error.message)).filter(|wait| *wait < SOON);
-    if matches!(found.cause, Cause::Billing | Cause::UsageLimit) && soon.is_some() && patterns::is_quota(&error.message) {
-        found.cause = Cause::RateLimit;
-    }
+    found.cause = by_wait(found.cause, error.retry_after.or_else(|| reset::wait(&error.message)));
     Some(found)
 }
 
-const SOON: Duration = Duration::from_mins(10);
+/// Providers call the same thing a rate and a quota: how long it lasts tells them apart.
+fn by_wait(cause: Cause, wait: Option<Duration>) -> Cause {
+    match (cause, wait) {
+        (Cause::Billing | Cause::UsageLimit, Some(wait)) if wait < Duration::from_mins(10) => Cause::RateLimit,
+        (Cause::RateLimit, Some(wait)) if wait >= Duration::from_hours(1) => Cause::UsageLimit,
+        _ => cause,
+    }
+}
 
 fn by_exit(ended: &Ended<'_>) -> Option<Found> {
     let AttemptOutcome::ExitCode(code) = *ended.outcome else { return None };
@@ -220,6 +223,7 @@ fn by_exit(ended: &Ended<'_>) -> Option<Found> {
 fn by_stderr(stderr: &str) -> Option<Found> {
     stderr.lines().rev().find_map(|line| {
         let (cause, line) = patterns::of_message(line)?;
+        let cause = by_wait(cause, reset::wait(line));
         Some(Found { cause, rule: format!("its error output says: {}", shown(line)) })
     })
 }

@@ -116,6 +116,12 @@ const MESSAGES: &[(Cause, &[&[&str]])] = &[
             &["exhausted your", "quota"],
             &["exhausted your capacity"],
             &["quota will reset"],
+            &["usage_limit_reached"],
+            &["freeusagelimiterror"],
+            &["quota_exceeded"],
+            &["allocated quota exceeded"],
+            &["quota exceeded for quota metric", "per day"],
+            &["exceeded your premium request allowance"],
         ],
     ),
     (
@@ -142,7 +148,6 @@ const MESSAGES: &[(Cause, &[&[&str]])] = &[
             &["api key not valid"],
             &["api key not found"],
             &["missing environment variable"],
-            &["missing api key"],
             &["no api key found"],
             &["authentication required"],
             &["authentication failed"],
@@ -150,6 +155,15 @@ const MESSAGES: &[(Cause, &[&[&str]])] = &[
             &["must specify the", "_api_key"],
             &["401 unauthorized"],
             &["invalid auth method"],
+            &["set an auth method"],
+            &["invalid oauth token"],
+            &["authentication_error"],
+            &["could not resolve authentication method"],
+            &["authentication cancelled"],
+            &["missing", "api key"],
+            &["access token could not be refreshed"],
+            &["failed to refresh token"],
+            &["need to run /login"],
         ],
     ),
     (
@@ -196,6 +210,9 @@ const MESSAGES: &[(Cause, &[&[&str]])] = &[
             &["too many requests"],
             &["resource has been exhausted"],
             &["resource_exhausted"],
+            &["resource exhausted"],
+            &["quota exceeded for", "per_minute"],
+            &["429 status code"],
             &["status 429"],
             &["status: 429"],
             &["(429)"],
@@ -252,9 +269,4 @@ pub(super) fn of_message(message: &str) -> Option<(Cause, &str)> {
     };
     let (at, line) = message.lines().filter_map(|line| Some((hit(line)?, line))).min_by_key(|(at, _)| *at)?;
     MESSAGES.get(at).map(|(cause, _)| (*cause, line))
-}
-
-/// A message by which some providers mean a rate and others an empty account.
-pub(super) fn is_quota(message: &str) -> bool {
-    message.to_ascii_lowercase().contains("quota")
 }
