@@ -7,6 +7,7 @@ pub mod args;
 mod check;
 mod consent;
 mod doctor;
+mod doctor_agents;
 pub mod error;
 pub mod exit;
 mod ground;

@@ -173,7 +173,7 @@ impl Parts {
         let jobs = limits.jobs as usize;
         let unticked = repairs(&plan.tasks, &earlier, request.tick_unverified, Saved::After);
         let trees = request.repository.as_ref().and_then(Repository::trees_dir);
-        let dirs = [project.clone(), store.dir().to_owned()].into_iter().chain(trees).collect();
+        let dirs = [project.clone(), store.dir().to_owned()].into_iter().chain(trees.clone()).collect();
         let machine = Machine::new(request.floors, dirs);
         let within = request.repository.as_ref().map(Repository::within).unwrap_or_default();
         let workspaces =
@@ -196,12 +196,14 @@ impl Parts {
         let shell = ShellExecutor::new(ShellConfig { guard, secrets, ..request.shell }).map_err(DriverError::Start)?;
         let mut sinks = request.sinks;
         sinks.push(Box::new(ScreenSink(Arc::clone(&screen))));
+        let ticker = BoxTicker::new(request.boxes, request.replan, unticked, request.tick_unverified);
+        let within_reach = agents.is_some() && trees.is_none();
         let recorder = Recorder {
             hub: Arc::clone(&hub),
             syncer,
             sinks,
             screen: Arc::clone(&screen),
-            ticker: BoxTicker::new(request.boxes, request.replan, unticked, request.tick_unverified),
+            ticker: if within_reach { ticker.within_reach_of_agents() } else { ticker },
             files: StateFiles::new(&project, store.dir(), projections, summary),
             problems: Vec::new(),
         };

@@ -344,6 +344,19 @@ fn an_agent_that_writes_outside_or_into_the_task_file_changes_neither() {
 }
 
 #[test]
+fn a_box_that_an_agent_ticks_is_cleared_and_earned() {
+    let tasks = [
+        task("T001 Write a.txt", &["write a.txt x", "run sed -i 's/\\[ \\]/[x]/' tasks.md", "run sleep 2"], None),
+        task("T002 Write b.txt", &["say nothing"], None),
+    ];
+    let project = Sandbox::new(&tasks.concat());
+    project.hire().agents(&["--retries=0"]).expect(1);
+    assert_eq!(project.ticked(), ["T001"]);
+    let notes: Vec<String> = project.of_kind("note").iter().map(|note| note["text"].as_str().unwrap().to_owned()).collect();
+    assert!(notes.iter().any(|note| note.contains("ticked while an agent worked here") && note.contains("T002")), "{notes:?}");
+}
+
+#[test]
 fn agents_that_are_not_there_are_told_of_before_anything_runs() {
     let project = Sandbox::new(&task("T001 Write a.txt", &[], None));
     let run = |agent: &str| {
