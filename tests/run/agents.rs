@@ -427,6 +427,104 @@ fn a_box_that_an_agent_ticks_is_cleared_and_earned() {
 }
 
 #[test]
+fn a_killed_run_leaves_no_agent_and_goes_on_in_its_session() {
+    let orders = ["write a.txt x", "first daemon", "first hang", "write a.txt y"];
+    let project = Sandbox::new(&task("T001 Write a.txt", &orders, Some("grep -q y a.txt")));
+    project.hire();
+    let mut command = project.command(["implement", "tasks.md", "--yes", "--agent=claude"]);
+    command.env("PATH", project.path());
+    let mut child = command.spawn().unwrap();
+    super::sandbox::until("the agent to work", || !project.of_kind("agent_step").is_empty());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    super::sandbox::until("nothing to be left", || processes_in(&project.root()).is_empty());
+    let mut command = project.command(["resume", "tasks.md", "--yes"]);
+    command.env("PATH", project.path());
+    super::sandbox::finish(command.spawn().unwrap()).expect(0);
+    assert_eq!(project.ticked(), ["T001"]);
+    assert_eq!(project.of_kind("attempt_started").len(), 2);
+}
+
+#[test]
+fn who_finds_all_done_by_the_attempt_before_has_not_done_nothing() {
+    let orders = ["first write a.txt x", "first cut"];
+    let project = Sandbox::new(&task("T001 Write a.txt", &orders, None));
+    project.hire().agents(&[]).expect(0);
+    assert_eq!(project.ticked(), ["T001"]);
+}
+
+#[test]
+fn what_contradicts_others_work_is_done_again_from_where_they_stand() {
+    if no_git() {
+        return;
+    }
+    let wait = |own: &str, other: &str| {
+        format!("first run touch $HOME/{own}; while [ ! -e $HOME/{other} ]; do sleep 0.05; done")
+    };
+    let tasks = [
+        task("T001 [P] Change the first line", &[&wait("a", "b"), "run sed -i s/one/ONE/ shared.txt"], None),
+        task(
+            "T002 [P] Change it too",
+            &[&wait("b", "a"), "run sed -i s/one/Two/I shared.txt", "run echo more >> shared.txt"],
+            None,
+        ),
+    ];
+    let project = Project::new(&tasks.concat(), &[("shared.txt", "one\n")]);
+    project.hire().agents(&["--parallel", "-j2"]).expect(0);
+    assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
+    assert_eq!(project.of_kind("conflicted").len(), 1);
+    let again = project.of_kind("attempt_started").into_iter().find(|start| start["attempt"] == 2).unwrap();
+    let prompt = project.note("prompt", again["task"].as_str().unwrap(), 2);
+    assert!(prompt.contains("was not taken over: conflicts in `shared.txt`"), "{prompt}");
+    assert!(project.note("session", again["task"].as_str().unwrap(), 2).starts_with("new "));
+    project.fsck();
+}
+
+#[test]
+fn an_agent_of_the_users_own_is_called_as_configured_and_a_task_may_name_its_agent() {
+    let mine = task("T001 Write a.txt", &["write a.txt x"], None)
+        .replace("a.txt\n  -", "a.txt\n  - agent: mine\n  -");
+    let project = Sandbox::new(&(mine + &task("T002 Write b.txt", &["write b.txt x"], None)));
+    project.hire();
+    let config = project.home().join(".config/specter/config.toml");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    let text = "agent = \"claude\"\n[agents.mine]\ncommand = \"claude\"\nprovider = \"me\"\nevents = \"claude-stream-json\"\n\
+                args = [\"--session-id\", \"fixed\"]\nenv = { MINE = \"yes\" }\n";
+    std::fs::write(config, text).unwrap();
+    let mut command = project.command(["implement", "tasks.md", "--yes"]);
+    command.env("PATH", project.path());
+    super::sandbox::finish(command.spawn().unwrap()).expect(0);
+    let executors: Vec<Value> =
+        project.of_kind("attempt_started").iter().map(|start| start["executor"].clone()).collect();
+    assert_eq!(executors, ["mine", "claude"]);
+    assert_eq!(project.note("session", "T001", 1), "new fixed\n");
+    assert!(project.note("env", "T001", 1).contains("MINE=yes\n"));
+    let providers = &project.metrics()["agents"]["providers"];
+    assert_eq!((&providers[0]["name"], &providers[1]["name"]), (&"me".into(), &"anthropic".into()));
+}
+
+#[test]
+fn doctor_asks_installed_agents_and_tells_who_answers() {
+    let project = Sandbox::new("- [ ] T001 Write a.txt\n");
+    project.hire();
+    let doctor = |fake: &str| {
+        std::fs::write(project.home().join("bin/claude"), fake).unwrap();
+        let mut command = project.command(["doctor", "--agents", "--format=json"]);
+        let path = format!("{}:/usr/bin:/bin", project.home().join("bin").display());
+        command.env("PATH", path);
+        let told: Value =
+            serde_json::from_str(&super::sandbox::finish(command.spawn().unwrap()).stdout).unwrap();
+        let of_agent = |finding: &&Value| finding["what"] == "agent claude";
+        told["findings"].as_array().unwrap().iter().find(of_agent).unwrap().clone()
+    };
+    let told = doctor(FAKE);
+    assert!(told["level"] == "ok" && told["text"].as_str().unwrap().contains("answers, after"), "{told}");
+    let told = doctor(&FAKE.replace("step=0\n", "fail 401 'Invalid API key'\nstep=0\n"));
+    assert!(told["level"] == "warn" && told["text"].as_str().unwrap().contains("does not answer"), "{told}");
+    assert!(told["help"][0].as_str().unwrap().contains("/login"), "{told}");
+}
+
+#[test]
 fn agents_that_are_not_there_are_told_of_before_anything_runs() {
     let project = Sandbox::new(&task("T001 Write a.txt", &[], None));
     let run = |agent: &str| {
