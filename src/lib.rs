@@ -3,12 +3,14 @@
 // Core: synchronous, deterministic, no clock, file, process or environment.
 pub mod classify;
 pub mod diagnostic;
+pub mod domains;
 pub mod event;
 pub mod history;
 pub mod parse;
 pub mod plan;
 pub mod policy;
 pub mod projection;
+pub mod prompt;
 pub mod schedule;
 pub mod sink;
 pub mod source;
@@ -22,6 +24,7 @@ pub mod boxes;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod documents;
 pub mod driver;
 pub mod exec;
 pub mod fs;

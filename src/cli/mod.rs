@@ -13,6 +13,7 @@ mod implement;
 mod look;
 mod out;
 mod plan;
+mod prompt;
 mod recover;
 mod report;
 mod rollback;
