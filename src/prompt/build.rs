@@ -6,7 +6,7 @@
 use super::context::{Context, hidden_note};
 use super::handoff::{self, Left};
 use super::slice::{self, Slices, Wanted};
-use super::template::{Handoff, Retry, Task as TaskView, TaskText};
+use super::template::{Handoff, Retry, TaskText, View};
 use super::{Inputs, LeftOut, Part, Previous, Prompt, fence, outline, pattern, tokens};
 use crate::event::Verdict;
 use crate::plan::Plan;
@@ -33,7 +33,7 @@ const ABOUT: usize = 1_200;
 /// What is put together, with its account.
 struct Draft<'a> {
     context: &'a Context,
-    view: TaskView,
+    view: View,
     parts: Vec<Part>,
     left_out: Vec<LeftOut>,
     notes: Vec<String>,
@@ -47,7 +47,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prompt {
     let room = context.max_tokens.saturating_sub(context.prefix_tokens + FRAME + ELSEWHERE);
     let mut draft = Draft {
         context,
-        view: TaskView::default(),
+        view: View::default(),
         parts: Vec::new(),
         left_out: context.left_out.clone(),
         notes: context.notes.clone(),

@@ -24,10 +24,9 @@ pub(super) fn visible(text: &str, comments: &[Range<usize>]) -> (String, usize) 
     let mut take = |part: &str| {
         for c in part.chars() {
             match c {
-                '\n' | '\t' => out.push(c),
+                // Emoji are joined by the last one; alone it hides nothing.
+                '\n' | '\t' | '\u{200d}' => out.push(c),
                 '\r' => {}
-                // Emoji are joined by it; alone it hides nothing.
-                '\u{200d}' => out.push(c),
                 c if is_unsafe(c) => hidden += 1,
                 c => out.push(c),
             }

@@ -100,7 +100,7 @@ pub(super) type Given = BTreeMap<u32, Vec<Range<usize>>>;
 
 pub(super) fn slices(index: &Index, wanted: &Wanted<'_>, given: &Given, room: u64) -> Slices {
     let mut parts = parts(index, wanted);
-    parts.sort_by(|a, b| (a.tie, a.weight, a.place, a.tree).cmp(&(b.tie, b.weight, b.place, b.tree)));
+    parts.sort_by_key(|part| (part.tie, part.weight, part.place, part.tree));
     let mut seen = HashSet::new();
     parts.retain(|part| seen.insert((part.place, part.tree)));
     let mut filling = Filling { index, given, room, taken: BTreeMap::new(), left_out: Vec::new() };

@@ -54,7 +54,7 @@ pub(super) struct PrefixDocument {
 }
 
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Task {
+pub(super) struct View {
     pub task: TaskText,
     pub neighbours: Vec<String>,
     pub gates: Vec<String>,
@@ -164,7 +164,7 @@ impl Templates {
         self.render(PREFIX, &Value::from(Serde(view)))
     }
 
-    pub(super) fn task(&self, view: &Task) -> (String, Option<String>) {
+    pub(super) fn task(&self, view: &View) -> (String, Option<String>) {
         self.render(TASK, &Value::from(Serde(view)))
     }
 
@@ -175,7 +175,7 @@ impl Templates {
             match render(own, name, view) {
                 Ok(text) => return (text, None),
                 Err(error) => {
-                    problem = Some(format!("`{name}` failed, the usual one is used: {}", told(&error)))
+                    problem = Some(format!("`{name}` failed, the usual one is used: {}", told(&error)));
                 }
             }
         }
@@ -278,7 +278,7 @@ fn check(name: &'static str, source: &SourceText) -> Vec<Diagnostic> {
     let samples = if name == PREFIX {
         [Value::from(Serde(full_prefix())), Value::from(Serde(Prefix::default()))]
     } else {
-        [Value::from(Serde(full_task())), Value::from(Serde(Task::default()))]
+        [Value::from(Serde(full_task())), Value::from(Serde(View::default()))]
     };
     let errors = samples.iter().find_map(|sample| template.render(sample.clone()).err());
     errors.iter().map(|error| finding(source, error)).collect()
@@ -341,9 +341,9 @@ fn full_prefix() -> Prefix {
     }
 }
 
-fn full_task() -> Task {
+fn full_task() -> View {
     let word = || "word".to_owned();
-    Task {
+    View {
         task: TaskText {
             id: "T001".to_owned(),
             text: word(),
@@ -416,16 +416,16 @@ mod tests {
         let deep = "{% for a in neighbours %}".repeat(6) + "{{ task.id }}" + &"{% endfor %}".repeat(6);
         let (templates, findings) = Templates::with(&[SourceText::new("task.md.j2", deep)]);
         assert!(findings.is_empty());
-        let task = Task { neighbours: vec!["x".to_owned(); 40], ..Task::default() };
+        let task = View { neighbours: vec!["x".to_owned(); 40], ..View::default() };
         let (text, problem) = templates.task(&task);
         assert!(problem.is_some_and(|problem| problem.contains("fuel")) && text.contains("# Your task"));
     }
 
     #[test]
     fn what_a_value_holds_is_never_read_as_a_template() {
-        let task = Task {
+        let task = View {
             task: TaskText { text: "{{ 7 * 7 }} {% raw %}".to_owned(), ..TaskText::default() },
-            ..Task::default()
+            ..View::default()
         };
         let (text, problem) = Templates::default().task(&task);
         assert!(problem.is_none() && text.contains("{{ 7 * 7 }} {% raw %}"));
