@@ -8,7 +8,7 @@ use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::staff::{self, Staff};
 use super::target::Target;
-use super::{consent, ground, report, sandbox, stage, workspace};
+use super::{consent, ground, prompt, report, sandbox, stage, workspace};
 use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::config::trust::Trust;
@@ -223,6 +223,9 @@ impl<'a> Session<'a> {
         let own_files = vec![PathBuf::from(&self.target.name)];
         let agents = staff.check(&plan, &self.loaded.config, &self.target.project, own_files)?;
         self.isolate(agents.is_some());
+        // What is wrong with templates is found before anything is run.
+        let prompts = agents.as_ref().map(|_| prompt::context(self.global, &self.loaded.config, &self.target));
+        let prompts = prompts.transpose()?;
         let shell = shell_program(&self.loaded.config, &self.target.project, &plan)?;
         self.say_what_has_no_effect();
         if plan.runnable().next().is_none() && self.resumed.is_none() {
@@ -242,7 +245,7 @@ impl<'a> Session<'a> {
         drop(source);
         let mut request = self.request(&store, &lock, Arc::new(plan), boxes, (options, staff))?;
         (request.shell.shell, request.shell.sandbox) = (shell, self.sandbox);
-        request.agents = agents;
+        (request.agents, request.prompts) = (agents, prompts);
         let run = request.run.clone();
         let json = self.args.format == Format::Json;
         let ended = driver::run(request).map_err(|error| {
@@ -383,6 +386,7 @@ impl<'a> Session<'a> {
                 &run_dir,
             ),
             agents: None,
+            prompts: None,
             header: header::header(&screen, &plan, &manner),
             screen,
             boxes,

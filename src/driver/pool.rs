@@ -105,7 +105,10 @@ fn run<'a>(
     job: &Job,
     observer: &dyn OutputObserver,
 ) -> (AttemptReport, Option<Turn<'a>>) {
-    let attempt = Attempt::new(job.task, job.plan.task(job.task), job.attempt, job.is_last);
+    let attempt = Attempt {
+        plan: Some(&job.plan),
+        ..Attempt::new(job.task, job.plan.task(job.task), job.attempt, job.is_last)
+    };
     let work = Work { hub, executor, observer, stop: &job.stop, attempt };
     catch_unwind(AssertUnwindSafe(|| workspaces.run(&work))).unwrap_or_else(|_| (broken(), None))
 }
