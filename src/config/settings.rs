@@ -1,9 +1,10 @@
 //! The table of settings: name, meaning, where it may be set, how it is read and shown.
 
-use super::machine;
 use super::{Color, Commit, Config, Durability, Isolation, Jobs, Profile, Sandbox, Tick, UserEdits};
+use super::{domains, machine};
 use crate::plan::{Mode, ProseDeps, Treat};
 use crate::policy::FailurePolicy;
+use crate::prompt::MIN_TOKENS;
 use crate::text::nearest;
 use serde_json::{Value, json};
 use std::num::NonZeroU32;
@@ -380,6 +381,26 @@ pub static SETTINGS: &[Setting] = &[
         )
     },
     setting(
+        "prompt-tokens",
+        "most tokens of an agent's prompt, by estimate: parts of documents that do not fit are named in it instead",
+        Access::Own { get: |c| c.prompt_tokens.into(), set: set_prompt_tokens, schema: prompt_tokens_schema },
+    ),
+    setting(
+        "prompts-dir",
+        "where the project's own templates of prompts are: `prefix.md.j2` and `task.md.j2`",
+        Access::Own {
+            get: |c| json!(c.prompts_dir),
+            set: set_prompts_dir,
+            schema: || json!({ "type": "string" }),
+        },
+    ),
+    setting(
+        "domains",
+        "which agent does tasks about what: tables with `name`, what decides (`words`, `paths`, `stories`, `layers`) and \
+         what follows (`agent`, `model`, `instructions`)",
+        Access::Own { get: domains::show, set: domains::set, schema: domains::schema },
+    ),
+    setting(
         "color",
         "when to colour",
         Access::Words {
@@ -572,6 +593,30 @@ fn set_retries(config: &mut Config, value: &Value) -> Result<(), String> {
 fn set_factor(config: &mut Config, value: &Value) -> Result<(), String> {
     let factor = value.as_f64().filter(|factor| factor.is_finite() && *factor >= 1.0);
     config.retry.factor = factor.ok_or_else(|| wants("a number from 1", value))?;
+    Ok(())
+}
+
+fn set_prompt_tokens(config: &mut Config, value: &Value) -> Result<(), String> {
+    let count = read_count(value)?;
+    if count < MIN_TOKENS {
+        return Err(format!("this must be at least {MIN_TOKENS}: the rules alone take a part of it"));
+    }
+    config.prompt_tokens = count;
+    Ok(())
+}
+
+fn prompt_tokens_schema() -> Value {
+    json!({ "type": "integer", "minimum": MIN_TOKENS })
+}
+
+fn set_prompts_dir(config: &mut Config, value: &Value) -> Result<(), String> {
+    let dir = read_text(value)?;
+    let is_inside =
+        std::path::Path::new(&dir).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    if !is_inside {
+        return Err(wants("a directory in the project", value));
+    }
+    config.prompts_dir = dir;
     Ok(())
 }
 

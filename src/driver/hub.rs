@@ -5,6 +5,7 @@
 //! do. A worker that ended an attempt takes the next one itself, so that a chain of tasks needs no wake-up.
 //! The hub knows no terminal and no task file; the recorder takes the events from here once they are on disk.
 
+use super::prompts::HandedOn;
 use crate::clock::Clock;
 use crate::event::{AttemptReport, Event, EventKind, RunOutcome, Stop};
 use crate::exec::StopHandle;
@@ -106,6 +107,8 @@ struct Core {
     phases: Option<Phases>,
     /// The one that is over with the events just recorded.
     ended_phase: Option<String>,
+    /// For agents: what finished tasks left to later ones.
+    handed_on: Option<HandedOn>,
     /// Workers that save files after an attempt: the run is not over before that is on record.
     saving: u32,
 }
@@ -148,6 +151,7 @@ impl Hub {
             due: Vec::new(),
             phases: None,
             ended_phase: None,
+            handed_on: None,
             saving: 0,
         };
         Hub {
@@ -160,6 +164,12 @@ impl Hub {
             synced: Condvar::new(),
             control: Notify::new(),
         }
+    }
+
+    /// Keeps what finished tasks leave up to date from now on.
+    pub(super) fn handing_on(self, handed_on: Option<HandedOn>) -> Hub {
+        self.lock().handed_on = handed_on;
+        self
     }
 
     /// Tells from now on when files are to be saved.
@@ -452,6 +462,9 @@ impl Core {
             event.seq = self.seq;
         }
         self.note_moments(events);
+        if let Some(handed_on) = &self.handed_on {
+            events.iter().for_each(|event| handed_on.on_event(event));
+        }
         match self.journal.append(events) {
             Ok(()) => self.unsynced.append(events),
             Err(error) => {

@@ -139,6 +139,11 @@ impl Opened {
                 work.record(EventKind::Integrated { task, attempt, merge: Box::new(merge(integrated)) });
                 report
             }
+            // What it wrote is what stood there, or nobody keeps it.
+            Outcome::Nothing { .. } if work.executor.is_for_agent(work.attempt.task) && !report.verified => {
+                let rule = "it says it is done, and no file is other than before".to_owned();
+                not_integrated(report, FailureClass::NoChange, rule)
+            }
             Outcome::Nothing { dropped } if dropped.is_empty() => report,
             Outcome::Nothing { dropped } => {
                 let names: Vec<String> = dropped.iter().map(|path| unix_words(path)).collect();

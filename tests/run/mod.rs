@@ -1,5 +1,6 @@
 //! Whole runs of the real binary: scenarios, examples, corpus files, kills, signals.
 
+mod agents;
 mod bad_input;
 mod commits;
 mod corpus;
@@ -14,6 +15,7 @@ mod jobserver;
 mod kill;
 mod landlock;
 mod observed;
+mod real_agents;
 mod rollbacks;
 pub(crate) mod sandbox;
 mod scale;

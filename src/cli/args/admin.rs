@@ -20,6 +20,9 @@ pub struct Doctor {
     /// Remove idle working trees that are not needed; without it they are listed
     #[arg(long)]
     pub clean: bool,
+    /// Ask each installed coding agent a question of one line, which costs a few tokens
+    #[arg(long)]
+    pub agents: bool,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
