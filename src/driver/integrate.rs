@@ -9,7 +9,7 @@ use crate::event::{AttemptReport, Conflict, EventKind, FailureClass, Merge};
 use crate::exec::{Attempt, Masker, Part};
 use crate::git::{self, Error, Integrated, Outcome};
 use crate::task::{BlockKind, TaskId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +27,8 @@ pub(super) struct Merging {
     conflicts: Mutex<HashMap<TaskId, Vec<Conflict>>>,
     /// An integration failed: what it had begun comes before all others.
     has_failed: AtomicBool,
+    /// Tasks whose work became part of the project's files after their attempt was given up.
+    late: Mutex<HashSet<TaskId>>,
 }
 
 impl Merging {
@@ -86,11 +88,31 @@ impl Opened {
         unreachable!("the loop ends by returning: with the turn held, the tip stands still")
     }
 
+    /// The report of an attempt that has nothing to do any more: the work of the one before it is integrated after all.
+    pub(super) fn integrated_late(&self, work: &Work<'_>) -> Option<(AttemptReport, Option<Turn<'_>>)> {
+        let trees = self.trees.as_ref()?;
+        let (merging, task) = (&trees.merging, work.attempt.task);
+        if merging.has_failed.load(Ordering::Relaxed) {
+            let _turn = merging.wait();
+            if let Err(error) = self.finish_begun(trees) {
+                work.warn(format!("an integration that was begun cannot be finished yet: {error}"));
+            }
+        }
+        if !merging.late.lock().unwrap_or_else(PoisonError::into_inner).remove(&task.id) {
+            return None;
+        }
+        work.warn(format!("{}: what the attempt before made is integrated after all", task.id));
+        let verified = task.blocks_of(BlockKind::Verify).next().is_some();
+        Some((AttemptReport { verified, ..AttemptReport::default() }, Some(merging.wait())))
+    }
+
     /// Finishes the integration that failed before this one, if one did. Who holds the turn calls it.
     fn finish_begun(&self, trees: &OpenedTrees) -> Result<(), Error> {
         if trees.merging.has_failed.load(Ordering::Relaxed) {
             if let Some(finished) = self.owner.ask(git::Git::finish)? {
                 trees.watch.wrote(&finished.written);
+                let mut late = trees.merging.late.lock().unwrap_or_else(PoisonError::into_inner);
+                late.extend(finished.attempt.map(|attempt| TaskId::new(&attempt.task)));
             }
             trees.merging.has_failed.store(false, Ordering::Relaxed);
         }

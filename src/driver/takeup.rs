@@ -1,5 +1,5 @@
 //! The files of a session that died: what it had begun to integrate is finished, what attempts left is saved, and an
-//! attempt whose work is part of the project's files counts as done, although its end is not on record.
+//! attempt whose work is part of the project's files counts as done, although that is not on record.
 //!
 //! To be called with the project's lock held, before the task file is planned.
 
@@ -52,12 +52,17 @@ pub fn take_up_files(
         ));
     }
     let history = History::from_events(events);
-    let mut in_flight: Vec<(&TaskId, u32)> =
-        history.tasks().filter_map(|(id, task)| Some((id, task.in_flight?))).collect();
-    in_flight.sort();
-    for (id, number) in in_flight {
+    let open = history.tasks().filter(|(_, task)| !task.is_done());
+    // With no end on record, or with one that was finished after it was given up.
+    let mut perhaps: Vec<(&TaskId, u32, bool)> = open
+        .filter_map(|(id, task)| Some((id, task.in_flight.or(task.not_integrated)?, task.in_flight.is_some())))
+        .collect();
+    perhaps.sort();
+    for (id, number, is_in_flight) in perhaps {
         if git.integrated(&Attempt { task: id.to_string(), number })?.is_some() {
-            taken.events.extend(done(id, number, tasks));
+            let [ended, done] = done(id, number, tasks);
+            taken.events.extend(is_in_flight.then_some(ended));
+            taken.events.push(done);
             taken.notes.push(format!("{id} is integrated and counts as done"));
         }
     }

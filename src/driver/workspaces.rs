@@ -246,6 +246,8 @@ impl Workspaces {
         let Some(opened) = &self.repository else { return Vec::new() };
         let Opened { owner, trees: Some(trees), .. } = opened else { return Vec::new() };
         let mut problems = opened.give_back_kept();
+        // Of a write that the disk refused.
+        let _next_start_tries_again = owner.ask(|git| git.clear_stale_locks());
         let (pool, keep) = (trees.pool.clone(), trees.keep);
         if let Err(error) = owner.ask(move |git| git.collect_garbage(&pool, keep)) {
             problems.push(format!("working trees that are not needed any more were not removed: {error}"));
@@ -257,6 +259,9 @@ impl Workspaces {
 
 impl Opened {
     fn run_in_tree(&self, work: &Work<'_>) -> (AttemptReport, Option<Turn<'_>>) {
+        if let Some(ended) = self.integrated_late(work) {
+            return ended;
+        }
         let (worktree, carried) = match self.take_kept(work).map_or_else(|| self.lease(work), Ok) {
             Ok(leased) => leased,
             Err(error) => return (not_isolated(&error), None),

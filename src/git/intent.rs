@@ -71,7 +71,9 @@ impl Git {
         let rescued = self.rescue_staged(&intent.steps)?;
         let kept = self.carry_out(&intent)?;
         let written = intent.steps.iter().map(|(path, step)| (super::integrate::path_of(path), step.after));
-        Ok(Some(Finished { tip: intent.new_tip, kept, rescued, written: written.collect() }))
+        let commit = self.repo.find_commit(intent.new_tip).map_err(super::error::git("read a commit"))?;
+        let attempt = super::integrate::of_commit(&commit);
+        Ok(Some(Finished { tip: intent.new_tip, attempt, kept, rescued, written: written.collect() }))
     }
 
     fn open_intent(&self) -> Result<Option<Intent>, Error> {
@@ -359,6 +361,8 @@ enum Swapped {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
     pub tip: Oid,
+    /// Whose work it was, if it was an attempt's.
+    pub attempt: Option<super::Attempt>,
     /// Paths where somebody else's version stayed.
     pub kept: Vec<PathBuf>,
     /// Edits found half way and kept under references of their own.
