@@ -10,7 +10,7 @@ mod look;
 use super::exit::Exit;
 use crate::config::Override;
 use crate::plan;
-pub use admin::{ConfigArgs, Doctor, Init, TrustArgs};
+pub use admin::{Agents, ConfigArgs, Doctor, Init, TrustArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use kept::{Checkpoints, Recover, RecoverWhat, Restore, Rollback};
 pub use look::{Check, CheckFormat, Log, Status, Why};
@@ -84,6 +84,8 @@ pub enum Command {
     Rollback(Rollback),
     /// List what attempts left and is kept; show, compare or bring back one of them
     Recover(Recover),
+    /// List the coding agents that specter knows: which are installed, which version, how each would be called
+    Agents(Agents),
     /// Look at everything a run needs and say what is wrong with it
     Doctor(Doctor),
     /// Show every setting, its value and where it comes from
@@ -225,7 +227,16 @@ pub struct Run {
     /// How often a failed task is tried again
     #[arg(long, value_name = "N")]
     pub retries: Option<u32>,
-    /// End an attempt after this time: `90s`, `5m`, `none`
+    /// Who does tasks without a `run` block: `claude`, `codex,claude`, `auto` for the first that is installed
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// The model that agents use instead of their own choice
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// End an agent that shows no progress for this time: `10m`
+    #[arg(long, value_name = "TIME")]
+    pub stall: Option<String>,
+    /// End an attempt after this time: `90s`, `5m`, `none`; one by an agent after an hour if nothing is said
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
     /// How long a task may take to end after it was asked to
@@ -432,6 +443,9 @@ impl Implement {
         list.maybe("jobserver", "--jobserver", run.jobserver.as_deref().map(Value::from));
         list.maybe("parallel-make", "--parallel-make", run.parallel_make.then_some(Value::Bool(true)));
         list.maybe("retries", "--retries", run.retries.map(Value::from));
+        list.maybe("agent", "--agent", run.agent.as_deref().map(Value::from));
+        list.maybe("model", "--model", run.model.as_deref().map(Value::from));
+        list.maybe("stall", "--stall", run.stall.as_deref().map(Value::from));
         list.maybe("timeout", "--timeout", run.timeout.as_deref().map(Value::from));
         list.maybe("grace", "--grace", run.grace.as_deref().map(Value::from));
         list.maybe("failure", "--fail-fast", run.fail_fast.then(|| "fail-fast".into()));
@@ -566,6 +580,9 @@ mod tests {
             "--isolation=worktree",
             "--user-edits=none",
             "--no-checkpoints",
+            "--agent=codex,claude",
+            "--model=m",
+            "--stall=5m",
             "--commit=phase",
             "--tag={run}/{phase}",
         ];
@@ -573,7 +590,7 @@ mod tests {
         let again = Implement::from_options(&first.to_options()).expect("parses");
         assert_eq!(again.overrides(), first.overrides());
         assert_eq!(again.select.selection(), first.select.selection());
-        assert_eq!(first.overrides().len(), 17);
+        assert_eq!(first.overrides().len(), 20);
     }
 
     #[test]

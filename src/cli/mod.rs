@@ -2,6 +2,7 @@
 
 mod accept;
 mod admin;
+mod agents;
 pub mod args;
 mod check;
 mod commit;
@@ -90,6 +91,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Checkpoints(given) => rollback::list(global, given),
         Command::Rollback(given) => rollback::rollback(global, given),
         Command::Recover(given) => recover::recover(global, given),
+        Command::Agents(given) => agents::agents(global, given),
         Command::Doctor(given) => doctor::doctor(global, given),
         Command::Config(given) => admin::config(global, given),
         Command::Trust(given) => admin::trust(global, given),

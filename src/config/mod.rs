@@ -5,6 +5,7 @@
 //! (`settings`); files, environment, flags, `specter config` and the JSON Schema all read it. Knows nothing of clap,
 //! rendering or commands.
 
+mod agents;
 mod file;
 mod foreign;
 mod layers;
@@ -17,6 +18,7 @@ pub use layers::{Environment, Finding, Invalid, Loaded, Note, Origin, Override, 
 pub use schema::schema;
 pub use settings::{SETTINGS, Setting};
 
+use crate::agent::Presets;
 use crate::plan::{Mode, ProseDeps, Treat};
 use crate::policy::{Budgets, FailurePolicy, Floor, Floors, RetryPolicy};
 use std::num::NonZeroU32;
@@ -137,6 +139,14 @@ pub struct Config {
     pub failure: FailurePolicy,
     pub budgets: Budgets,
     pub floors: Floors,
+    /// Who does tasks without work of their own: a name, several with commas between them, `auto`; empty for nobody.
+    pub agent: String,
+    /// Instead of the agent's own choice; empty for that.
+    pub model: String,
+    /// How agents are called.
+    pub agents: Presets,
+    /// How long an agent may show no progress; none: what its preset says.
+    pub stall: Option<Duration>,
     /// Wall limit of one attempt; a block's own `timeout=` is stronger.
     pub timeout: Option<Duration>,
     pub grace: Duration,
@@ -198,6 +208,10 @@ impl Default for Config {
             failure: FailurePolicy::default(),
             budgets: Budgets::default(),
             floors: Floors::default(),
+            agent: String::new(),
+            model: String::new(),
+            agents: Presets::compiled_in(),
+            stall: None,
             timeout: None,
             grace: Duration::from_secs(10),
             shell: "sh".to_owned(),

@@ -155,6 +155,33 @@ pub static SETTINGS: &[Setting] = &[
             set: |c, n| c.failure = FAILURES[n],
         },
     ),
+    Setting {
+        executes: true,
+        ..setting(
+            "agent",
+            "who does tasks without a `run` block: an agent's name, several with commas between them, `auto` for the first \
+             that is installed, or `none`",
+            Access::Own {
+                get: |c| show_name(&c.agent),
+                set: |c, value| read_name(value).map(|name| c.agent = name),
+                schema: || json!({ "type": "string" }),
+            },
+        )
+    },
+    setting(
+        "model",
+        "the model that agents use, or `none` for their own choice",
+        Access::Own {
+            get: |c| show_name(&c.model),
+            set: |c, value| read_name(value).map(|name| c.model = name),
+            schema: || json!({ "type": "string" }),
+        },
+    ),
+    setting(
+        "stall",
+        "how long an agent may show no progress, or `none` for what is usual with it",
+        Access::MaybeTime(|c| &mut c.stall),
+    ),
     setting("timeout", "longest time of one attempt, or `none`", Access::MaybeTime(|c| &mut c.timeout)),
     setting("grace", "how long a task may take to end after it was asked to", Access::Time(|c| &mut c.grace)),
     setting(
@@ -556,6 +583,17 @@ fn set_verbosity(config: &mut Config, value: &Value) -> Result<(), String> {
     let number = value.as_i64().filter(|number| (-9..=9).contains(number));
     config.verbosity = number.ok_or_else(|| wants("a whole number from -9 to 9", value))? as i32;
     Ok(())
+}
+
+/// A name, nothing as `none`.
+fn show_name(name: &str) -> Value {
+    if name.is_empty() { "none".into() } else { name.into() }
+}
+
+/// From the environment a name may look like a number.
+fn read_name(value: &Value) -> Result<String, String> {
+    let text = if value.is_number() { value.to_string() } else { read_text(value)? };
+    Ok(if text == "none" { String::new() } else { text })
 }
 
 fn show_state_dir(config: &Config) -> Value {

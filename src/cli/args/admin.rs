@@ -5,6 +5,15 @@ use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Default, Args)]
+pub struct Agents {
+    /// Only these agents
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Clone, Debug, Default, Args)]
 pub struct Doctor {
     /// The task file, its directory, or a feature's id
     pub target: Option<PathBuf>,
