@@ -20,15 +20,14 @@ pub(super) fn wanted(config: &Config, run: &RunId) -> Option<Commits> {
         Commit::Task => Each::Task,
         Commit::Phase => Each::Phase,
     };
-    let tag = Some(config.tag.clone()).filter(|tag| !tag.is_empty());
-    Some(Commits { run: run.to_string(), each, tag })
+    Some(Commits { run: run.to_string(), each, tag: config.tag.clone() })
 }
 
 /// Whether the settings go together.
 pub(super) fn check_words(config: &Config) -> Result<(), Error> {
     let wrong = |what: String, help: &str| Err(Error::message(Kind::Preflight, what).hint(help));
     let placeholder = match config.commit {
-        Commit::Off if config.tag.is_empty() => return Ok(()),
+        Commit::Off if config.tag.is_none() => return Ok(()),
         Commit::Off => {
             return wrong(
                 "`tag` is set and nothing is committed".to_owned(),
@@ -45,10 +44,7 @@ pub(super) fn check_words(config: &Config) -> Result<(), Error> {
         Commit::Task => "{task}",
         Commit::Phase => "{phase}",
     };
-    let tag = &config.tag;
-    if tag.is_empty() {
-        return Ok(());
-    }
+    let Some(tag) = &config.tag else { return Ok(()) };
     if !tag.contains(placeholder) {
         let what = format!("every commit would get the same tag, `{}`", safe(tag));
         return wrong(what, &format!("put `{placeholder}` into it, such as `done/{placeholder}`"));
@@ -65,8 +61,7 @@ pub(super) fn stops(config: &Config, project: &Path, findings: &[Finding]) -> Re
     if config.commit == Commit::Off {
         return Ok(Vec::new());
     }
-    let tags = !config.tag.is_empty();
-    git::stops_commits(project, findings, tags).map_err(|error| workspace::failed(&error))
+    git::stops_commits(project, findings, config.tag.is_some()).map_err(|error| workspace::failed(&error))
 }
 
 /// Commits what a run that died had integrated. What cannot be committed is said and no error.

@@ -176,8 +176,8 @@ pub struct Config {
     /// If that would copy more than this into the repository at once, it is not done.
     pub max_saved: Floor,
     pub commit: Commit,
-    /// What each commit's tag is called; empty: none.
-    pub tag: String,
+    /// What each commit's tag is called.
+    pub tag: Option<String>,
     pub try_alternatives: bool,
     /// Words in a failure's output that make it worth another try, and those that make it final.
     pub retryable: Vec<String>,
@@ -235,7 +235,7 @@ impl Default for Config {
             checkpoints: true,
             max_saved: Floor::default(),
             commit: Commit::default(),
-            tag: String::new(),
+            tag: None,
             try_alternatives: true,
             retryable: Vec::new(),
             non_retryable: Vec::new(),

@@ -360,7 +360,7 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "commit",
         "commit what is integrated from working trees on the branch that is checked out: `task`: each task; `phase`: \
-         each finished phase. What else has changed is not in the commits, hooks are not run, nothing is signed",
+         each finished phase, with all that is integrated by then. What else has changed is not in the commits, hooks are not run, nothing is signed",
         Access::Words {
             words: &["off", "task", "phase"],
             get: |c| place(&COMMITS, &c.commit),
@@ -369,8 +369,12 @@ pub static SETTINGS: &[Setting] = &[
     ),
     setting(
         "tag",
-        "a tag for each such commit, such as `done/{task}` or `{run}/{phase}`",
-        Access::Text(|c| &mut c.tag),
+        "a tag for each such commit, such as `done/{task}` or `{run}/{phase}`; `none`",
+        Access::Own {
+            get: |c| c.tag.clone().unwrap_or_else(|| "none".to_owned()).into(),
+            set: set_tag,
+            schema: || json!({ "type": "string" }),
+        },
     ),
     Setting {
         user_only: true,
@@ -653,6 +657,12 @@ fn show_trees_dir(config: &Config) -> Value {
 fn set_trees_dir(config: &mut Config, value: &Value) -> Result<(), String> {
     let dir = read_text(value)?;
     config.trees_dir = (dir != "auto").then(|| dir.into());
+    Ok(())
+}
+
+fn set_tag(config: &mut Config, value: &Value) -> Result<(), String> {
+    let pattern = read_text(value)?;
+    config.tag = (pattern != "none").then_some(pattern);
     Ok(())
 }
 

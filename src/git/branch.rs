@@ -13,10 +13,11 @@
 use super::error::git;
 use super::escape::Hash;
 use super::integrate::{of_commit, path_of};
+use super::moving::Move;
 use super::renames::Three;
-use super::repo::{Git, LOCK_TRIES, LOCK_WAIT, STALE_LOCK};
+use super::repo::{Git, LOCK_WAIT};
 use super::staging::{Staging, Taken};
-use super::state::{State, git_works_in, under_way};
+use super::state::{State, under_way};
 use super::tree::{self, Differs, Entry, RelPath};
 use super::{Attempt, Error, Finding};
 use crate::fs::shown;
@@ -237,8 +238,10 @@ impl Git {
             Taken::Again => return Ok(None),
             Taken::Locked => return put_off(PutOff::Busy),
         }
-        if !self.move_branch(&begun, head.commit, &new.message)? {
-            return Ok(None);
+        match self.move_branch(&begun, head.commit, &new.message)? {
+            Move::Done => {}
+            Move::Elsewhere => return Ok(None),
+            Move::Locked => return put_off(PutOff::Busy),
         }
         let is_tagged = self.end_commit(&begun)?;
         let (tag, taken) = if is_tagged { (begun.tag, None) } else { (None, begun.tag) };
@@ -376,25 +379,13 @@ impl Git {
         Ok(Some(Begun { commit, last, branch, tag: value(TAG), index: value(INDEX) }))
     }
 
-    /// False if it is not where it was.
-    fn move_branch(&self, begun: &Begun, from: Oid, message: &str) -> Result<bool, Error> {
-        self.steps.next()?;
-        crate::fs::sync_dir(&self.objects())?;
-        let title = message.lines().next().unwrap_or_default();
-        let log = format!("commit (specter): {title}");
-        for attempt in 1.. {
-            match self.repo.reference_matching(&begun.branch, begun.commit, true, from, &log) {
-                Ok(_) => break,
-                Err(error) if error.code() == ErrorCode::Locked && attempt < LOCK_TRIES => {
-                    std::thread::sleep(LOCK_WAIT);
-                }
-                Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::NotFound) => {
-                    return Ok(false);
-                }
-                Err(error) => return Err(git("move the branch")(error)),
-            }
+    fn move_branch(&self, begun: &Begun, from: Oid, message: &str) -> Result<Move, Error> {
+        let moved = self.move_ref(&begun.branch, begun.commit, Some(from))?;
+        if let (Move::Done, Ok(user)) = (&moved, self.repo.signature()) {
+            let what = format!("commit (specter): {}", message.lines().next().unwrap_or_default());
+            self.note_move(&[&begun.branch, "HEAD"], (from, begun.commit), &user, &what);
         }
-        Ok(true)
+        Ok(moved)
     }
 
     /// What follows once the commit is on the branch; false if its tag is another's.
@@ -408,12 +399,10 @@ impl Git {
     }
 
     fn set_tag(&self, tag: &str, commit: Oid) -> Result<bool, Error> {
-        self.steps.next()?;
         let name = format!("refs/tags/{tag}");
-        match self.repo.reference(&name, commit, false, "specter") {
-            Ok(_) => Ok(true),
-            Err(error) if error.code() == ErrorCode::Exists => Ok(self.find_ref(&name)? == Some(commit)),
-            Err(error) => Err(git("write a tag")(error)),
+        match self.find_ref(&name)? {
+            Some(there) => Ok(there == commit),
+            None => Ok(matches!(self.move_ref(&name, commit, None)?, Move::Done)),
         }
     }
 
@@ -427,11 +416,14 @@ impl Git {
     pub fn take_up_commits(&self) -> Result<Option<FoundCommit>, Error> {
         let Some(begun) = self.begun_commit()? else { return Ok(None) };
         Staging::clear_left(&self.repo, self.run.name(), begun.index.as_deref())?;
+        self.clear_left_move(&begun.branch, begun.commit)?;
+        if let Some(tag) = &begun.tag {
+            self.clear_left_move(&format!("refs/tags/{tag}"), begun.commit)?;
+        }
         let is_open = self.uncommitted()?.attempts.iter().any(|pending| pending.commit == begun.last);
         if !is_open {
             return Ok(None);
         }
-        self.clear_left_lock(&begun)?;
         let Some(now) = self.find_ref(&begun.branch)? else { return Ok(None) };
         let follows = || self.repo.graph_descendant_of(now, begun.commit).map_err(git("read the branch"));
         if now != begun.commit && !follows()? {
@@ -443,29 +435,6 @@ impl Git {
         let branch = short_name(&begun.branch).to_owned();
         let tag = begun.tag.filter(|_| is_tagged);
         Ok(Some(FoundCommit { commit: begun.commit, branch, tag, message }))
-    }
-
-    /// A lock on the branch that a killed run left: what is in it is its commit, or nothing yet.
-    fn clear_left_lock(&self, begun: &Begun) -> Result<(), Error> {
-        let lock = self.repo.commondir().join(format!("{}.lock", begun.branch));
-        let own = format!("{}\n", begun.commit);
-        for _ in 0..LOCK_TRIES {
-            let (Ok(content), Ok(metadata)) = (std::fs::read(&lock), std::fs::metadata(&lock)) else {
-                return Ok(());
-            };
-            let age = metadata.modified().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
-            let is_left = content.is_empty() && age > STALE_LOCK && !git_works_in(&self.root);
-            if content == own.as_bytes() || is_left {
-                return match std::fs::remove_file(&lock) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        Err(Error::io("remove", &lock, error))
-                    }
-                    _ => Ok(()),
-                };
-            }
-            std::thread::sleep(LOCK_WAIT);
-        }
-        Ok(())
     }
 }
 

@@ -20,6 +20,7 @@ mod expire;
 mod integrate;
 mod intent;
 mod merge;
+mod moving;
 mod names;
 mod owner;
 mod preview;

@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime};
 pub(super) const LOCK_TRIES: u32 = 50;
 pub(super) const LOCK_WAIT: Duration = Duration::from_millis(40);
 /// A lock on one of specter's own references that is older was left by a process that died.
-pub(super) const STALE_LOCK: Duration = Duration::from_millis(1500);
+const STALE_LOCK: Duration = Duration::from_millis(1500);
 
 /// The repository of one run, owned by one thread.
 pub struct Git {

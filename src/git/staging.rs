@@ -8,6 +8,7 @@ use super::branch::ways;
 use super::error::{at, git};
 use super::escape::{Hash, index_hash};
 use super::integrate::path_of;
+use super::moving::remove;
 use super::repo::{LOCK_TRIES, LOCK_WAIT};
 use super::tree::{Differs, Entry, Kind, RelPath};
 use super::{Error, Steps};
@@ -134,13 +135,6 @@ fn lock_path(index: &Path) -> PathBuf {
 
 fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn remove(path: &Path) -> Result<(), Error> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", path, error)),
-        _ => Ok(()),
-    }
 }
 
 /// A path of the commit, or one in its way, that is staged neither as it was committed nor as it will be.

@@ -223,7 +223,7 @@ fn identity(path: &Path) -> Option<(u64, u64, i64, i64)> {
 }
 
 /// A lock says nothing of its owner: any git process in the tree may be it.
-pub(super) fn git_works_in(root: &Path) -> bool {
+fn git_works_in(root: &Path) -> bool {
     let Ok(processes) = std::fs::read_dir("/proc") else { return true };
     processes.flatten().any(|process| {
         let dir = process.path();

@@ -229,8 +229,9 @@ fn one_history(seed: u64, sum: &mut Sum) {
             finish(child);
         } else {
             let ended = finish(child);
-            assert_eq!(ended.code, Some(0), "seed {seed}: {}", ended.all());
-            over = true;
+            // Several conflicts of one task may use its retries up: then it goes on as a person would.
+            assert!(matches!(ended.code, Some(0 | 1)), "seed {seed}: {}", ended.all());
+            over = ended.code == Some(0);
         }
         let locks = [".git/index.lock", ".git/refs/heads/main.lock"];
         let is_locked = locks.iter().any(|lock| project.sandbox.exists(lock));
