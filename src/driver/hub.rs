@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::event::{AttemptReport, Event, EventKind, RunOutcome, Stop};
 use crate::exec::StopHandle;
 use crate::history::checkpoints::Moments;
+use crate::history::phases::Phases;
 use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::schedule::{self, Action, Decision, Input, Scheduler};
@@ -40,6 +41,8 @@ pub(super) struct Next {
     pub(super) job: Option<Job>,
     /// Names under which the files are to be saved, now that the work is part of them.
     pub(super) moments: Vec<String>,
+    /// The phase that is over with it, where that is asked about.
+    pub(super) phase: Option<String>,
 }
 
 pub(super) struct Hub {
@@ -102,6 +105,10 @@ struct Core {
     due: Vec<(Option<TaskIx>, Vec<String>)>,
     /// For agents: what finished tasks left to later ones.
     handed_on: Option<HandedOn>,
+    /// Where phases are committed: what is left of them.
+    phases: Option<Phases>,
+    /// The one that is over with the events just recorded.
+    ended_phase: Option<String>,
     /// Workers that save files after an attempt: the run is not over before that is on record.
     saving: u32,
 }
@@ -143,6 +150,8 @@ impl Hub {
             moments: None,
             due: Vec::new(),
             handed_on: None,
+            phases: None,
+            ended_phase: None,
             saving: 0,
         };
         Hub {
@@ -166,6 +175,12 @@ impl Hub {
     /// Tells from now on when files are to be saved.
     pub(super) fn saving_at(self, moments: Option<Moments>) -> Hub {
         self.lock().moments = moments;
+        self
+    }
+
+    /// Tells from now on which phases are over.
+    pub(super) fn watching(self, phases: Option<Phases>) -> Hub {
+        self.lock().phases = phases;
         self
     }
 
@@ -193,11 +208,12 @@ impl Hub {
         }
         let moments: Vec<String> =
             std::mem::take(&mut core.due).into_iter().flat_map(|(_, names)| names).collect();
+        let phase = core.ended_phase.take();
         core.saving += u32::from(!moments.is_empty());
         let job = core.take_job();
         let ready = core.queue.len();
         self.wake(&mut core, ready);
-        Next { job, moments }
+        Next { job, moments, phase }
     }
 
     /// Waits for an attempt to run; `None` when the run is over.
@@ -459,6 +475,10 @@ impl Core {
     }
 
     fn note_moments(&mut self, events: &[Event]) {
+        if let Some(phases) = &mut self.phases {
+            let ended = events.iter().filter_map(|event| phases.on_event(&self.plan, event)).last();
+            self.ended_phase = ended.or(self.ended_phase.take());
+        }
         let Some(moments) = &mut self.moments else { return };
         for event in events {
             let names = moments.on_event(&self.plan, event);

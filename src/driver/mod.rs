@@ -4,6 +4,7 @@
 //! them visible; the caller's own thread controls (signals, timers, frames). They meet in the `hub`.
 //! What to run, with which limits, and whether that was agreed to is decided before, by `cli`.
 
+pub mod commits;
 mod control;
 mod escapes;
 mod files;
@@ -28,6 +29,7 @@ use crate::exec::{
 };
 use crate::history::History;
 use crate::history::checkpoints::Moments;
+use crate::history::phases::Phases;
 use crate::journal::{Journal, Loaded, RunId, Store};
 use crate::plan::Plan;
 use crate::policy::Floors;
@@ -42,6 +44,7 @@ use crate::ui::view::View;
 use control::Control;
 use files::StateFiles;
 use hub::Hub;
+pub use integrate::merge;
 use machine::Machine;
 use pool::Pool;
 use prompts::{HandedOn, Prompter};
@@ -186,6 +189,7 @@ impl Parts {
         let workspaces =
             Workspaces::start(request.repository, &request.shell.run).map_err(DriverError::Start)?;
         let moments = workspaces.saves().then(|| Moments::resumed(&plan, &earlier));
+        let phases = workspaces.is_by_phase().then(|| Phases::resumed(&plan, &earlier));
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         let secrets = request.agents.as_ref().map(AgentConfig::secrets).unwrap_or_default();
         let handed_on = request.agents.is_some().then(|| HandedOn::of(&earlier));
@@ -204,7 +208,8 @@ impl Parts {
         let hub =
             Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, history.last_seq, request.strict)
                 .saving_at(moments)
-                .handing_on(handed_on);
+                .handing_on(handed_on)
+                .watching(phases);
         let hub = Arc::new(hub);
         let out = Box::new(io::stderr());
         let screen = Arc::new(Screen::new(request.screen, &plan, view, &request.header, out));

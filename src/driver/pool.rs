@@ -82,6 +82,10 @@ fn work(hub: &Hub, executor: &Executor, workspaces: &Workspaces, observer: &dyn 
         let ended = hub.finished(job.stop, report);
         if !ended.moments.is_empty() {
             workspaces.save(hub, ended.moments, false);
+            if turn.is_some() {
+                let task = job.plan.task(job.task);
+                workspaces.commit(hub, task, ended.phase.as_deref());
+            }
             hub.saved();
         }
         drop(turn);

@@ -254,12 +254,15 @@ fn file_kinds() -> impl Strategy<Value = EventKind> {
             attempt,
             paths
         }),
-        (task(), any::<u32>(), texts(), reference).prop_map(|(task, attempt, changes, reference)| Escaped {
-            task,
-            attempt,
-            changes,
-            reference
-        }),
+        (task(), any::<u32>(), texts(), reference, proptest::option::of(text())).prop_map(
+            |(task, attempt, changes, reference, unkept)| Escaped {
+                task,
+                attempt,
+                changes,
+                reference,
+                unkept
+            }
+        ),
     ]
 }
 
@@ -293,6 +296,8 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
         }),
         (text(), any::<u32>(), proptest::option::of(text()))
             .prop_map(|(name, done, reference)| CheckpointCreated { name, done, reference }),
+        (text(), text(), ids(), proptest::option::of(text()))
+            .prop_map(|(branch, commit, tasks, tag)| Committed { branch, commit, tasks, tag }),
         (text(), text(), text(), ids(), ids()).prop_map(|(to, commit, saved, reopened, done)| RolledBack {
             to,
             commit,
@@ -350,9 +355,10 @@ fn number(kind: &EventKind) -> usize {
         RolledBack { .. } => 25,
         AdmissionChanged { .. } => 26,
         AgentStep { .. } => 27,
+        Committed { .. } => 28,
     }
 }
-const KINDS: usize = 28;
+const KINDS: usize = 29;
 
 #[test]
 fn the_strategies_make_every_kind() {
