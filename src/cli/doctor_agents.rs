@@ -7,7 +7,8 @@ use crate::agent::{Permission, Presets};
 use crate::config::Loaded;
 use crate::event::{AttemptReport, FailureClass, agents};
 use crate::exec::{
-    AgentConfig, AgentExecutor, Attempt, Executor, NoObserver, PlainPrompts, ShellConfig, ShellExecutor, StopHandle,
+    AgentConfig, AgentExecutor, Attempt, Executor, NoObserver, PlainPrompts, ShellConfig, ShellExecutor,
+    StopHandle,
 };
 use crate::parse;
 use crate::projection::kept::Level;

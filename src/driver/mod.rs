@@ -25,7 +25,7 @@ use crate::boxes::{Boxes, Edited};
 use crate::clock::Clock;
 use crate::event::{Event, RunInfo, RunOutcome};
 use crate::exec::{
-    AgentConfig, AgentExecutor, Executor, Prompts, Guardian, ShellConfig, ShellExecutor, kill_leftovers,
+    AgentConfig, AgentExecutor, Executor, Guardian, Prompts, ShellConfig, ShellExecutor, kill_leftovers,
 };
 use crate::history::History;
 use crate::history::checkpoints::Moments;

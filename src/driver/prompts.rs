@@ -55,6 +55,10 @@ impl Prompts for Prompter {
             neighbours: &neighbours,
             gates: &[],
         });
-        Prompted { prefix: built.prefix.to_string(), own: built.own().to_owned(), tokens: built.tokens_estimate }
+        Prompted {
+            prefix: built.prefix.to_string(),
+            own: built.own().to_owned(),
+            tokens: built.tokens_estimate,
+        }
     }
 }

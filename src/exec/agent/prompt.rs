@@ -42,7 +42,10 @@ impl Prompts for PlainPrompts {
         let mut own = format!("\n# Task {}\n\n{}\n", task.id, task.title.as_str());
         own.push_str(task.title.beside(task.body));
         for block in task.blocks_of(BlockKind::Verify) {
-            own.push_str(&format!("\nIt is done when this succeeds:\n\n```\n{}\n```\n", block.code.trim_end()));
+            own.push_str(&format!(
+                "\nIt is done when this succeeds:\n\n```\n{}\n```\n",
+                block.code.trim_end()
+            ));
         }
         let tokens = (RULES.len() + own.len()) as u64 / 4;
         Prompted { prefix: RULES.to_owned(), own, tokens }
