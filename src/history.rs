@@ -70,8 +70,7 @@ impl TaskHistory {
 
     fn end(&mut self, report: &AttemptReport) {
         self.in_flight = None;
-        self.not_integrated =
-            Some(self.attempts).filter(|_| report.outcome == AttemptOutcome::NotIntegrated);
+        self.not_integrated = Some(self.attempts).filter(|_| report.outcome == AttemptOutcome::NotIntegrated);
         match cost(report) {
             Cost::Nothing => {}
             Cost::Wait => self.limited += 1,

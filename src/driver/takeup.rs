@@ -55,7 +55,9 @@ pub fn take_up_files(
     let open = history.tasks().filter(|(_, task)| !task.is_done());
     // With no end on record, or with one that was finished after it was given up.
     let mut perhaps: Vec<(&TaskId, u32, bool)> = open
-        .filter_map(|(id, task)| Some((id, task.in_flight.or(task.not_integrated)?, task.in_flight.is_some())))
+        .filter_map(|(id, task)| {
+            Some((id, task.in_flight.or(task.not_integrated)?, task.in_flight.is_some()))
+        })
         .collect();
     perhaps.sort();
     for (id, number, is_in_flight) in perhaps {

@@ -123,7 +123,7 @@ fn the_stored_journals_hold_every_kind_of_event() {
         .into_iter()
         .flat_map(|name| journal::read(&stored(name)).unwrap().events);
     let kinds: std::collections::BTreeSet<_> = events.map(|event| name(&event.kind)).collect();
-    assert_eq!(kinds.len(), 28, "{kinds:?}");
+    assert_eq!(kinds.len(), 29, "{kinds:?}");
 }
 
 #[test]
