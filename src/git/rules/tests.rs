@@ -344,7 +344,10 @@ fn lists() -> impl Strategy<Value = [Vec<u8>; 3]> {
             for (is_added, name, at) in edits {
                 match list.iter().position(|n| *n == name) {
                     Some(at) if !is_added => drop(list.remove(at)),
-                    None if is_added => list.insert(usize::from(at) % (list.len() + 1), name),
+                    // Not one that was removed just now: what one side moves and the other removes may stay.
+                    None if is_added && !base.contains(&name) => {
+                        list.insert(usize::from(at) % (list.len() + 1), name)
+                    }
                     _ => {}
                 }
             }
