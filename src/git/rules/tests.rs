@@ -346,7 +346,7 @@ fn lists() -> impl Strategy<Value = [Vec<u8>; 3]> {
                     Some(at) if !is_added => drop(list.remove(at)),
                     // Not one that was removed just now: what one side moves and the other removes may stay.
                     None if is_added && !base.contains(&name) => {
-                        list.insert(usize::from(at) % (list.len() + 1), name)
+                        list.insert(usize::from(at) % (list.len() + 1), name);
                     }
                     _ => {}
                 }
