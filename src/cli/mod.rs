@@ -9,6 +9,7 @@ mod doctor;
 pub mod error;
 pub mod exit;
 mod ground;
+mod hints;
 mod implement;
 mod look;
 mod out;
