@@ -299,7 +299,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_stumble(text in "(hooks:|before_implement:|- |command: |'|\"|''|é|#|[|\n|  |x|:){0,24}") {
+        fn no_text_makes_it_stumble(text in "(hooks:|before_implement:|- |command: |'|\"|''|é|#|\\[|\n|  |x|:){0,24}") {
             let _ = read(&text);
         }
     }
