@@ -485,6 +485,9 @@ pub struct Init {
     /// Also write a small example tasks.md if there is none
     #[arg(long)]
     pub example: bool,
+    /// Also write commands for Claude Code, Gemini CLI, Codex and Spec Kit that hand over to `specter implement`
+    #[arg(long)]
+    pub agent_commands: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -2,6 +2,7 @@
 
 mod accept;
 mod admin;
+mod agent_commands;
 pub mod args;
 mod check;
 mod consent;
