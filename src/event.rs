@@ -3,6 +3,7 @@
 //! An event is a fact that was decided or happened. Live output is not an event. Stored formats only grow:
 //! a new field gets `#[serde(default)]`.
 
+pub mod agents;
 pub mod files;
 mod json;
 
@@ -120,6 +121,14 @@ pub enum EventKind {
         #[serde(flatten)]
         report: Box<AttemptReport>,
     },
+    /// Something an agent did in an attempt, as it told it; `n` counts from 1.
+    AgentStep {
+        task: TaskRef,
+        attempt: u32,
+        n: u32,
+        #[serde(flatten)]
+        step: Box<AgentStep>,
+    },
     GateFinished {
         task: TaskRef,
         attempt: u32,
@@ -228,6 +237,18 @@ pub enum EventKind {
         /// Keeps the files as the attempt left them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reference: Option<String>,
+        /// Why some of that could not be kept: it is where it was written, and nowhere else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unkept: Option<String>,
+    },
+    /// Work that is part of the project's files became a commit of the user's branch, as was asked for.
+    Committed {
+        branch: String,
+        commit: String,
+        /// Whose work is in it.
+        tasks: Vec<TaskId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tag: Option<String>,
     },
     /// Files, boxes and state went back to a checkpoint.
     RolledBack {
@@ -309,6 +330,84 @@ pub struct Conflict {
     pub hunks: Vec<String>,
 }
 
+/// One step of an agent; texts are masked and bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentStep {
+    /// `read`, `edit`, `delete`, `move`, `search`, `run`, `fetch`, `think` or `other`.
+    pub action: Cow<'static, str>,
+    /// The command, the file, or the tool's name.
+    pub title: String,
+    /// Files it reads or writes, as the agent wrote them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// Not known where the agent does not say, or the step never ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ok: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<i32>,
+}
+
+/// What an agent says of its own attempt; texts are masked and bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentReport {
+    /// Its preset.
+    pub agent: String,
+    /// Whose limits it runs into.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub provider: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// By which it can go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
+    /// Why it ended its turn, by its own account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<String>,
+    /// How many steps it took; one that is very busy has more than there are events of it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub steps: u64,
+    /// The end of its last message.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// What it was told, in tokens as they are estimated.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub prompt_tokens: u64,
+}
+
+/// Tokens and money.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Spent {
+    /// All that was sent, what came from a cache included.
+    #[serde(default)]
+    pub input: u64,
+    /// Of that, what came from a cache.
+    #[serde(default)]
+    pub cached: u64,
+    #[serde(default)]
+    pub output: u64,
+    /// Millionths of a dollar, where the agent says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<u64>,
+}
+
+impl Spent {
+    #[must_use]
+    pub fn plus(self, more: Spent) -> Spent {
+        let cost_micros = match (self.cost_micros, more.cost_micros) {
+            (Some(one), Some(other)) => Some(one.saturating_add(other)),
+            (one, other) => one.or(other),
+        };
+        Spent {
+            input: self.input.saturating_add(more.input),
+            cached: self.cached.saturating_add(more.cached),
+            output: self.output.saturating_add(more.output),
+            cost_micros,
+        }
+    }
+}
+
 /// Facts about one attempt. No judgement but the class, which names the rule that gave it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptReport {
@@ -353,6 +452,9 @@ pub struct AttemptReport {
     /// The task has verify blocks and all passed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub verified: bool,
+    /// Where an agent did the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Box<AgentReport>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]

@@ -1,6 +1,7 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 // Core: synchronous, deterministic, no clock, file, process or environment.
+pub mod agent;
 pub mod classify;
 pub mod diagnostic;
 pub mod domains;

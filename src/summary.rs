@@ -11,16 +11,18 @@ mod packed;
 mod phases;
 mod row;
 mod spans;
+mod work;
 
 pub use beside::Beside;
 pub use numbers::{Numbers, PhaseFigures, Recovery};
 pub use packed::Stamp;
 pub use row::{Attempt, Detail, Gates, Row, TaskState};
 pub use spans::Spans;
+pub use work::{Account, Action, AgentWork};
 
 use crate::event::{
     AttemptReport, BudgetKind, Counts, Elapsed, Event, EventKind, FailureClass, GateVerdict, NoteLevel,
-    RunInfo, RunOutcome, SkipReason, TaskRef, Verdict,
+    RunInfo, RunOutcome, SkipReason, Spent, TaskRef, Verdict,
 };
 use crate::plan::Plan;
 use crate::task::{Task, TaskId, TaskIx};
@@ -147,6 +149,8 @@ pub struct Summary {
     attempts_ended: u32,
     attempts_failed: u32,
     cpu_known: bool,
+    /// What agents spent, by provider.
+    accounts: Vec<Account>,
 }
 
 impl Summary {
@@ -178,6 +182,7 @@ impl Summary {
             attempts_ended: 0,
             attempts_failed: 0,
             cpu_known: false,
+            accounts: Vec::new(),
         };
         summary.count_again();
         summary
@@ -219,6 +224,7 @@ impl Summary {
             | EventKind::Conflicted { .. }
             | EventKind::ReviewNeeded { .. }
             | EventKind::AdmissionChanged { .. }
+            | EventKind::Committed { .. }
             | EventKind::Escaped { .. } => {}
             EventKind::PlanChanged { added, removed, reopened, ticked } => {
                 self.plan_changed(plan, [added, removed, reopened, ticked]);
@@ -230,6 +236,10 @@ impl Summary {
             EventKind::AttemptFinished { task, attempt, report } => {
                 let task = self.resolve(task);
                 self.end_attempt(plan, task, at, (*attempt, report));
+            }
+            EventKind::AgentStep { task, attempt, step, .. } => {
+                let task = self.resolve(task);
+                self.rows[task.ix()].step(*attempt, step);
             }
             EventKind::GateFinished { task, verdict, .. } => {
                 let task = self.resolve(task);
@@ -311,6 +321,31 @@ impl Summary {
             return Cow::Borrowed(ended);
         }
         ended.iter().copied().filter(|task| self.row(*task).state == TaskState::Done).collect()
+    }
+
+    /// What agents spent, by provider; empty if none worked.
+    pub fn providers(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// What agents spent in all; none if none told.
+    pub fn spent(&self) -> Option<Spent> {
+        let mut all = None;
+        self.accounts.iter().for_each(|account| work::add(&mut all, account.spent));
+        all
+    }
+
+    /// What agents spent, by story; of a task with several stories each gets all.
+    pub fn stories(&self) -> Vec<Account> {
+        let mut accounts = Vec::new();
+        let worked =
+            self.rows().filter_map(|(task, row)| Some((task, row, row.detail.as_ref()?.agent.as_ref()?)));
+        for (task, row, work) in worked {
+            for story in self.tasks.get(task.ix()).into_iter().flat_map(|task| task.stories.iter()) {
+                work::book(&mut accounts, &story.0, row.attempts, work.spent);
+            }
+        }
+        accounts
     }
 
     pub fn executor(&self, row: &Row) -> Option<&str> {
@@ -478,6 +513,10 @@ impl Summary {
         self.attempts_failed += u32::from(counted && !report.outcome.is_success());
         self.cpu_known |= report.cpu_ms > 0 || report.max_rss_kb > 0;
         self.rows[task.ix()].take(attempt, report);
+        if let Some(agent) = &report.agent {
+            let provider = if agent.provider.is_empty() { &agent.agent } else { &agent.provider };
+            work::book(&mut self.accounts, provider, 1, agent.spent);
+        }
         let known = task.ix() < plan.tasks.len();
         self.set(task, if known { TaskState::Open } else { TaskState::Removed });
     }

@@ -14,6 +14,7 @@ const RANKS: &[(&str, u32)] = &[
     ("parse", 2),
     ("plan", 3),
     ("classify", 3),
+    ("agent", 4),
     ("history", 4),
     ("summary", 4),
     ("domains", 4),

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails, and says on what"
 )]
 
+mod agent;
 mod architecture;
 pub(crate) mod cli;
 pub(crate) mod exec;

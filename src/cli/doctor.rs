@@ -5,7 +5,7 @@ use super::error::Error;
 use super::exit::Exit;
 use super::stage::{self, Stream};
 use super::target::{self, Target};
-use super::{implement, out, workspace};
+use super::{doctor_agents, implement, out, workspace};
 use crate::clock::Clock;
 use crate::config::{Config, Isolation};
 use crate::driver::rollback;
@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::projection::kept::{DoctorJson, FindingJson, Level};
 use crate::projection::schema::VERSION;
 use crate::sys::{self, Held};
+use crate::task::Task;
 use crate::text::{count, safe};
 use crate::ui;
 use std::collections::BTreeSet;
@@ -36,6 +37,9 @@ pub(super) fn doctor(global: &Global, given: &Doctor) -> Result<Exit, Error> {
     doc.repository(&config, &target.project);
     let store = doc.state(global, &config, &target);
     doc.sandbox(&target.project, &config);
+    if given.agents {
+        doc.agents(global, &target)?;
+    }
     let (mut idle, mut removed) = (Vec::new(), false);
     if let Some(store) = &store {
         doc.rollbacks(store);
@@ -124,7 +128,9 @@ impl Looked {
         };
         let open = plan.runnable().count();
         let text = format!("`{name}`: {}, {open} to run", count(plan.tasks.len() as u64, "task"));
-        let without = plan.runnable().filter(|task| !plan.task(*task).has_run_block()).count() as u64;
+        let has_work =
+            |task: &Task| task.has_run_block() || task.more.agent.is_some() || !config.agent.is_empty();
+        let without = plan.runnable().filter(|task| !has_work(plan.task(*task))).count() as u64;
         match (without, findings.len() as u64) {
             (0, 0) => self.say(Level::Ok, "task file", text, &[]),
             (0, n) => {
@@ -137,7 +143,10 @@ impl Looked {
                     Level::Fail,
                     "task file",
                     text,
-                    &["give each a fenced block whose info string is `sh run`"],
+                    &[
+                        "let an agent do them: `agent` in the configuration, or `--agent`",
+                        "or give each a fenced block whose info string is `sh run`",
+                    ],
                 );
             }
         }
@@ -176,7 +185,17 @@ impl Looked {
 
     fn repository(&mut self, config: &Config, project: &Path) {
         let needs_one = config.isolation == Isolation::Worktree;
-        match git::probe(project) {
+        if let Err(error) = super::commit::check_words(config) {
+            self.fail("commits", &error);
+        }
+        let findings = git::probe(project);
+        let found = findings.as_deref().unwrap_or_default();
+        let stops = super::commit::stops(config, project, found).unwrap_or_default();
+        for git::Finding { state, help } in stops {
+            let help: Vec<&str> = help.into_iter().collect();
+            self.say(Level::Fail, "commits", state.to_string(), &help);
+        }
+        match findings {
             Err(error) => self.say(Level::Fail, "repository", error.to_string(), &[]),
             Ok(findings) if findings.is_empty() => self.say(Level::Ok, "repository", "clean", &[]),
             Ok(findings) => {
@@ -272,6 +291,26 @@ impl Looked {
                 self.say(level, "sandbox", format!("not supported: {error}"), &[]);
             }
         }
+    }
+
+    /// Whether they answer: only where that was asked for, since it costs.
+    fn agents(&mut self, global: &Global, target: &Target) -> Result<(), Error> {
+        // An invalid configuration was told of already.
+        let Ok(loaded) = stage::configuration(global, target, &[]) else { return Ok(()) };
+        let answers = doctor_agents::ask(&loaded, &target.project)?;
+        if answers.is_empty() {
+            self.say(
+                Level::Warn,
+                "agents",
+                "none is installed",
+                &["`specter agents` tells how each is installed"],
+            );
+        }
+        for answer in answers {
+            let help: Vec<&str> = answer.help.iter().map(String::as_str).collect();
+            self.say(answer.level, &answer.what, answer.text, &help);
+        }
+        Ok(())
     }
 
     fn rollbacks(&mut self, store: &Store) {

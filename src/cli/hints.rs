@@ -6,12 +6,16 @@ use crate::domains::{Hints, Pace, Rules, parse_hint};
 use crate::plan::Mode;
 use crate::text::safe;
 
-/// What the hint asks for. Names are those of domains and of the agents that they name.
+/// What the hint asks for. Names are those of domains and of agents.
 pub(super) fn of(config: &Config) -> Result<Hints, Error> {
     let Some(hint) = &config.hint else { return Ok(Hints::default()) };
     let rules = Rules::new(&config.domains);
     let domains: Vec<&str> = rules.names().collect();
-    parse_hint(hint, &domains, &rules.agents()).map_err(|refused| {
+    let mut agents = rules.agents();
+    agents.extend(config.agents.names());
+    agents.sort_unstable();
+    agents.dedup();
+    parse_hint(hint, &domains, &agents).map_err(|refused| {
         let error = Error::usage(format!("`{}` is no hint that is understood", safe(&refused.at)));
         refused.help.into_iter().fold(error, Error::hint)
     })

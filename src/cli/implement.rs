@@ -6,8 +6,9 @@
 use super::args::{Format, Global, Implement};
 use super::error::{Error, Kind};
 use super::exit::Exit;
+use super::staff::{self, Staff};
 use super::target::Target;
-use super::{consent, ground, report, sandbox, stage, workspace};
+use super::{consent, ground, prompt, report, sandbox, stage, workspace};
 use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::config::trust::Trust;
@@ -20,9 +21,10 @@ use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail};
 use crate::plan::{self, Mode, Plan, Role};
 use crate::schedule::{self, Limits, Scheduler};
 use crate::sink::Sink;
-use crate::task::State;
+use crate::task::{State, Task};
 use crate::text::{count, safe};
 use crate::ui::{header, jsonl::JsonLines};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -98,6 +100,7 @@ impl<'a> Session<'a> {
         self.take_up_files(&run, &mut loaded)?;
         repair(&self.target, &loaded, self.loaded.config.tick == config::Tick::Unverified);
         if !wants_resume {
+            self.commit_left(&run, &mut loaded)?;
             let what = match History::ended_by(&loaded.events) {
                 Some(EventKind::RunFinished { .. }) => "left work undone".to_owned(),
                 Some(EventKind::RolledBack { to, .. }) => format!("went back to {}", safe(to)),
@@ -122,9 +125,17 @@ impl<'a> Session<'a> {
         git.clear_stale_locks()?;
         git.finish()?;
         let except = ground::except(&self.target, store, &git);
-        let place = rollback::Place { store, run: &run, lock, task_file: &self.target.file, except: &except };
-        let mut loaded = store.load(&run)?;
-        if let Some((finished, _)) = ground::finish(&mut git, &mut loaded, &place, self.clock.wall_ms())? {
+        let loaded = store.load(&run)?;
+        let place = rollback::Place {
+            store,
+            run: &run,
+            lock,
+            loaded: &loaded,
+            task_file: &self.target.file,
+            except: &except,
+            now_ms: self.clock.wall_ms(),
+        };
+        if let Some((finished, _)) = ground::finish(&mut git, &place)? {
             self.say(&format!("a going back to {} that was cut off is finished", safe(&finished.to)));
         }
         Ok(())
@@ -149,18 +160,20 @@ impl<'a> Session<'a> {
         let taken = driver::take_up_files(&mut git, Some(&pool), &tasks, &loaded.events)
             .map_err(|error| workspace::failed(&error))?;
         taken.notes.iter().for_each(|note| self.say(note));
-        if taken.events.is_empty() {
+        record(store, lock, run, loaded, taken.events)
+    }
+
+    /// What a run that died integrated and did not commit, although commits are asked for.
+    fn commit_left(&self, run: &RunId, loaded: &mut Loaded) -> Result<(), Error> {
+        let (Some((store, lock)), config) = (&self.held, &self.loaded.config) else { return Ok(()) };
+        if config.commit == config::Commit::Off || config.isolation != Isolation::Worktree {
             return Ok(());
         }
-        let events = driver::stamped(taken.events, &loaded.events);
-        let record = |error: io::Error| Error::new(Kind::Io, error);
-        let mut journal = store.resume_run(run, loaded, lock)?;
-        journal.append(&events).map_err(record)?;
-        let mut syncer = journal.syncer().map_err(record)?;
-        syncer.prepare()?;
-        syncer.sync()?;
-        *loaded = store.load(run)?;
-        Ok(())
+        let mut git = workspace::open(config, &self.target, store, run, &self.clock)
+            .map_err(|error| workspace::failed(&error))?;
+        let document = stage::read(&self.target).map(|file| file.document).ok();
+        let told = super::commit::left(config, &mut git, run, &loaded.events, document.as_ref())?;
+        record(store, lock, run, loaded, told.events)
     }
 
     fn nothing_to_resume(&self, wanted: bool) {
@@ -170,7 +183,7 @@ impl<'a> Session<'a> {
     }
 
     /// The options of the run that goes on, with what was typed now laid over them.
-    fn take_up(&mut self, run: RunId, loaded: Loaded) -> Result<(), Error> {
+    fn take_up(&mut self, run: RunId, mut loaded: Loaded) -> Result<(), Error> {
         let history = History::from_events(&loaded.events);
         let options = history.info.map(|info| info.options).unwrap_or_default();
         let remembered = self.args.laid_over(&options).map_err(|error| {
@@ -190,6 +203,7 @@ impl<'a> Session<'a> {
         config.sandbox = config.sandbox.max(sandbox);
         config.isolation = config.isolation.max(isolation);
         config.user_edits = config.user_edits.max(user_edits);
+        self.commit_left(&run, &mut loaded)?;
         self.resumed = Some((run, loaded));
         Ok(())
     }
@@ -199,7 +213,9 @@ impl<'a> Session<'a> {
     }
 
     fn run(mut self) -> Result<Exit, Error> {
-        let stage::TaskFile { identity, source, document, diagnostics } = stage::read(&self.target)?;
+        let stage::TaskFile { identity, source, mut document, diagnostics } = stage::read(&self.target)?;
+        let mut staff = Staff::of(&self.loaded.config, &self.target.project)?;
+        staff.assign(&mut document);
         // The usual end of a long day: no durations are needed, nor is any box to be found.
         let is_over = self.resumed.is_none() && stage::is_all_done(&document);
         let store = self.store().filter(|_| !is_over);
@@ -216,7 +232,13 @@ impl<'a> Session<'a> {
             Err(exit) => return Ok(exit),
         };
         stage::print_findings(&screen, &source, &findings);
-        Session::check_work(&plan)?;
+        let own_files = vec![PathBuf::from(&self.target.name)];
+        let agents = staff.check(&plan, &self.loaded.config, &self.target.project, own_files)?;
+        self.isolate(agents.is_some());
+        // What is wrong with templates is found before anything is run.
+        let prompts =
+            agents.as_ref().map(|_| prompt::context(self.global, &self.loaded.config, &self.target));
+        let prompts = prompts.transpose()?;
         let shell = shell_program(&self.loaded.config, &self.target.project, &plan)?;
         self.say_what_has_no_effect();
         if plan.runnable().next().is_none() && self.resumed.is_none() {
@@ -234,8 +256,9 @@ impl<'a> Session<'a> {
         let boxes = Boxes::new(&self.target.file).planned(identity, &source, &plan.tasks, plan.tick);
         // From here on its lines are asked for no more.
         drop(source);
-        let mut request = self.request(&store, &lock, Arc::new(plan), boxes, options)?;
+        let mut request = self.request(&store, &lock, Arc::new(plan), boxes, (options, staff))?;
         (request.shell.shell, request.shell.sandbox) = (shell, self.sandbox);
+        (request.agents, request.prompts) = (agents, prompts);
         let run = request.run.clone();
         let json = self.args.format == Format::Json;
         let ended = driver::run(request).map_err(|error| {
@@ -290,33 +313,16 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Every open task must say what runs it.
-    fn check_work(plan: &Plan) -> Result<(), Error> {
-        let without: Vec<String> = plan
-            .runnable()
-            .filter(|task| !plan.task(*task).has_run_block())
-            .map(|task| {
-                format!(
-                    "  line {}: {} {}",
-                    plan.task(task).line,
-                    safe(plan.task(task).id.as_str()),
-                    safe(&plan.task(task).title)
-                )
-            })
-            .collect();
-        if without.is_empty() {
-            return Ok(());
+    /// Agents that may overlap work in trees of their own, unless somebody said otherwise.
+    fn isolate(&mut self, has_agents: bool) {
+        if !has_agents {
+            return;
         }
-        let shown = without.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
-        let more = if without.len() > 20 {
-            format!("\n  … and {} more", without.len() - 20)
-        } else {
-            String::new()
-        };
-        let what = format!("{} without work:\n{shown}{more}", count(without.len() as u64, "open task"));
-        Err(Error::message(Kind::Preflight, what)
-            .hint("give each a fenced block whose info string is `sh run`, indented under the task")
-            .hint("or leave them out with `--only`, `--filter` or `--story`; coding agents come in a later version"))
+        let config = &self.loaded.config;
+        match staff::isolation(config, jobs(config), &self.target.project) {
+            Ok(isolation) => self.loaded.config.isolation = isolation,
+            Err(why) => self.say(&format!("warning: {why}")),
+        }
     }
 
     /// Store and lock; made now if this is the project's first run.
@@ -336,7 +342,7 @@ impl<'a> Session<'a> {
         lock: &Lock,
         plan: Arc<Plan>,
         boxes: Boxes,
-        options: plan::Options,
+        (options, staff): (plan::Options, Staff),
     ) -> Result<Request, Error> {
         let config = &self.loaded.config;
         let (started, seed) = (self.clock.wall_ms(), self.clock.seed());
@@ -360,7 +366,7 @@ impl<'a> Session<'a> {
             mode: plan::export::mode_name(config.mode).to_owned(),
             jobs,
             selection: self.args.select.to_options(),
-            executors: vec![executor_words(self.sandbox.is_some(), config.isolation)],
+            executors: executors(&plan, self.sandbox.is_some(), config.isolation),
             session,
         };
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
@@ -392,10 +398,12 @@ impl<'a> Session<'a> {
                 driver::session_token(&run, session, started),
                 &run_dir,
             ),
+            agents: None,
+            prompts: None,
             header: header::header(&screen, &plan, &manner),
             screen,
             boxes,
-            replan: replan(options, Arc::clone(&plan)),
+            replan: replan(options, Arc::clone(&plan), staff),
             plan,
             run,
             started,
@@ -410,11 +418,33 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Adds to the record of a run that is not under way.
+fn record(
+    store: &Store,
+    lock: &Lock,
+    run: &RunId,
+    loaded: &mut Loaded,
+    kinds: Vec<EventKind>,
+) -> Result<(), Error> {
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    let events = driver::stamped(kinds, &loaded.events);
+    let failed = |error: io::Error| Error::new(Kind::Io, error);
+    let mut journal = store.resume_run(run, loaded, lock)?;
+    journal.append(&events).map_err(failed)?;
+    let mut syncer = journal.syncer().map_err(failed)?;
+    syncer.prepare()?;
+    syncer.sync()?;
+    *loaded = store.load(run)?;
+    Ok(())
+}
+
 pub(super) fn lock(store: &Store, clock: &Clock, config: &Config) -> Result<Lock, Error> {
     let command =
         std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
     // It is kept in a file.
-    let command = Masker::of_environment(&std::env::vars_os().collect::<Vec<_>>()).mask(&command);
+    let command = Masker::of_environment(&std::env::vars_os().collect::<Vec<_>>(), &[]).mask(&command);
     let lock = store.lock(&command, clock.wall_ms()).map_err(|error| match error {
         error @ LockError::Held { .. } => {
             Error::new(Kind::Locked, error).hint("wait for it, or end it; its lock goes with it")
@@ -435,9 +465,19 @@ pub(super) fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
     }
 }
 
-fn executor_words(is_sandboxed: bool, isolation: Isolation) -> String {
-    let place = if isolation == Isolation::Worktree { ", in working trees" } else { "" };
-    format!("shell{}{place}", if is_sandboxed { " in a sandbox" } else { "" })
+/// Who works, and where.
+fn executors(plan: &Plan, is_sandboxed: bool, isolation: Isolation) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    for task in plan.runnable().map(|task| plan.task(task)) {
+        names.insert(task.more.agent.as_deref().filter(|_| !task.has_run_block()).unwrap_or("shell"));
+    }
+    let mut words: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    if let Some(last) = words.last_mut() {
+        let sandbox = if is_sandboxed { " in a sandbox" } else { "" };
+        let place = if isolation == Isolation::Worktree { ", in working trees" } else { "" };
+        *last = format!("{last}{sandbox}{place}");
+    }
+    words
 }
 
 pub(super) fn jobs(config: &Config) -> u32 {
@@ -525,11 +565,12 @@ fn shell(config: &Config, project: &Path, token: String, run_dir: &Path) -> Shel
 
 /// How an edited file is planned: with the same options, and nothing in it that nobody agreed to. Agreed to was all of
 /// `agreed`, the plan the run began with; what that means is hashed at the first edit, for most runs see none.
-fn replan(options: plan::Options, agreed: Arc<Plan>) -> driver::Replan {
+fn replan(options: plan::Options, agreed: Arc<Plan>, staff: Staff) -> driver::Replan {
     let trust = OnceLock::new();
     Box::new(move |edited| {
         let trust = trust.get_or_init(|| Trust::of_tasks(&agreed.tasks));
         let mut document = edited.document;
+        staff.assign(&mut document);
         let mut warnings = Vec::new();
         for task in &mut document.tasks {
             if task.state == State::Open && !trust.covers(task) {
@@ -551,7 +592,8 @@ fn replan(options: plan::Options, agreed: Arc<Plan>) -> driver::Replan {
         match plan::plan(document, &options) {
             Ok((mut plan, _)) => {
                 let open = plan.task_ixs().filter(|task| plan.planned(*task).role == Role::Run);
-                let idle: Vec<_> = open.filter(|task| !plan.task(*task).has_run_block()).collect();
+                let has_work = |task: &Task| task.has_run_block() || staff.is_here(task);
+                let idle: Vec<_> = open.filter(|task| !has_work(plan.task(*task))).collect();
                 for task in idle {
                     plan.planned[task.ix()].role = Role::LeftOut(plan::LeftOut::Manual);
                     warnings.push(format!("{} has no work: it waits", safe(plan.task(task).id.as_str())));

@@ -3,10 +3,13 @@
 mod accept;
 mod admin;
 mod agent_commands;
+mod agents;
 pub mod args;
 mod check;
+mod commit;
 mod consent;
 mod doctor;
+mod doctor_agents;
 pub mod error;
 pub mod exit;
 mod ground;
@@ -20,6 +23,7 @@ mod recover;
 mod report;
 mod rollback;
 mod sandbox;
+mod staff;
 mod stage;
 mod target;
 mod workspace;
@@ -92,6 +96,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Checkpoints(given) => rollback::list(global, given),
         Command::Rollback(given) => rollback::rollback(global, given),
         Command::Recover(given) => recover::recover(global, given),
+        Command::Agents(given) => agents::agents(global, given),
         Command::Doctor(given) => doctor::doctor(global, given),
         Command::Config(given) => admin::config(global, given),
         Command::Trust(given) => admin::trust(global, given),

@@ -1,7 +1,7 @@
 //! Lays the layers over one another and remembers which one decided each setting.
 
 use super::file::{self, Entry, Malformed};
-use super::{Config, SETTINGS, Setting, foreign};
+use super::{Config, SETTINGS, Setting, agents, foreign};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{NotText, SourceText, Span};
 use crate::text::nearest;
@@ -152,6 +152,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Invalid> {
         }
         (None, None) => {}
     }
+    loader.incomplete_agents();
     if !loader.findings.is_empty() {
         return Err(Invalid::Findings(loader.findings));
     }
@@ -170,6 +171,8 @@ enum Layer {
 struct Loader {
     loaded: Loaded,
     findings: Vec<Finding>,
+    /// Agents that files say something of, and where the last of them begins to.
+    agents: BTreeMap<String, (SourceText, Span)>,
 }
 
 impl Loader {
@@ -199,6 +202,9 @@ impl Loader {
     }
 
     fn entry(&mut self, place: &Place<'_>, entry: &Entry) {
+        if let Some(said) = agents::said(&entry.path) {
+            return self.agent(place, entry, said);
+        }
         let (key, value) = match place.meaning(entry) {
             Ok(Some(known)) => known,
             Ok(None) => return self.note(place, entry, "has no effect yet"),
@@ -209,7 +215,7 @@ impl Loader {
         }
         let Some((ix, setting)) = Setting::find(key) else { return };
         if place.layer == Layer::Project && setting.user_only {
-            return self.find(place.source, user_only(setting, entry));
+            return self.find(place.source, user_only(setting.key, entry));
         }
         let before = setting.strictness.map(|of| (of, self.loaded.config.clone()));
         if let Err(message) = setting.set(&mut self.loaded.config, &value) {
@@ -232,6 +238,36 @@ impl Loader {
             self.loaded.executes.push((key.to_owned(), value.to_string()));
         }
         self.loaded.origins[ix] = place.origin(entry);
+    }
+
+    fn agent(&mut self, place: &Place<'_>, entry: &Entry, said: agents::Said<'_>) {
+        if place.layer == Layer::Project && said.is_user_only() {
+            return self.find(place.source, user_only(&entry.path, entry));
+        }
+        if let Err(diagnostic) = said.set(&mut self.loaded.config.agents, entry) {
+            return self.find(place.source, diagnostic);
+        }
+        if said.key.is_empty() {
+            return;
+        }
+        if place.layer == Layer::Project {
+            self.loaded.executes.retain(|(known, _)| *known != entry.path);
+            self.loaded.executes.push((entry.path.clone(), entry.value.to_string()));
+        }
+        let is_elsewhere = |(source, _): &(SourceText, Span)| source.name() != place.source.name();
+        if self.agents.get(said.name).is_none_or(is_elsewhere) {
+            self.agents.insert(said.name.to_owned(), (place.source.clone(), entry.key));
+        }
+    }
+
+    /// Once all files are read: what one leaves out another may say.
+    fn incomplete_agents(&mut self) {
+        for (name, (source, key)) in std::mem::take(&mut self.agents) {
+            if let Some(problem) = self.loaded.config.agents.problem(&name) {
+                let what = format!("the agent `{name}` cannot be called");
+                self.find(&source, Diagnostic::error(Code::BadValue, what).at(key, problem));
+            }
+        }
     }
 
     fn note(&mut self, place: &Place<'_>, entry: &Entry, text: &str) {
@@ -352,8 +388,8 @@ fn unknown_key(entry: &Entry) -> Diagnostic {
     }
 }
 
-fn user_only(setting: &Setting, entry: &Entry) -> Diagnostic {
-    let what = format!("a project cannot set `{}`", setting.key);
+fn user_only(key: &str, entry: &Entry) -> Diagnostic {
+    let what = format!("a project cannot set `{key}`");
     Diagnostic::error(Code::UserOnlyKey, what)
         .at(entry.key, "only your own configuration may decide this")
         .help("set it in `~/.config/specter/config.toml` or in the environment")
@@ -520,6 +556,57 @@ mod tests {
         let loaded = files.load(&[], &[]).expect("loads");
         assert_eq!(loaded.executes, [("shell".to_owned(), "\"bash\"".to_owned())]);
         assert_eq!(loaded.config.treat, [("~".to_owned(), Treat::Open)]);
+    }
+
+    #[test]
+    fn an_agent_is_made_of_what_user_and_project_say_of_it() {
+        let loaded = Files::new(&[
+            (
+                "home/.config/specter/config.toml",
+                "[agents.claude]\nenv-pass = ['X_KEY']\nflags.model = ['-M', '{model}']\n[agents.mine]\nstall = '90s'\n",
+            ),
+            ("specter.toml", "agent = 'mine,claude'\n[agents.mine]\ncommand = './mine'\nenv = { A = '1' }\n"),
+        ]);
+        let loaded = loaded.load(&[], &[]).expect("loads");
+        let of = |name: &str| loaded.config.agents.get(name).expect("known");
+        assert_eq!(
+            (of("claude").flags.model.len(), of("claude").env_pass.as_slice()),
+            (2, ["X_KEY".to_owned()].as_slice())
+        );
+        assert_eq!((of("claude").command.as_str(), of("mine").command.as_str()), ("claude", "./mine"));
+        assert_eq!(of("mine").stall, Some(Duration::from_secs(90)));
+        assert_eq!(loaded.config.agent, "mine,claude");
+        let agreed: Vec<&str> = loaded.executes.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(agreed, ["agent", "agents.mine.command", "agents.mine.env.A"]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_agent_is_found_where_it_stands() {
+        let files = Files::new(&[(
+            "specter.toml",
+            "[agents.claude]\narg = ['x']\nargs = 'x'\nenv-pass = ['TOKEN']\n[agents.Mine]\ncommand = 'x'\n[agents.new]\n\n\
+             stall = '1m'\nprompt = 'stdout'\n",
+        )]);
+        assert_eq!(
+            files.codes(),
+            [
+                (Code::UnknownKey, 2, 1),
+                (Code::BadValue, 3, 8),
+                (Code::UserOnlyKey, 4, 1),
+                (Code::BadValue, 6, 1),
+                (Code::BadValue, 10, 10),
+                (Code::BadValue, 9, 1)
+            ]
+        );
+        let Err(Invalid::Findings(findings)) = files.load(&[], &[]) else { panic!("loads") };
+        assert_eq!(
+            findings[0].diagnostic.help,
+            ["a setting with a similar name exists: `agents.claude.args`"]
+        );
+        assert_eq!(findings[1].diagnostic.labels[0].text, "this must be a list, not string \"x\"");
+        assert!(findings[5].diagnostic.labels[0].text.contains("neither `command` nor `acp.command`"));
+        assert!(Files::new(&[("specter.toml", "[agents]\n[agents.claude]\n")]).load(&[], &[]).is_ok());
+        assert_eq!(Files::new(&[("specter.toml", "agents = 5\n")]).codes(), [(Code::BadValue, 1, 10)]);
     }
 
     #[test]

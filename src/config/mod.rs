@@ -5,6 +5,7 @@
 //! (`settings`); files, environment, flags, `specter config` and the JSON Schema all read it. Knows nothing of clap,
 //! rendering or commands.
 
+mod agents;
 mod domains;
 mod file;
 mod foreign;
@@ -18,6 +19,7 @@ pub use layers::{Environment, Finding, Invalid, Loaded, Note, Origin, Override, 
 pub use schema::schema;
 pub use settings::{SETTINGS, Setting};
 
+use crate::agent::Presets;
 use crate::plan::{Mode, ProseDeps, Treat};
 use crate::policy::{Budgets, FailurePolicy, Floor, Floors, RetryPolicy};
 use std::num::NonZeroU32;
@@ -95,6 +97,17 @@ pub enum Isolation {
     Worktree,
 }
 
+/// When integrated work becomes commits of the user's branch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Commit {
+    #[default]
+    Off,
+    /// Each task.
+    Task,
+    /// Each finished phase.
+    Phase,
+}
+
 /// Whether the user changes files while a run goes on. Later is stricter with attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UserEdits {
@@ -127,6 +140,14 @@ pub struct Config {
     pub failure: FailurePolicy,
     pub budgets: Budgets,
     pub floors: Floors,
+    /// Who does tasks without work of their own: a name, several with commas between them, `auto`; empty for nobody.
+    pub agent: String,
+    /// Instead of the agent's own choice; empty for that.
+    pub model: String,
+    /// How agents are called.
+    pub agents: Presets,
+    /// How long an agent may show no progress; none: what its preset says.
+    pub stall: Option<Duration>,
     /// Wall limit of one attempt; a block's own `timeout=` is stronger.
     pub timeout: Option<Duration>,
     pub grace: Duration,
@@ -154,6 +175,9 @@ pub struct Config {
     pub checkpoints: bool,
     /// If that would copy more than this into the repository at once, it is not done.
     pub max_saved: Floor,
+    pub commit: Commit,
+    /// What each commit's tag is called; empty: none.
+    pub tag: String,
     pub try_alternatives: bool,
     /// Words in a failure's output that make it worth another try, and those that make it final.
     pub retryable: Vec<String>,
@@ -193,6 +217,10 @@ impl Default for Config {
             failure: FailurePolicy::default(),
             budgets: Budgets::default(),
             floors: Floors::default(),
+            agent: String::new(),
+            model: String::new(),
+            agents: Presets::compiled_in(),
+            stall: None,
             timeout: None,
             grace: Duration::from_secs(10),
             shell: "sh".to_owned(),
@@ -208,6 +236,8 @@ impl Default for Config {
             user_edits: UserEdits::default(),
             checkpoints: true,
             max_saved: Floor::default(),
+            commit: Commit::default(),
+            tag: String::new(),
             try_alternatives: true,
             retryable: Vec::new(),
             non_retryable: Vec::new(),

@@ -1,6 +1,6 @@
 //! The JSON Schema of configuration files, made from the table of settings, so that the two cannot drift apart.
 
-use super::{SETTINGS, foreign};
+use super::{SETTINGS, Setting, agents, foreign};
 use serde_json::{Map, Value, json};
 
 /// Dotted names become nested objects; accepted foreign keys are listed without a type.
@@ -11,10 +11,11 @@ pub fn schema() -> Value {
         leaf["description"] = setting.doc.into();
         insert(&mut root, setting.key, leaf);
     }
-    for key in foreign::KEYS {
+    for key in foreign::KEYS.iter().filter(|key| Setting::find(key).is_none()) {
         let leaf = json!({ "description": "accepted from existing files" });
         insert(&mut root, key.trim_end_matches('.'), leaf);
     }
+    insert(&mut root, "agents", agents::schema());
     root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     root["title"] = "specter configuration".into();
     root

@@ -1,6 +1,6 @@
 //! The table of settings: name, meaning, where it may be set, how it is read and shown.
 
-use super::{Color, Config, Durability, Isolation, Jobs, Profile, Sandbox, Tick, UserEdits};
+use super::{Color, Commit, Config, Durability, Isolation, Jobs, Profile, Sandbox, Tick, UserEdits};
 use super::{domains, machine};
 use crate::plan::{Mode, ProseDeps, Treat};
 use crate::policy::FailurePolicy;
@@ -63,6 +63,7 @@ const SANDBOXES: [Sandbox; 3] = [Sandbox::Off, Sandbox::Write, Sandbox::Require]
 const SANDBOX_WORDS: [&str; 3] = ["off", "write", "require"];
 const ISOLATIONS: [Isolation; 3] = [Isolation::None, Isolation::Auto, Isolation::Worktree];
 const USER_EDITS: [UserEdits; 3] = [UserEdits::Expected, UserEdits::Auto, UserEdits::None];
+const COMMITS: [Commit; 3] = [Commit::Off, Commit::Task, Commit::Phase];
 const COLORS: [Color; 3] = [Color::Auto, Color::Always, Color::Never];
 
 fn place<T: PartialEq>(all: &[T], value: &T) -> usize {
@@ -154,6 +155,33 @@ pub static SETTINGS: &[Setting] = &[
             get: |c| place(&FAILURES, &c.failure),
             set: |c, n| c.failure = FAILURES[n],
         },
+    ),
+    Setting {
+        executes: true,
+        ..setting(
+            "agent",
+            "who does tasks without a `run` block: an agent's name, several with commas between them, `auto` for the first \
+             that is installed, or `none`",
+            Access::Own {
+                get: |c| show_name(&c.agent),
+                set: |c, value| read_name(value).map(|name| c.agent = name),
+                schema: || json!({ "type": "string" }),
+            },
+        )
+    },
+    setting(
+        "model",
+        "the model that agents use, or `none` for their own choice",
+        Access::Own {
+            get: |c| show_name(&c.model),
+            set: |c, value| read_name(value).map(|name| c.model = name),
+            schema: || json!({ "type": "string" }),
+        },
+    ),
+    setting(
+        "stall",
+        "how long an agent may show no progress, or `none` for what is usual with it",
+        Access::MaybeTime(|c| &mut c.stall),
     ),
     setting("timeout", "longest time of one attempt, or `none`", Access::MaybeTime(|c| &mut c.timeout)),
     setting("grace", "how long a task may take to end after it was asked to", Access::Time(|c| &mut c.grace)),
@@ -328,6 +356,21 @@ pub static SETTINGS: &[Setting] = &[
             set: |c, value| machine::read_floor(value).map(|limit| c.max_saved = limit),
             schema: machine::floor_schema,
         },
+    ),
+    setting(
+        "commit",
+        "commit what is integrated from working trees on the branch that is checked out: `task`: each task; `phase`: \
+         each finished phase. What else has changed is not in the commits, hooks are not run, nothing is signed",
+        Access::Words {
+            words: &["off", "task", "phase"],
+            get: |c| place(&COMMITS, &c.commit),
+            set: |c, n| c.commit = COMMITS[n],
+        },
+    ),
+    setting(
+        "tag",
+        "a tag for each such commit, such as `done/{task}` or `{run}/{phase}`",
+        Access::Text(|c| &mut c.tag),
     ),
     Setting {
         user_only: true,
@@ -597,6 +640,17 @@ fn set_verbosity(config: &mut Config, value: &Value) -> Result<(), String> {
     let number = value.as_i64().filter(|number| (-9..=9).contains(number));
     config.verbosity = number.ok_or_else(|| wants("a whole number from -9 to 9", value))? as i32;
     Ok(())
+}
+
+/// A name, nothing as `none`.
+fn show_name(name: &str) -> Value {
+    if name.is_empty() { "none".into() } else { name.into() }
+}
+
+/// From the environment a name may look like a number.
+fn read_name(value: &Value) -> Result<String, String> {
+    let text = if value.is_number() { value.to_string() } else { read_text(value)? };
+    Ok(if text == "none" { String::new() } else { text })
 }
 
 fn show_state_dir(config: &Config) -> Value {

@@ -14,6 +14,8 @@ use std::thread::{Builder, JoinHandle};
 
 /// Enough for spawning and reading; the default of 2 MiB would only cost address space.
 const STACK_BYTES: usize = 256 * 1024;
+/// Where agents work: their events are read, and nest as deep as the reader lets them.
+const AGENT_STACK_BYTES: usize = 2 << 20;
 
 pub(super) struct Pool {
     hub: Arc<Hub>,
@@ -48,7 +50,8 @@ impl Pool {
             let workspaces = Arc::clone(&self.workspaces);
             let name = format!("worker {}", self.threads.len() + 1);
             let work = move || work(&hub, &executor, &workspaces, &*observer);
-            self.threads.push(Builder::new().name(name).stack_size(STACK_BYTES).spawn(work)?);
+            let stack = if self.executor.has_agents() { AGENT_STACK_BYTES } else { STACK_BYTES };
+            self.threads.push(Builder::new().name(name).stack_size(stack).spawn(work)?);
         }
         Ok(())
     }
@@ -79,6 +82,10 @@ fn work(hub: &Hub, executor: &Executor, workspaces: &Workspaces, observer: &dyn 
         let ended = hub.finished(job.stop, report);
         if !ended.moments.is_empty() {
             workspaces.save(hub, ended.moments, false);
+            if turn.is_some() {
+                let task = job.plan.task(job.task);
+                workspaces.commit(hub, task, ended.phase.as_deref());
+            }
             hub.saved();
         }
         drop(turn);
@@ -102,7 +109,10 @@ fn run<'a>(
     job: &Job,
     observer: &dyn OutputObserver,
 ) -> (AttemptReport, Option<Turn<'a>>) {
-    let attempt = Attempt::new(job.task, job.plan.task(job.task), job.attempt, job.is_last);
+    let attempt = Attempt {
+        plan: Some(&job.plan),
+        ..Attempt::new(job.task, job.plan.task(job.task), job.attempt, job.is_last)
+    };
     let work = Work { hub, executor, observer, stop: &job.stop, attempt };
     catch_unwind(AssertUnwindSafe(|| workspaces.run(&work))).unwrap_or_else(|_| (broken(), None))
 }

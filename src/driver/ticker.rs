@@ -3,13 +3,13 @@
 //! Coalesced: the file is looked at now and then and at the end, never once per task.
 
 use super::Replan;
-use crate::boxes::{Boxes, Edited, Ticked};
+use crate::boxes::{self, Boxes, Edited, Ticked};
 use crate::event::{Event, EventKind, NoteLevel, TaskRef, Verdict};
 use crate::plan::Plan;
 use crate::task::{State, Task, TaskId, TaskIx};
 use crate::text::safe;
 use crate::writeback::Tick;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,37 @@ pub(super) struct BoxTicker {
     /// What the last look took.
     took: Duration,
     tick_unverified: bool,
+    /// Attempts of agents that work where the task file is: it is within their reach.
+    agents: AgentsHere,
+}
+
+/// Whether what is ticked may be an agent's doing.
+#[derive(Default)]
+struct AgentsHere {
+    /// None: they have working trees of their own.
+    running: Option<usize>,
+    /// One worked since the file was looked at last.
+    since_look: bool,
+}
+
+impl AgentsHere {
+    fn on_event(&mut self, kind: &EventKind) {
+        let Some(running) = &mut self.running else { return };
+        match kind {
+            EventKind::AttemptStarted { executor, .. } if executor != "shell" => {
+                *running += 1;
+                self.since_look = true;
+            }
+            EventKind::AttemptFinished { report, .. } if report.agent.is_some() => {
+                *running = running.saturating_sub(1);
+            }
+            _ => {}
+        }
+    }
+
+    fn looked(&mut self) {
+        self.since_look = self.running.is_some_and(|running| running > 0);
+    }
 }
 
 /// What a look at the file led to.
@@ -53,10 +84,19 @@ impl BoxTicker {
             last: Instant::now(),
             took: Duration::ZERO,
             tick_unverified,
+            agents: AgentsHere::default(),
         }
     }
 
+    /// Agents work in the project itself: a box that is ticked meanwhile was not ticked by a person for all we know, and a
+    /// box that was not earned must not stay ticked.
+    pub(super) fn within_reach_of_agents(mut self) -> BoxTicker {
+        self.agents.running = Some(0);
+        self
+    }
+
     pub(super) fn on_event(&mut self, plan: &Plan, event: &Event) {
+        self.agents.on_event(&event.kind);
         match &event.kind {
             EventKind::TaskDone { task, verdict, attempts, .. } => {
                 // A group runs nothing and is as good as what is in it.
@@ -89,9 +129,13 @@ impl BoxTicker {
         self.last = Instant::now();
         self.took = self.last - started;
         let mut looked = Looked { events: self.told(plan, &ticked), plan: None };
-        if let Some(edited) = ticked.changed {
+        if let Some(mut edited) = ticked.changed {
+            if self.agents.since_look {
+                self.untick(plan, &mut edited, &mut looked);
+            }
             self.take_up(plan, edited, &ticked.cleared, &mut looked);
         }
+        self.agents.looked();
         looked
     }
 
@@ -126,6 +170,30 @@ impl BoxTicker {
         }
         let ix = self.known.as_ref().and_then(|(_, ids)| ids.get(id)).copied();
         TaskRef { ix: ix.unwrap_or(TaskRef::UNRESOLVED), id: id.clone() }
+    }
+
+    /// Clears the boxes that somebody ticked while agents were at work, and says so.
+    fn untick(&self, plan: &Arc<Plan>, edited: &mut Edited, looked: &mut Looked) {
+        let open: HashSet<&TaskId> =
+            plan.tasks.iter().filter(|task| task.state == State::Open).map(|task| &task.id).collect();
+        let is_new = |task: &Task| task.state == State::Done && !task.is_group && open.contains(&task.id);
+        let mut wanted = Vec::new();
+        for task in edited.document.tasks.iter_mut().filter(|task| is_new(task)) {
+            if !self.boxes.is_ticked(&task.id, task.line) {
+                wanted.push(Tick::of(task));
+                task.state = State::Open;
+            }
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        let cleared = boxes::clear(self.boxes.path(), &wanted);
+        let names: Vec<String> = wanted.iter().map(|tick| tick.task.to_string()).collect();
+        let mut text = format!("ticked while an agent worked here, and cleared: {}", names.join(", "));
+        for (task, problem) in &cleared.problems {
+            text += &format!("; the box of {task} could not be cleared: {problem}");
+        }
+        looked.events.push(EventKind::Note { level: NoteLevel::Warn, text });
     }
 
     /// Others edited the file: plans it as it reads now, unless that cannot be done; then the run goes on as planned.

@@ -5,15 +5,19 @@
 //! as it will be, and a working tree is given back only with the proof that all of it is kept. Knows no scheduler:
 //! what happened goes to the hub as events, what came of it is in the attempt's report.
 
+use super::commits::{Commits, Committer};
 use super::escapes::{Watch, Window};
 use super::hub::Hub;
 use super::integrate::{Merging, Turn};
 use super::unix_words;
-use crate::event::{AttemptOutcome, AttemptReport, EventKind, FailureClass, NoteLevel, TaskRef};
+use crate::event::{
+    AgentStep, AttemptOutcome, AttemptReport, EventKind, FailureClass, GateVerdict, NoteLevel, TaskRef,
+};
 use crate::exec::{Attempt, Executor, OutputObserver, StopHandle, Workspace};
 use crate::fs::shown;
 use crate::git::{self, Carried, Carry, Error, Git, How, Owner, Removal, Saved, Worktree};
-use crate::task::TaskId;
+use crate::task::{Task, TaskId, TaskIx};
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,6 +54,8 @@ pub struct Trees {
     /// So many idle ones are kept for the next run.
     pub keep: usize,
     pub user: User,
+    /// Where the user's branch gets commits of it.
+    pub commits: Option<Commits>,
 }
 
 /// Who else changes files while the run goes on.
@@ -79,6 +85,8 @@ pub(super) struct Opened {
     spent: Mutex<Duration>,
     /// There is too much to save: said once.
     gave_up: AtomicBool,
+    /// Working trees of agents' attempts that failed: the next attempt of the task goes on in it.
+    kept: Mutex<HashMap<TaskId, Held>>,
 }
 
 pub(super) struct OpenedTrees {
@@ -87,6 +95,7 @@ pub(super) struct OpenedTrees {
     keep: usize,
     pub(super) merging: Merging,
     pub(super) watch: Watch,
+    committer: Option<Committer>,
 }
 
 /// One attempt, as everything here needs it.
@@ -112,8 +121,47 @@ impl Work<'_> {
         self.hub.record(vec![kind]);
     }
 
+    /// Runs it as `attempt` says, and records what an agent does meanwhile.
+    pub(super) fn execute(&self, attempt: &Attempt<'_>) -> AttemptReport {
+        if !self.executor.is_for_agent(attempt.task) {
+            return self.executor.run(attempt, self.stop, self.observer);
+        }
+        self.executor.run(attempt, self.stop, &Recording { work: self })
+    }
+
     pub(super) fn warn(&self, text: String) {
         self.record(EventKind::Note { level: NoteLevel::Warn, text });
+    }
+}
+
+/// Shows what an agent does, and makes it part of the record.
+struct Recording<'a> {
+    work: &'a Work<'a>,
+}
+
+impl OutputObserver for Recording<'_> {
+    fn is_watching(&self) -> bool {
+        self.work.observer.is_watching()
+    }
+
+    fn line(&self, task: TaskIx, line: &str) {
+        self.work.observer.line(task, line);
+    }
+
+    fn steps(&self, steps: Vec<(u32, AgentStep)>) {
+        let (task, attempt) = (self.work.task_ref(), self.work.attempt.number);
+        let event = |(n, step): (u32, AgentStep)| EventKind::AgentStep {
+            task: task.clone(),
+            attempt,
+            n,
+            step: Box::new(step),
+        };
+        self.work.hub.record(steps.into_iter().map(event).collect());
+    }
+
+    fn gate(&self, gate: &'static str, verdict: GateVerdict, duration: Duration) {
+        let (task, attempt) = (self.work.task_ref(), self.work.attempt.number);
+        self.work.record(EventKind::GateFinished { task, attempt, gate: gate.to_owned(), verdict, duration });
     }
 }
 
@@ -130,12 +178,13 @@ impl Workspaces {
             return Ok(Workspaces { repository: None });
         };
         let root = git.root().to_owned();
-        let trees = trees.map(|Trees { pool, carry, keep, user }| OpenedTrees {
+        let trees = trees.map(|Trees { pool, carry, keep, user, commits }| OpenedTrees {
             pool,
             carry,
             keep,
             merging: Merging::default(),
             watch: Watch::new(user, session, &root),
+            committer: commits.map(Committer::new),
         });
         let owner = Owner::start(git)?;
         let opened = Opened {
@@ -145,6 +194,7 @@ impl Workspaces {
             started: Instant::now(),
             spent: Mutex::default(),
             gave_up: AtomicBool::new(false),
+            kept: Mutex::default(),
         };
         Ok(Workspaces { repository: Some(opened) })
     }
@@ -158,7 +208,7 @@ impl Workspaces {
     pub(super) fn run(&self, work: &Work<'_>) -> (AttemptReport, Option<Turn<'_>>) {
         match &self.repository {
             Some(opened) if opened.trees.is_some() => opened.run_in_tree(work),
-            _ => (work.executor.run(&work.attempt, work.stop, work.observer), None),
+            _ => (work.execute(&work.attempt), None),
         }
     }
 
@@ -174,22 +224,40 @@ impl Workspaces {
         }
     }
 
-    /// For the end of a run: working trees that will not be used again go.
-    pub(super) fn finish(&self) -> Vec<String> {
-        let Some(Opened { owner, trees: Some(trees), .. }) = &self.repository else { return Vec::new() };
-        let (pool, keep) = (trees.pool.clone(), trees.keep);
-        match owner.ask(move |git| git.collect_garbage(&pool, keep)) {
-            Ok(_) => Vec::new(),
-            Err(error) => {
-                vec![format!("working trees that are not needed any more were not removed: {error}")]
-            }
+    /// Whether it matters when a phase is over.
+    pub(super) fn is_by_phase(&self) -> bool {
+        self.committer().is_some_and(|(_, committer)| committer.is_by_phase())
+    }
+
+    fn committer(&self) -> Option<(&Opened, &Committer)> {
+        let opened = self.repository.as_ref()?;
+        Some((opened, opened.trees.as_ref()?.committer.as_ref()?))
+    }
+
+    /// Commits what is due on the user's branch, now that `task` is done, and with it `phase`. With the turn held.
+    pub(super) fn commit(&self, hub: &Hub, task: &Task, phase: Option<&str>) {
+        if let Some((opened, committer)) = self.committer() {
+            committer.commit(opened, hub, task, phase);
         }
+    }
+
+    /// For the end of a run: working trees that will not be used again go. Returns what a person should know.
+    pub(super) fn finish(&self) -> Vec<String> {
+        let Some(opened) = &self.repository else { return Vec::new() };
+        let Opened { owner, trees: Some(trees), .. } = opened else { return Vec::new() };
+        let mut problems = opened.give_back_kept();
+        let (pool, keep) = (trees.pool.clone(), trees.keep);
+        if let Err(error) = owner.ask(move |git| git.collect_garbage(&pool, keep)) {
+            problems.push(format!("working trees that are not needed any more were not removed: {error}"));
+        }
+        problems.extend(self.committer().and_then(|(opened, committer)| committer.left(opened)));
+        problems
     }
 }
 
 impl Opened {
     fn run_in_tree(&self, work: &Work<'_>) -> (AttemptReport, Option<Turn<'_>>) {
-        let (worktree, carried) = match self.lease(work) {
+        let (worktree, carried) = match self.take_kept(work).map_or_else(|| self.lease(work), Ok) {
             Ok(leased) => leased,
             Err(error) => return (not_isolated(&error), None),
         };
@@ -197,7 +265,7 @@ impl Opened {
         work.record(leased(work, &worktree, &carried));
         let attempt = Attempt { workspace: Some(&workspace), ..work.attempt };
         let window = Window::open();
-        let mut report = work.executor.run(&attempt, work.stop, work.observer);
+        let mut report = work.execute(&attempt);
         let saved = match self.save_attempt(&worktree, work.whose()) {
             Ok(saved) => Arc::new(saved),
             // It stays leased: what is in it is saved at the next start.
@@ -212,13 +280,54 @@ impl Opened {
         let mut turn = None;
         if report.outcome.is_success() {
             (report, turn) = self.integrate(work, &mut held, report, window);
+            if !report.outcome.is_success() {
+                work.executor.learn(&work.attempt.task.id, &report);
+            }
         } else if let Some(trees) = &self.trees {
             // With the turn: what another attempt integrates just now is nobody's escape.
             let _turn = trees.merging.wait();
             trees.watch.told(self, work, window);
         }
-        self.give_back(work, held);
+        if work.executor.is_for_agent(work.attempt.task) && is_tried_again(&report) {
+            self.keep(work, held);
+        } else {
+            self.give_back(work, held);
+        }
         (report, turn)
+    }
+
+    /// For the next attempt of the task: what is there already is where it goes on.
+    fn keep(&self, work: &Work<'_>, held: Held) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(work.attempt.task.id.clone(), held);
+    }
+
+    /// The working tree that an earlier attempt of the task left, now of this attempt. If it cannot be had there is a new
+    /// one: what was in it is saved.
+    fn take_kept(&self, work: &Work<'_>) -> Option<(Worktree, Vec<Carried>)> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = kept.remove(&work.attempt.task.id)?;
+        drop(kept);
+        let (worktree, whose) = (held.worktree.clone(), work.whose());
+        match self.owner.ask(move |git| git.pass_on(&worktree, &whose)) {
+            Ok(worktree) => Some((worktree, Vec::new())),
+            Err(_) => {
+                self.give_back(work, held);
+                None
+            }
+        }
+    }
+
+    /// For the end of a run; what cannot be given back is looked at again at the next start.
+    fn give_back_kept(&self) -> Vec<String> {
+        let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let results = kept.into_values().map(|held| (self.try_give_back(&held.worktree, &held.saved), held));
+        let failed = results.filter_map(|(result, held)| Some((result.err()?, held)));
+        failed
+            .map(|(error, held)| {
+                format!("the working tree `{}` stays as it is: {error}", shown(held.worktree.root()))
+            })
+            .collect()
     }
 
     fn lease(&self, work: &Work<'_>) -> Result<(Worktree, Vec<Carried>), Error> {
@@ -327,6 +436,12 @@ fn saved_event(work: &Work<'_>, saved: &Saved) -> EventKind {
             .map(|out| format!("{}: {}", unix_words(&out.path), out.why))
             .collect(),
     }
+}
+
+/// Whether an attempt of the same task may follow that goes on where this one ended.
+fn is_tried_again(report: &AttemptReport) -> bool {
+    use FailureClass::{Cancelled, Conflict, Permanent};
+    !report.outcome.is_success() && !matches!(report.class, Some(Permanent | Conflict | Cancelled) | None)
 }
 
 /// Never a silent fallback: who asked for a working tree of its own gets one or fails.

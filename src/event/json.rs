@@ -86,6 +86,7 @@ fn write_report(out: &mut Vec<u8>, report: &AttemptReport) -> serde_json::Result
         leaked,
         by_fallback,
         verified,
+        agent,
     } = report;
     match outcome {
         AttemptOutcome::Success => put(out, ",\"outcome\":\"success\""),
@@ -132,6 +133,9 @@ fn write_report(out: &mut Vec<u8>, report: &AttemptReport) -> serde_json::Result
         if *holds {
             put(out, key);
         }
+    }
+    if let Some(agent) = agent {
+        any(out, ",\"agent\":", agent)?;
     }
     Ok(())
 }

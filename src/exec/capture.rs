@@ -21,6 +21,8 @@ pub(super) struct Capture<'a> {
     observer: &'a dyn OutputObserver,
     attempt: &'a Attempt<'a>,
     run_dir: &'a Dir,
+    /// How much of the begin and of the end the log keeps.
+    room: (u64, u64),
     /// From the first output on.
     log: Option<AttemptLog<'a>>,
     stream: MaskStream,
@@ -43,6 +45,7 @@ impl<'a> Capture<'a> {
             observer,
             attempt,
             run_dir,
+            room: AttemptLog::ROOM,
             log: None,
             stream,
             tail: Vec::new(),
@@ -51,11 +54,16 @@ impl<'a> Capture<'a> {
         }
     }
 
+    /// The log keeps so much of the begin and of the end.
+    pub(super) fn keeping(self, room: (u64, u64)) -> Capture<'a> {
+        Capture { room, ..self }
+    }
+
     pub(super) fn push(&mut self, piece: &[u8]) {
         self.bytes += piece.len() as u64;
         let name = (self.log.is_none()).then(|| self.log_name());
-        let Capture { log, tail, stream, masker, run_dir, .. } = self;
-        let log = log.get_or_insert_with(|| AttemptLog::new(run_dir, name.unwrap_or_default().into()));
+        let Capture { log, tail, stream, masker, run_dir, room, .. } = self;
+        let log = log.get_or_insert_with(|| AttemptLog::new(run_dir, name.unwrap_or_default().into(), *room));
         stream.push(masker, piece, &mut |text| keep(log, tail, text));
         if self.observer.is_watching() {
             self.show();
@@ -88,7 +96,11 @@ impl<'a> Capture<'a> {
         if self.bytes == 0 {
             return String::new();
         }
-        let again = if self.attempt.part == Part::Verify { "-merged" } else { "" };
+        let again = match self.attempt.part {
+            Part::All => "",
+            Part::Verify => "-merged",
+            Part::Checks => "-checks",
+        };
         let task = text::file_name(self.attempt.task.id.as_str());
         format!("tasks/{task}/attempt-{}{again}.log", self.attempt.number)
     }

@@ -7,13 +7,12 @@
 use super::capture::Capture;
 use super::command::Command;
 use super::jobserver::Jobserver;
+use super::life::{LOOK, Life, Runs};
 use super::sandbox::Sandbox;
 use super::stop::{Armed, StopHandle};
-use super::tree::{Owner, Trees};
-use crate::event::Stop;
-use crate::sys::{self, Ended, How, Launcher, Pid, PidFd, Strings};
+use super::tree::Trees;
+use crate::sys::{self, Ended, Launcher, PidFd, Strings};
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,10 +22,6 @@ use std::time::{Duration, Instant};
 const SHORT: Duration = Duration::from_millis(50);
 /// How long output is read on after the process itself has ended: someone else holds the pipe.
 const DRAIN: Duration = Duration::from_millis(200);
-/// How often an ending tree is looked at.
-const LOOK: Duration = Duration::from_millis(10);
-/// How long a killed process may take to be gone.
-const KILLED: Duration = Duration::from_secs(5);
 const BUFFER: usize = 64 * 1024;
 /// Whoever prints this much gets a larger pipe.
 const MUCH: u64 = 1 << 20;
@@ -72,29 +67,24 @@ pub(super) fn run(command: &Command, setting: &Setting<'_>, capture: &mut Captur
         None => launcher.start(&command.program, &command.arguments, environment, dir, into.as_fd()),
         Some(sandbox) => sandbox.start(command, environment, dir, into.as_fd()),
     })?;
-    setting.trees.live().add(pid);
+    let life = Life::new(pid, setting.token, setting.trees, setting.stop, setting.grace);
     drop(into);
-    let owner = Owner { leader: pid, token: setting.token };
     let mut child = Child {
-        pid,
-        owner,
+        life,
         setting,
         short_of: setting.short_of,
         capture,
         started,
         out: Some(out),
         is_new: true,
-        pidfd: None,
         exited: None,
-        reaped: None,
     };
     let cause = child.watch();
     Ok(child.finish(cause))
 }
 
 struct Child<'a, 'b> {
-    pid: Pid,
-    owner: Owner<'a>,
+    life: Life<'a>,
     setting: &'a Setting<'a>,
     /// Until it has one.
     short_of: Option<&'a Jobserver>,
@@ -104,11 +94,18 @@ struct Child<'a, 'b> {
     out: Option<OwnedFd>,
     /// Not waited for yet.
     is_new: bool,
-    /// Opened when the process does not end soon.
-    pidfd: Option<PidFd>,
-    /// When `pidfd` said that it has ended.
+    /// When the process was seen to have ended.
     exited: Option<Instant>,
-    reaped: Option<Ended>,
+}
+
+impl<'a> Runs<'a> for Child<'a, '_> {
+    fn life(&mut self) -> &mut Life<'a> {
+        &mut self.life
+    }
+
+    fn turn(&mut self, wait: Option<Duration>) {
+        self.turn(wait);
+    }
 }
 
 impl Child<'_, '_> {
@@ -116,7 +113,7 @@ impl Child<'_, '_> {
     fn watch(&mut self) -> Cause {
         loop {
             // Output mostly ends a moment before the process: not reaped yet, the next turn waits for its end.
-            if self.out.is_none() && (self.exited.is_some() || self.reap()) {
+            if self.out.is_none() && (self.exited.is_some() || self.life.reap()) {
                 return Cause::Itself;
             }
             if self.setting.stop.requested().is_some() {
@@ -134,7 +131,7 @@ impl Child<'_, '_> {
 
     /// How long the next wait may be.
     fn time_left(&mut self) -> Left {
-        let fresh = self.pidfd.is_none();
+        let fresh = self.life.pidfd.is_none();
         if fresh && self.setting.limit.is_none_or(|limit| limit >= SHORT) && self.out.is_some() {
             // The first wait needs no clock: it begins where the process began.
             if std::mem::replace(&mut self.is_new, false) {
@@ -146,8 +143,7 @@ impl Child<'_, '_> {
             }
         }
         if fresh {
-            // Without it (no descriptor left) the end of output has to do.
-            self.pidfd = PidFd::open(self.pid).ok();
+            self.life.watch_end();
         }
         let now = Instant::now();
         if let Some(at) = self.exited {
@@ -156,7 +152,7 @@ impl Child<'_, '_> {
                 _ => Left::Drained,
             };
         }
-        let slow_look = self.pidfd.is_none().then_some(SHORT);
+        let slow_look = self.life.pidfd.is_none().then_some(SHORT);
         let Some(limit) = self.setting.limit else { return slow_look.map_or(Left::Forever, Left::Some) };
         let spent = self.spent(now);
         if spent >= limit {
@@ -176,7 +172,7 @@ impl Child<'_, '_> {
     fn turn(&mut self, wait: Option<Duration>) {
         let out = self.out.as_ref().map(OwnedFd::as_fd);
         // Once it has ended it would end every further wait at once.
-        let ended = self.pidfd.as_ref().filter(|_| self.exited.is_none()).map(PidFd::as_fd);
+        let ended = self.life.pidfd.as_ref().filter(|_| self.exited.is_none()).map(PidFd::as_fd);
         let wake = self.setting.armed.wake.as_fd();
         let token = self.short_of.map(Jobserver::as_fd);
         let Ok([out, wake, ended, token]) = sys::poll([out, Some(wake), ended, token], wait) else {
@@ -220,81 +216,11 @@ impl Child<'_, '_> {
         }
     }
 
-    fn reap(&mut self) -> bool {
-        if self.reaped.is_none() {
-            let pid = self.pid;
-            self.reaped = self.setting.stop.leave(|| match sys::try_wait(pid) {
-                Ok(ended) => ended,
-                // Not ours any more: whoever took it took its figures too.
-                Err(_) => Some(unknown_end()),
-            });
-            if self.reaped.is_some() {
-                self.setting.trees.live().remove(pid);
-            }
-        }
-        self.reaped.is_some()
-    }
-
     fn finish(mut self, cause: Cause) -> End {
-        let mut leaked = Vec::new();
-        if cause != Cause::Itself {
-            let is_over = self.end_tree();
-            if !is_over {
-                let left = self.setting.trees.members(self.owner);
-                leaked.extend(left.iter().map(|p| format!("{} cannot be killed", p.describe())));
-            }
-        }
-        self.await_reap();
-        leaked.extend(self.setting.trees.clear(self.owner));
+        let leaked = self.clear(cause == Cause::Itself);
         self.drain();
         self.capture.end_of_stream();
-        End { ended: self.reaped.unwrap_or_else(unknown_end), cause, leaked }
-    }
-
-    /// TERM to all, the grace period, KILL to what is left. False if something could not be killed.
-    fn end_tree(&mut self) -> bool {
-        let trees = self.setting.trees;
-        if self.setting.stop.requested() != Some(Stop::Now) {
-            self.ask_tree();
-        }
-        let is_over = trees.kill(self.owner);
-        // A process whose first thread has ended looks ended while others of its threads live on. Not reaped yet, so
-        // the number is still its own.
-        let _usually_gone = sys::kill_group(self.pid, sys::SIGKILL);
-        is_over
-    }
-
-    /// Asks, and reads on while the tree ends, until the grace is over or the caller wants it gone now.
-    fn ask_tree(&mut self) {
-        let limit = Instant::now() + self.setting.grace;
-        let mut look = Duration::from_millis(1);
-        let mut asked = HashSet::new();
-        if self.pidfd.is_none() {
-            self.pidfd = PidFd::open(self.pid).ok();
-        }
-        while Instant::now() < limit && self.setting.stop.requested() != Some(Stop::Now) {
-            if self.setting.trees.ask_all(self.owner, &mut asked) == 0 {
-                return;
-            }
-            self.turn(Some(look));
-            look = (look * 2).min(LOOK * 5);
-        }
-    }
-
-    /// The process has ended or was killed; it is gone in a moment.
-    fn await_reap(&mut self) {
-        let limit = Instant::now() + KILLED;
-        while !self.reap() && Instant::now() < limit {
-            if self.pidfd.is_none() {
-                self.pidfd = PidFd::open(self.pid).ok();
-            }
-            let ended = self.pidfd.as_ref().map(PidFd::as_fd);
-            let _looked = sys::poll([ended], Some(LOOK));
-        }
-        if self.reaped.is_none() {
-            self.setting.stop.leave(|| Some(()));
-            self.setting.trees.live().remove(self.pid);
-        }
+        End { ended: self.life.ended(), cause, leaked }
     }
 
     /// What is still in the pipe, without waiting for more.
@@ -316,8 +242,4 @@ enum Left {
     /// The process has ended and its output was read on for long enough.
     Drained,
     TimedOut(Duration),
-}
-
-fn unknown_end() -> Ended {
-    Ended { how: How::Signal(sys::SIGKILL), cpu: Duration::ZERO, max_rss_kb: 0, read_kb: 0, written_kb: 0 }
 }

@@ -26,14 +26,18 @@ pub fn is_secret_name(name: &str) -> bool {
 /// Whether children do not get the variable. `pass` holds names, or beginnings that end in `*`, from the user's own
 /// configuration.
 pub fn is_withheld(name: &str, pass: &[String]) -> bool {
-    let passed = pass.iter().any(|p| match p.strip_suffix('*') {
-        Some(start) => name.starts_with(start),
-        None => name == p,
-    });
-    !passed
+    !is_listed(name, pass)
         && (is_secret_name(name)
             || WITHHELD_NAMES.contains(&name)
             || WITHHELD_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+}
+
+/// Whether a list of names, or beginnings that end in `*`, has it.
+pub(super) fn is_listed(name: &str, list: &[String]) -> bool {
+    list.iter().any(|listed| match listed.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == listed,
+    })
 }
 
 /// What children get, prepared.

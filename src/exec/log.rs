@@ -25,11 +25,10 @@ pub(super) struct AttemptLog<'a> {
 }
 
 impl<'a> AttemptLog<'a> {
-    pub(super) fn new(dir: &'a Dir, path: PathBuf) -> AttemptLog<'a> {
-        AttemptLog::bounded(dir, path, HEAD, TAIL)
-    }
+    /// What is kept of the begin and of the end.
+    pub(super) const ROOM: (u64, u64) = (HEAD, TAIL);
 
-    fn bounded(dir: &'a Dir, path: PathBuf, head: u64, tail: u64) -> AttemptLog<'a> {
+    pub(super) fn new(dir: &'a Dir, path: PathBuf, (head, tail): (u64, u64)) -> AttemptLog<'a> {
         AttemptLog { dir, path, file: None, given: 0, lost: 0, head, tail }
     }
 
@@ -100,7 +99,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let run = Dir::open(dir.path()).unwrap();
         let path = dir.path().join("tasks/T1/attempt-1.log");
-        let mut log = AttemptLog::bounded(&run, "tasks/T1/attempt-1.log".into(), 8, 4);
+        let mut log = AttemptLog::new(&run, "tasks/T1/attempt-1.log".into(), (8, 4));
         for piece in pieces {
             log.write(piece);
         }
@@ -126,7 +125,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let run = Dir::open(dir.path()).unwrap();
         let path = dir.path().join("a/b.log");
-        let mut log = AttemptLog::new(&run, "a/b.log".into());
+        let mut log = AttemptLog::new(&run, "a/b.log".into(), AttemptLog::ROOM);
         log.write(b"");
         assert!(!path.exists());
         log.write(b"x");
@@ -140,7 +139,7 @@ mod tests {
         let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let run = Dir::open(dir.path()).unwrap();
         std::os::unix::fs::symlink(outside.path(), dir.path().join("a")).unwrap();
-        let mut log = AttemptLog::new(&run, "a/b.log".into());
+        let mut log = AttemptLog::new(&run, "a/b.log".into(), AttemptLog::ROOM);
         log.write(b"12345");
         assert_eq!(log.finish(), 5);
         assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
@@ -151,7 +150,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a"), "a file").unwrap();
         let run = Dir::open(dir.path()).unwrap();
-        let mut log = AttemptLog::new(&run, "a/b.log".into());
+        let mut log = AttemptLog::new(&run, "a/b.log".into(), AttemptLog::ROOM);
         log.write(b"12345");
         assert_eq!(log.finish(), 5);
     }

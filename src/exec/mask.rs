@@ -4,7 +4,7 @@
 //! form: private keys, JSON web tokens, access keys of well-known services, passwords in URLs. What could be the
 //! beginning of one is held back until the next piece shows whether it is. Encoded secrets are not found.
 
-use super::environment::is_secret_name;
+use super::environment::{is_listed, is_secret_name};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
@@ -117,12 +117,13 @@ impl Masker {
     }
 
     /// Of the values of secret-named variables, as they are and as programs usually print them, and of passwords in
-    /// the addresses that other variables hold.
-    pub fn of_environment(vars: &[(OsString, OsString)]) -> Masker {
+    /// the addresses that other variables hold. `also` lists further variables whose values are secret.
+    pub fn of_environment(vars: &[(OsString, OsString)], also: &[String]) -> Masker {
         let mut secrets = Vec::new();
         for (name, value) in vars {
             let value = value.as_bytes().trim_ascii();
-            if is_secret_name(&String::from_utf8_lossy(name.as_bytes())) {
+            let name = String::from_utf8_lossy(name.as_bytes());
+            if is_secret_name(&name) || is_listed(&name, also) {
                 add_spellings(value, &mut secrets);
             }
             for password in passwords(value) {
@@ -553,7 +554,7 @@ mod tests {
             ("DATABASE_URL", "postgres://bob:pa55-w0rd!@db:5432/x postgres://eve:eves-secret@db/y"),
             ("PLAIN", "nothing-secret"),
         ];
-        let masker = Masker::of_environment(&vars.map(|(name, value)| (name.into(), value.into())));
+        let masker = Masker::of_environment(&vars.map(|(name, value)| (name.into(), value.into())), &[]);
         for (text, expected) in [
             ("line-one/first\nline \"two\" +second.", "***."),
             ("line-one/first line \"two\" +second.", "*** ***."),

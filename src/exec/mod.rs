@@ -3,6 +3,7 @@
 //! The interface is blocking: whoever owns the worker threads calls [`Executor::run`] on one of them. Which task runs
 //! when, and what its failure means for others, is not known here.
 
+mod agent;
 mod capture;
 mod child;
 mod command;
@@ -10,9 +11,11 @@ mod direct;
 mod environment;
 mod guardian;
 mod jobserver;
+mod life;
 mod log;
 mod mask;
 mod others;
+mod probe;
 mod repeat;
 mod sandbox;
 mod scratch;
@@ -21,20 +24,24 @@ mod shell;
 mod stop;
 mod tree;
 
+pub use agent::{AgentConfig, AgentExecutor, Asked, PlainPrompts, Prompted, Prompts, WALL};
 pub use environment::{is_secret_name, is_withheld};
 pub use guardian::{Guardian, kill_leftovers};
 pub use jobserver::JobserverConfig;
 pub use mask::{MaskStream, Masker};
 pub use others::others_at_work;
+pub use probe::first_line;
 pub use sandbox::SandboxConfig;
 pub use scripted::{Scripted, ScriptedAttempt};
 pub use shell::{ShellConfig, ShellExecutor};
 pub use stop::StopHandle;
 
-use crate::event::AttemptReport;
-use crate::task::{Task, TaskIx};
+use crate::event::{AgentStep, AttemptReport, GateVerdict};
+use crate::plan::Plan;
+use crate::task::{Task, TaskId, TaskIx};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One try at one task.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +52,8 @@ pub struct Attempt<'a> {
     pub number: u32,
     /// No other attempt follows if this one fails: `fallback` blocks are tried.
     pub last: bool,
+    /// That `ix` is a position in, for whoever has to know what is around the task.
+    pub plan: Option<&'a Plan>,
     /// Where it works, if not in the project.
     pub workspace: Option<&'a Workspace>,
     pub part: Part,
@@ -53,7 +62,7 @@ pub struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     /// All of a task's blocks, in the project.
     pub fn new(ix: TaskIx, task: &'a Task, number: u32, last: bool) -> Attempt<'a> {
-        Attempt { ix, task, number, last, workspace: None, part: Part::All }
+        Attempt { ix, task, number, last, plan: None, workspace: None, part: Part::All }
     }
 }
 
@@ -64,10 +73,12 @@ pub enum Part {
     All,
     /// The checks alone, once more: what they are about changed after they had passed.
     Verify,
+    /// The checks alone: an agent did the work.
+    Checks,
 }
 
 /// A copy of the project for one attempt alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Workspace {
     /// Stands for the project's directory; absolute.
     pub dir: PathBuf,
@@ -84,6 +95,12 @@ pub trait OutputObserver: Sync {
 
     /// The latest line of output, masked but not made safe to show; at most ten a second for each attempt.
     fn line(&self, task: TaskIx, line: &str);
+
+    /// What an agent did, each with its number, in the order in which it ended. They are for the record.
+    fn steps(&self, _steps: Vec<(u32, AgentStep)>) {}
+
+    /// What a gate found of an agent's work; for the record.
+    fn gate(&self, _gate: &'static str, _verdict: GateVerdict, _duration: Duration) {}
 }
 
 /// Nobody watches.
@@ -102,23 +119,17 @@ impl OutputObserver for NoObserver {
 #[expect(clippy::large_enum_variant, reason = "there is one in a run, and it is never moved")]
 pub enum Executor {
     Shell(ShellExecutor),
+    /// Tasks with work of their own by the shell, all others by agents.
+    Agents(ShellExecutor, AgentExecutor),
     /// Outcome and duration by script, for rehearsals and tests.
     Scripted(Scripted),
 }
 
 impl Executor {
-    /// As stored in events.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Executor::Shell(_) => "shell",
-            Executor::Scripted(_) => "scripted",
-        }
-    }
-
     /// So many attempts run or are about to begin.
     pub fn expect(&self, attempts: u32) {
         match self {
-            Executor::Shell(shell) => shell.expect(attempts),
+            Executor::Shell(shell) | Executor::Agents(shell, _) => shell.expect(attempts),
             Executor::Scripted(_) => {}
         }
     }
@@ -126,7 +137,7 @@ impl Executor {
     /// A worker that ran attempts has none to run now.
     pub fn rest(&self) {
         match self {
-            Executor::Shell(shell) => shell.rest(),
+            Executor::Shell(shell) | Executor::Agents(shell, _) => shell.rest(),
             Executor::Scripted(_) => {}
         }
     }
@@ -134,7 +145,7 @@ impl Executor {
     /// What hides the secrets of the environment, if there is any output to hide them in.
     pub fn masker(&self) -> Option<Arc<Masker>> {
         match self {
-            Executor::Shell(shell) => Some(shell.masker()),
+            Executor::Shell(shell) | Executor::Agents(shell, _) => Some(shell.masker()),
             Executor::Scripted(_) => None,
         }
     }
@@ -142,9 +153,25 @@ impl Executor {
     /// For the end of a run, when no attempt runs any more: ends what could not be traced to one, and says what it was.
     pub fn clear_orphans(&self) -> Vec<String> {
         match self {
-            Executor::Shell(shell) => shell.clear_orphans(),
+            Executor::Shell(shell) | Executor::Agents(shell, _) => shell.clear_orphans(),
             Executor::Scripted(_) => Vec::new(),
         }
+    }
+
+    /// What agents made could not become part of the project's files: their next attempt should know.
+    pub fn learn(&self, task: &TaskId, report: &AttemptReport) {
+        if let Executor::Agents(_, agents) = self {
+            agents.learn(task, report);
+        }
+    }
+
+    pub fn has_agents(&self) -> bool {
+        matches!(self, Executor::Agents(..))
+    }
+
+    /// Whether an agent does the work of `task`.
+    pub fn is_for_agent(&self, task: &Task) -> bool {
+        self.has_agents() && !task.has_run_block()
     }
 
     /// Runs the attempt on the calling thread until nothing of it lives any more.
@@ -155,7 +182,12 @@ impl Executor {
         observer: &dyn OutputObserver,
     ) -> AttemptReport {
         match self {
-            Executor::Shell(shell) => shell.run(attempt, stop, observer),
+            Executor::Agents(shell, agents)
+                if attempt.part == Part::All && self.is_for_agent(attempt.task) =>
+            {
+                agents.run(shell, attempt, stop, observer)
+            }
+            Executor::Shell(shell) | Executor::Agents(shell, _) => shell.run(attempt, stop, observer),
             Executor::Scripted(scripted) => scripted.run(attempt, stop),
         }
     }

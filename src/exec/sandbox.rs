@@ -8,7 +8,7 @@
 use super::Workspace;
 use super::command::Command;
 use super::scratch::{Place, Scratch};
-use crate::sys::{self, HandedDown, Held, Launcher, Pid, Strings};
+use crate::sys::{self, HandedDown, Held, Launcher, Pid, Streams, Strings};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -61,8 +61,8 @@ pub(super) struct Sandboxes {
     listed: Vec<PathBuf>,
     /// What tasks inherit.
     kept: Vec<HandedDown>,
-    /// By the workspace's directory, for as long as the run goes on: workspaces are used again.
-    workspaces: Mutex<HashMap<PathBuf, Arc<Sandbox>>>,
+    /// For as long as the run goes on: workspaces are used again.
+    workspaces: Mutex<HashMap<Workspace, Arc<Sandbox>>>,
 }
 
 impl Sandboxes {
@@ -82,7 +82,7 @@ impl Sandboxes {
     pub(super) fn of(&self, workspace: Option<&Workspace>) -> io::Result<Arc<Sandbox>> {
         let Some(workspace) = workspace else { return Ok(Arc::clone(&self.project)) };
         let mut known = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sandbox) = known.get(&workspace.dir) {
+        if let Some(sandbox) = known.get(workspace) {
             return Ok(Arc::clone(sandbox));
         }
         let writable = self.listed.iter().chain(&workspace.writable).cloned().collect();
@@ -90,7 +90,7 @@ impl Sandboxes {
             CString::new(workspace.dir.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
         let launcher = Launcher::new(Some(dir))?.handing_down(&self.kept);
         let sandbox = Arc::new(Sandbox::new(&SandboxConfig { writable }, launcher)?);
-        known.insert(workspace.dir.clone(), Arc::clone(&sandbox));
+        known.insert(workspace.clone(), Arc::clone(&sandbox));
         Ok(sandbox)
     }
 }
@@ -108,8 +108,16 @@ struct Request {
     arguments: Strings,
     environment: [Strings; 2],
     dir: Option<CString>,
-    out: OwnedFd,
+    streams: Given,
     answer: SyncSender<io::Result<Pid>>,
+}
+
+/// What a child reads and writes.
+enum Given {
+    /// Nothing, and one pipe for all it prints.
+    Out(OwnedFd),
+    /// Input, output, errors.
+    Each([OwnedFd; 3]),
 }
 
 impl Sandbox {
@@ -144,13 +152,39 @@ impl Sandbox {
         dir: Option<&CStr>,
         out: BorrowedFd<'_>,
     ) -> io::Result<Pid> {
+        let streams = Given::Out(out.try_clone_to_owned()?);
+        self.ask((&command.program, &command.arguments), environment, dir, streams)
+    }
+
+    /// As [`Launcher::start_with`].
+    pub(super) fn start_with(
+        &self,
+        program: &Arc<CStr>,
+        arguments: &Strings,
+        environment: [&Strings; 2],
+        dir: Option<&CStr>,
+        streams: Streams<'_>,
+    ) -> io::Result<Pid> {
+        let Streams { input, out, err } = streams;
+        let owned = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
+        let streams = Given::Each([owned(input)?, owned(out)?, owned(err)?]);
+        self.ask((program, arguments), environment, dir, streams)
+    }
+
+    fn ask(
+        &self,
+        (program, arguments): (&Arc<CStr>, &Strings),
+        environment: [&Strings; 2],
+        dir: Option<&CStr>,
+        streams: Given,
+    ) -> io::Result<Pid> {
         let (answer, answered) = sync_channel(1);
         let request = Request {
-            program: Arc::clone(&command.program),
-            arguments: command.arguments.clone(),
+            program: Arc::clone(program),
+            arguments: arguments.clone(),
             environment: environment.map(Strings::clone),
             dir: dir.map(CStr::to_owned),
-            out: out.try_clone_to_owned()?,
+            streams,
             answer,
         };
         let requests = self.requests.as_ref().ok_or_else(gone)?;
@@ -175,11 +209,17 @@ fn gone() -> io::Error {
 
 /// Starts what comes, one after the other, until nobody can ask any more.
 fn serve(launcher: &Launcher, received: &Receiver<Request>) {
-    for Request { program, arguments, environment, dir, out, answer } in received {
-        let [base, own] = &environment;
-        let started = launcher.start(&program, &arguments, [base, own], dir.as_deref(), out.as_fd());
+    for Request { program, arguments, environment, dir, streams, answer } in received {
+        let ([base, own], dir) = (&environment, dir.as_deref());
+        let started = match &streams {
+            Given::Out(out) => launcher.start(&program, &arguments, [base, own], dir, out.as_fd()),
+            Given::Each([input, out, err]) => {
+                let streams = Streams { input: input.as_fd(), out: out.as_fd(), err: err.as_fd() };
+                launcher.start_with(&program, &arguments, [base, own], dir, streams)
+            }
+        };
         // Closed before the answer: the end of output must not wait for us.
-        drop(out);
+        drop(streams);
         // Whoever asked waits for the answer.
         let _heard = answer.send(started);
     }

@@ -40,6 +40,8 @@ pub struct ShellConfig {
     pub vars: Vec<(OsString, OsString)>,
     /// Variables that children get although their names look secret, from the user's own configuration.
     pub env_pass: Vec<String>,
+    /// Variables whose values are secret although their names do not say so; a `*` at the end takes all that begin so.
+    pub secrets: Vec<String>,
     /// What `sh` means.
     pub shell: PathBuf,
     /// Start every block by its shell, also where none is needed.
@@ -72,6 +74,7 @@ impl ShellConfig {
             run_dir,
             vars: std::env::vars_os().collect(),
             env_pass: Vec::new(),
+            secrets: Vec::new(),
             shell: PathBuf::from("/bin/sh"),
             force_shell: false,
             grace: Duration::from_secs(10),
@@ -94,18 +97,20 @@ impl ShellConfig {
 
 /// Runs attempts whose work stands in the task's own blocks. Shared by all workers of a run.
 pub struct ShellExecutor {
-    project: PathBuf,
-    run: String,
-    run_dir: Dir,
+    pub(super) project: PathBuf,
+    pub(super) run: String,
+    pub(super) run_dir: Dir,
     environment: Environment,
     commands: Commands,
-    launcher: Launcher,
-    sandbox: Option<Sandboxes>,
+    pub(super) launcher: Launcher,
+    pub(super) sandbox: Option<Sandboxes>,
     jobserver: Option<Jobserver>,
-    trees: Trees,
-    masker: Arc<Masker>,
+    /// What children are told of it.
+    pub(super) told: Vec<(&'static str, Vec<u8>)>,
+    pub(super) trees: Trees,
+    pub(super) masker: Arc<Masker>,
     rules: Rules,
-    grace: Duration,
+    pub(super) grace: Duration,
     timeout: Option<Duration>,
     try_alternatives: bool,
     /// `None` where everything is tried as often as was said.
@@ -119,7 +124,7 @@ impl ShellExecutor {
         sys::adopt_orphans()?;
         sys::close_all_on_exec();
         let ShellConfig { project, run, run_dir, vars, env_pass, shell, force_shell, .. } = config;
-        let masker = Arc::new(Masker::of_environment(&vars));
+        let masker = Arc::new(Masker::of_environment(&vars, &config.secrets));
         let vars = inherited(vars, config.sandbox.is_some());
         // Without one (no descriptors left, no /proc) builds take what they like, as they do by hand.
         let jobserver =
@@ -128,7 +133,8 @@ impl ShellExecutor {
             .as_ref()
             .map(|(server, wanted)| server.variables(wanted.parallel_make, &vars, config.sandbox.is_some()));
         let jobserver = jobserver.map(|(server, _)| server);
-        let environment = Environment::new(&vars, &env_pass, &project, &run, &told.unwrap_or_default());
+        let told = told.unwrap_or_default();
+        let environment = Environment::new(&vars, &env_pass, &project, &run, &told);
         let shell = path_string(&shell)?;
         fs::create_private_dirs(&run_dir).map_err(io::Error::other)?;
         let commands = Commands::new(&environment, shell, force_shell, run_dir.join("scripts"));
@@ -153,6 +159,7 @@ impl ShellExecutor {
             launcher,
             sandbox,
             jobserver,
+            told,
             trees: Trees::new(live, guard),
             rules: config.rules,
             grace: config.grace,
@@ -166,6 +173,12 @@ impl ShellExecutor {
     /// For everything else that writes or shows what tasks printed.
     pub fn masker(&self) -> Arc<Masker> {
         Arc::clone(&self.masker)
+    }
+
+    pub(super) fn lost_log(&self, bytes: u64) {
+        if bytes > 0 {
+            self.lost_log_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
     }
 
     /// Bytes of output that the disk refused, over all attempts.
@@ -260,7 +273,7 @@ impl ShellExecutor {
     }
 
     /// The part of the environment that is the attempt's own, its token first.
-    fn write_own(&self, attempt: &Attempt<'_>, own: &mut Strings) {
+    pub(super) fn write_own(&self, attempt: &Attempt<'_>, own: &mut Strings) {
         let id = attempt.task.id.as_str().as_bytes();
         own.clear();
         own.write(|bytes| {
@@ -289,7 +302,7 @@ fn inherited(mut vars: Vec<(OsString, OsString)>, is_sandboxed: bool) -> Vec<(Os
     vars
 }
 
-fn path_string(path: &Path) -> io::Result<CString> {
+pub(super) fn path_string(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
@@ -540,9 +553,7 @@ impl Running<'_> {
 
     fn finish(mut self) -> AttemptReport {
         let lost = self.capture.finish();
-        if lost > 0 {
-            self.shell.lost_log_bytes.fetch_add(lost, Ordering::Relaxed);
-        }
+        self.shell.lost_log(lost);
         let mut report = self.report;
         report.output_bytes = self.capture.bytes;
         report.log = self.capture.log_name();

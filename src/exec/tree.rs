@@ -50,6 +50,8 @@ pub(super) struct Proc {
     is_kernel: bool,
     /// When it began, in the system's ticks: with the number this is one process alone.
     start: u64,
+    /// Time it used on the cores, and what it waited for of its children, in the system's ticks.
+    pub(super) cpu: u64,
     /// Where in its memory its arguments are: zero while it is given another program, and when it has ended.
     program: u64,
     name: String,
@@ -61,7 +63,7 @@ impl Proc {
         Proc::parse(&String::from_utf8_lossy(&bytes))
     }
 
-    /// `pid (name) state ppid pgrp session tty tpgid flags`, threads the 20th, the start the 22nd, the place of the
+    /// `pid (name) state ppid pgrp session tty tpgid flags`, times the 14th to the 17th, threads the 20th, the start the 22nd, the place of the
     /// arguments the 48th, see proc(5). The name may hold anything, so its end is the last parenthesis.
     fn parse(stat: &str) -> Option<Proc> {
         let (pid, rest) = stat.split_once(" (")?;
@@ -71,7 +73,11 @@ impl Proc {
         let mut number = || fields.next()?.parse::<i64>().ok();
         let [parent, group, session] = [number()? as Pid, number()? as Pid, number()? as Pid];
         let [_terminal, _its_group, flags] = [number()?, number()?, number()?];
-        let threads = fields.nth(10)?.parse::<u32>().ok()?;
+        let mut cpu = 0;
+        for field in fields.by_ref().skip(4).take(4) {
+            cpu += field.parse::<u64>().ok()?;
+        }
+        let threads = fields.nth(2)?.parse::<u32>().ok()?;
         let start = fields.nth(1).and_then(|start| start.parse().ok()).unwrap_or(0);
         let program = fields.nth(25).and_then(|program| program.parse().ok()).unwrap_or(0);
         Some(Proc {
@@ -84,6 +90,7 @@ impl Proc {
             is_zombie: matches!(state, "Z" | "X") && threads <= 1,
             is_kernel: flags & PF_KTHREAD != 0,
             start,
+            cpu,
             program,
             name: name.to_owned(),
         })

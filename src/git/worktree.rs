@@ -202,6 +202,14 @@ impl Git {
         Ok((Worktree { slot, root, user_git, base, attempt: attempt.clone() }, carried))
     }
 
+    /// A leased working tree, as it is, for a further attempt of the same task.
+    pub fn pass_on(&mut self, worktree: &Worktree, attempt: &Attempt) -> Result<Worktree, Error> {
+        self.steps.next()?;
+        let (base, task) = (worktree.base.to_string(), attempt.task.clone());
+        set_state(&worktree.slot, &Slot::Leased { base, task, attempt: attempt.number })?;
+        Ok(Worktree { attempt: attempt.clone(), ..worktree.clone() })
+    }
+
     /// What a run that died left leased: to be saved, then given back.
     pub fn leased(&self, pool: &Pool) -> Result<Vec<Worktree>, Error> {
         let mut found = Vec::new();

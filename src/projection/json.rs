@@ -171,6 +171,12 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// As serde writes a number: few rows have one.
+    pub(super) fn dollars(&mut self, key: &str, value: f64) {
+        self.out.push_str(key);
+        self.out.push_str(&serde_json::to_string(&value).unwrap_or_default());
+    }
+
     #[inline]
     pub(super) fn seconds(&mut self, key: &str, Seconds(ms): Seconds) {
         self.number(key, ms / 1000);

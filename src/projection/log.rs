@@ -7,10 +7,10 @@ use super::markdown::{last_line, push_safe};
 use super::time::{Stamps, duration, percent, write_duration};
 use crate::event::{
     AttemptOutcome, AttemptReport, BlockRef, Event, EventKind, FailureClass, GateVerdict, NoteLevel,
-    RunOutcome, SkipReason, Stop, TaskRef, Verdict, files,
+    RunOutcome, SkipReason, Stop, TaskRef, Verdict, agents, files,
 };
 use crate::plan::Plan;
-use crate::summary::{Row, Summary};
+use crate::summary::{AgentWork, Row, Summary};
 use crate::task::{BlockKind, TaskId, TaskIx};
 use crate::text::{count, push_number};
 use std::fmt::Write as _;
@@ -89,7 +89,8 @@ impl LogLines {
             EventKind::TaskBlocked { task, by } => log.task("TASK", task, &[" blocked by ", by.id.as_str()]),
             EventKind::TaskSkipped { task, why } => log.task("TASK", task, &[" skipped: ", skip_word(*why)]),
             EventKind::TaskCancelled { task } => log.task("TASK", task, &[" cancelled; open on resume"]),
-            EventKind::BoxTicked { .. } => {} // the task's own line says that it is done
+            // The task's own lines say so.
+            EventKind::BoxTicked { .. } | EventKind::AgentStep { .. } => {}
             EventKind::BoxPending { task, problem } => {
                 log.task("WARN", task, &[" is done, but its box could not be ticked: ", problem]);
             }
@@ -102,6 +103,9 @@ impl LogLines {
             | EventKind::Conflicted { task, .. }
             | EventKind::ReviewNeeded { task, .. }
             | EventKind::Escaped { task, .. } => log.files(task, &event.kind),
+            EventKind::Committed { branch, commit, tasks, tag } => {
+                log.line("INFO", &[&files::committed(branch, commit, tasks, tag.as_deref())]);
+            }
             EventKind::RolledBack { to, saved, reopened, done, .. } => {
                 log.line("ROLLBACK", &[&files::rolled_back(to, saved, reopened, done)]);
             }
@@ -342,6 +346,7 @@ impl Writer<'_> {
         super::write_beside(self.out, self.summary, row);
         self.out.push('\n');
         self.actions(task, row);
+        self.agent(row);
         self.tests(row);
         self.failure(row);
     }
@@ -361,6 +366,10 @@ impl Writer<'_> {
         if row.class.is_none() {
             self.out.push_str(gap);
             match (row.by_fallback, runs) {
+                _ if agent_of(row).is_some() => {
+                    push_safe(self.out, agent_of(row).map_or("", |work| &work.agent));
+                    self.out.push_str(" ended well");
+                }
                 (true, _) => self.out.push_str("a fallback block succeeded"),
                 (false, 0) => self.out.push_str("ended well"),
                 (false, 1) => self.out.push_str("the run block succeeded"),
@@ -370,6 +379,26 @@ impl Writer<'_> {
             }
         }
         self.out.push('\n');
+    }
+
+    /// What an agent did, step by step, as it told it.
+    fn agent(&mut self, row: &Row) {
+        let Some(work) = agent_of(row) else { return };
+        let mut attempt = 0;
+        for action in &work.actions {
+            if std::mem::replace(&mut attempt, action.attempt) != action.attempt && row.attempts > 1 {
+                let _ = writeln!(self.out, "    attempt {attempt}:");
+            }
+            self.out.push_str("    - ");
+            push_safe(self.out, &agents::step(&action.step));
+            self.out.push('\n');
+        }
+        if work.more > 0 {
+            let _ = writeln!(self.out, "    and {} more", count(work.more, "step"));
+        }
+        if let Some(spent) = &work.spent {
+            let _ = writeln!(self.out, "  spent: {}", agents::spent(spent));
+        }
     }
 
     fn tests(&mut self, row: &Row) {
@@ -397,6 +426,10 @@ impl Writer<'_> {
             self.out.push('\n');
         }
     }
+}
+
+fn agent_of(row: &Row) -> Option<&AgentWork> {
+    row.detail.as_ref()?.agent.as_deref()
 }
 
 /// `exit code 1`, `signal 9`, …

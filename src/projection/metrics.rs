@@ -4,9 +4,9 @@
 use super::json::{Object, Seconds, Time, first_key, key, rounded};
 use super::log::verdict_word;
 use super::time::{Stamps, rfc3339};
-use crate::event::RunOutcome;
+use crate::event::{RunOutcome, Spent};
 use crate::plan::Plan;
-use crate::summary::{Gates, Numbers, Row, Summary};
+use crate::summary::{Account, Gates, Numbers, Row, Summary};
 use crate::task::TaskIx;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -38,6 +38,9 @@ pub struct Metrics<'a> {
     pub performance: Performance<'a>,
     pub resources: Resources,
     pub quality: Quality,
+    /// Where agents worked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agents: Option<Agents>,
     pub sessions: Vec<SessionRow>,
     pub phases: Vec<PhaseRow<'a>>,
     /// One row per selected task, in document order.
@@ -144,6 +147,30 @@ pub struct Resources {
     pub cost: Option<f64>,
 }
 
+/// What agents spent, as far as they told.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Agents {
+    /// By whose limits they run into.
+    pub providers: Vec<SpentRow>,
+    /// By story; of a task with several stories each gets all.
+    pub stories: Vec<SpentRow>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SpentRow {
+    pub name: String,
+    pub attempts: u32,
+    /// Tokens sent, those from a cache included.
+    pub tokens_in: Option<u64>,
+    /// Of those, from a cache.
+    pub tokens_cached: Option<u64>,
+    pub tokens_out: Option<u64>,
+    /// In US dollars.
+    pub cost: Option<f64>,
+}
+
 /// Findings of gates; null where no such gate ran.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -244,6 +271,12 @@ pub struct TaskRow<'a> {
     pub disk_read_kb: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_written_kb: Option<u64>,
+    /// Of agents: sent and received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Of agents, in US dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
 }
 
 /// How many gates ended how.
@@ -349,14 +382,40 @@ impl<'a> Metrics<'a> {
                 disk_read_kb: numbers.disk_read_kb,
                 disk_written_kb: numbers.disk_written_kb,
                 network_kb: None,
-                tokens: None,
-                cost: None,
+                tokens: summary.spent().map(tokens),
+                cost: summary.spent().and_then(dollars),
             },
             quality: Quality { lint_findings: None, stub_findings: None },
+            agents: Agents::of(summary),
             sessions: sessions(summary),
             phases: phases(plan, summary),
             task_rows: Vec::new(),
         }
+    }
+}
+
+/// All that was sent and received.
+fn tokens(spent: Spent) -> u64 {
+    spent.input.saturating_add(spent.output)
+}
+
+fn dollars(spent: Spent) -> Option<f64> {
+    spent.cost_micros.map(|micros| micros as f64 / 1e6)
+}
+
+impl Agents {
+    fn of(summary: &Summary) -> Option<Agents> {
+        let row = |account: &Account| SpentRow {
+            name: account.name.clone(),
+            attempts: account.attempts,
+            tokens_in: account.spent.map(|spent| spent.input),
+            tokens_cached: account.spent.map(|spent| spent.cached),
+            tokens_out: account.spent.map(|spent| spent.output),
+            cost: account.spent.and_then(dollars),
+        };
+        let providers: Vec<SpentRow> = summary.providers().iter().map(row).collect();
+        let stories = || summary.stories().iter().map(row).collect();
+        (!providers.is_empty()).then(|| Agents { providers, stories: stories() })
     }
 }
 
@@ -453,6 +512,7 @@ impl<'a> TaskRow<'a> {
         let detail = row.detail.as_deref();
         let failed = row.class.is_some();
         let (known, gates) = (row.knows_resources(), row.gates);
+        let spent = detail.and_then(|detail| detail.agent.as_ref()?.spent);
         TaskRow {
             id: summary.id(task).as_str(),
             title: super::title(plan, task),
@@ -487,6 +547,8 @@ impl<'a> TaskRow<'a> {
             peak_memory_kb: known.then_some(row.max_rss_kb()),
             disk_read_kb: known.then_some(row.disk_read_kb()),
             disk_written_kb: known.then_some(row.disk_written_kb()),
+            tokens: spent.map(tokens),
+            cost: spent.and_then(dollars),
         }
     }
 }
@@ -529,6 +591,10 @@ impl TaskRow<'_> {
         line.maybe_number(key!("peakMemoryKb"), self.peak_memory_kb);
         line.maybe_number(key!("diskReadKb"), self.disk_read_kb);
         line.maybe_number(key!("diskWrittenKb"), self.disk_written_kb);
+        line.maybe_number(key!("tokens"), self.tokens);
+        if let Some(cost) = self.cost {
+            line.dollars(key!("cost"), cost);
+        }
         line.close();
     }
 }
@@ -574,6 +640,8 @@ mod tests {
             peak_memory_kb: Some(6),
             disk_read_kb: Some(7),
             disk_written_kb: Some(8),
+            tokens: Some(9),
+            cost: Some(0.0125),
         };
         let empty = TaskRow {
             phase: None,
@@ -595,6 +663,8 @@ mod tests {
             peak_memory_kb: None,
             disk_read_kb: None,
             disk_written_kb: None,
+            tokens: None,
+            cost: None,
             ..full
         };
         for row in [&empty, &full] {

@@ -4,6 +4,7 @@
 //! hands both to [`Projections`], and writes what [`Projections::due`] returns. Nothing here is the truth; a file
 //! that is lost or behind is rendered again.
 
+pub mod agents;
 pub mod checkpoint;
 pub mod context;
 pub mod history;

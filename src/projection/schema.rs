@@ -1,18 +1,29 @@
 //! JSON Schemas of what specter writes for programs: one version for all, named by each file's `schema` field.
 
-use super::kept;
+use super::{agents, kept};
 use schemars::{JsonSchema, generate::SchemaSettings};
 
 /// Version of the published shapes. Fields are only added within one.
 pub const VERSION: u32 = 1;
 
 /// The published shapes by name, in the order in which they are listed.
-pub const NAMES: [&str; 9] =
-    ["checkpoints", "doctor", "events", "metrics", "plan", "recover", "recover-show", "rollback", "status"];
+pub const NAMES: [&str; 10] = [
+    "agents",
+    "checkpoints",
+    "doctor",
+    "events",
+    "metrics",
+    "plan",
+    "recover",
+    "recover-show",
+    "rollback",
+    "status",
+];
 
 /// Schema text of a name in [`NAMES`].
 pub fn named(name: &str) -> Option<String> {
     match name {
+        "agents" => Some(text::<agents::AgentsJson>()),
         "checkpoints" => Some(text::<kept::CheckpointsJson>()),
         "doctor" => Some(text::<kept::DoctorJson>()),
         "events" => Some(text::<crate::event::Event>()),

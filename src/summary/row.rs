@@ -2,7 +2,8 @@
 
 use super::beside::Beside;
 use super::packed::{Stamp, Wide};
-use crate::event::{AttemptOutcome, AttemptReport, BlockRef, FailureClass, Verdict};
+use super::work::AgentWork;
+use crate::event::{AgentStep, AttemptOutcome, AttemptReport, BlockRef, FailureClass, Verdict};
 use crate::plan::{LeftOut, Role};
 use crate::task::TaskIx;
 
@@ -144,6 +145,8 @@ pub struct Detail {
     pub attempts: Vec<Attempt>,
     /// Processes that outlived an attempt and were ended.
     pub leaked: Vec<String>,
+    /// What agents did, if any worked on it.
+    pub agent: Option<Box<AgentWork>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -303,9 +306,20 @@ impl Row {
         self.output_bytes.add(report.output_bytes);
         self.by_fallback = report.by_fallback;
         self.class = report.class;
+        if let Some(agent) = &report.agent {
+            self.agent_work().ended(agent);
+        }
         if self.detail.is_some() || !report.outcome.is_success() || !report.leaked.is_empty() {
             self.detail.get_or_insert_default().take(number, report);
         }
+    }
+
+    pub(super) fn step(&mut self, attempt: u32, step: &AgentStep) {
+        self.agent_work().took(attempt, step);
+    }
+
+    fn agent_work(&mut self) -> &mut AgentWork {
+        self.detail.get_or_insert_default().agent.get_or_insert_default()
     }
 }
 

@@ -21,14 +21,14 @@ pub use lease::{Lease, try_lease};
 pub use memory::{expect_memory, keep_memory};
 pub use poll::{
     HandedDown, Interest, NEVER_WAIT, NFS, Ready, Wake, close_all_on_exec, file_system, grow_pipe, is_closed,
-    pipe, poll, read, read_at, terminal_size, try_lock_record,
+    never_wait, pipe, poll, poll_writing, read, read_at, terminal_size, try_lock_record, write,
 };
 pub use process::{
     Ended, How, PidFd, adopt_orphans, group_exists, kill, kill_group, mark_descendants, mark_of, own_session,
-    reap, suspend_myself, try_wait, wait,
+    reap, suspend_myself, tick, try_wait, wait,
 };
 pub use shared::LivePids;
-pub use spawn::{Launcher, Strings};
+pub use spawn::{Launcher, Streams, Strings};
 
 /// A process id.
 pub type Pid = i32;

@@ -131,10 +131,59 @@ pub fn poll<const N: usize>(fds: [Interest<'_>; N], timeout: Option<Duration>) -
     // SAFETY: the array lives through the call and its length is given.
     match check(unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, millis) }) {
         Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-        _ => Ok(polled.map(|fd| Ready {
-            readable: fd.revents & libc::POLLIN != 0,
-            hung_up: fd.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0,
-        })),
+        _ => Ok(polled.map(ready)),
+    }
+}
+
+/// As [`poll`], and whether `writable` takes more: ready also where nobody reads it any more.
+pub fn poll_writing<const N: usize>(
+    fds: [Interest<'_>; N],
+    writable: Interest<'_>,
+    timeout: Option<Duration>,
+) -> io::Result<([Ready; N], bool)> {
+    let entry = |fd: Interest<'_>, events| libc::pollfd {
+        fd: fd.map_or(-1, |fd| fd.as_raw_fd()),
+        events,
+        revents: 0,
+    };
+    let mut polled: Vec<libc::pollfd> = fds.iter().map(|fd| entry(*fd, libc::POLLIN)).collect();
+    polled.push(entry(writable, libc::POLLOUT));
+    let millis = timeout.map_or(-1, |t| t.as_nanos().div_ceil(1_000_000).min(60_000_000) as libc::c_int);
+    // SAFETY: the array lives through the call and its length is given.
+    match check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, millis) }) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok((std::array::from_fn(|at| ready(polled[at])), polled[N].revents != 0)),
+    }
+}
+
+fn ready(fd: libc::pollfd) -> Ready {
+    Ready {
+        readable: fd.revents & libc::POLLIN != 0,
+        hung_up: fd.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0,
+    }
+}
+
+/// From now on reads and writes of this description fail where they would have to wait.
+pub fn never_wait(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    unsafe {
+        let flags = check(libc::fcntl(fd.as_raw_fd(), libc::F_GETFL))?;
+        check(libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK)).map(drop)
+    }
+}
+
+/// One `write`; `WouldBlock` where the other side has to read first.
+pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        // SAFETY: the buffer is borrowed for the call and its length is given.
+        let put = unsafe { libc::write(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+        match usize::try_from(put) {
+            Ok(put) => return Ok(put),
+            Err(_) => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error => return Err(error),
+            },
+        }
     }
 }
 

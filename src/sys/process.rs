@@ -144,6 +144,13 @@ fn lock_limit(pid: Pid) -> io::Result<libc::rlimit> {
     Ok(limit)
 }
 
+/// What the system counts time on the cores in.
+pub fn tick() -> Duration {
+    // SAFETY: no memory is involved.
+    let each_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    Duration::from_secs(1) / u32::try_from(each_second).ok().filter(|ticks| *ticks > 0).unwrap_or(100)
+}
+
 /// The session this process is in.
 pub fn own_session() -> Pid {
     // SAFETY: cannot fail for the calling process.

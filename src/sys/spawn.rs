@@ -65,6 +65,14 @@ impl Strings {
     }
 }
 
+/// What a child reads and writes, where that is not input from nowhere and one pipe for all it prints.
+#[derive(Clone, Copy, Debug)]
+pub struct Streams<'a> {
+    pub input: BorrowedFd<'a>,
+    pub out: BorrowedFd<'a>,
+    pub err: BorrowedFd<'a>,
+}
+
 /// Starts children that share a working directory.
 pub struct Launcher {
     attributes: Attributes,
@@ -104,8 +112,8 @@ impl Launcher {
             scratch.point(arguments, environment);
             match dir {
                 Some(dir) => {
-                    let actions =
-                        Actions::new(self.null.as_raw_fd(), out.as_raw_fd(), Some(dir), &self.kept)?;
+                    let out = out.as_raw_fd();
+                    let actions = Actions::new([self.null.as_raw_fd(), out, out], Some(dir), &self.kept)?;
                     self.spawn(program, &actions, scratch)
                 }
                 None => {
@@ -114,6 +122,22 @@ impl Launcher {
                 }
             }
         })
+    }
+
+    /// As [`Launcher::start`], with each stream its own.
+    pub fn start_with(
+        &self,
+        program: &CStr,
+        arguments: &Strings,
+        environment: [&Strings; 2],
+        dir: Option<&CStr>,
+        streams: Streams<'_>,
+    ) -> io::Result<Pid> {
+        let streams = [streams.input, streams.out, streams.err].map(|fd| fd.as_raw_fd());
+        let actions = Actions::new(streams, dir.or(self.dir.as_deref()), &self.kept)?;
+        let mut scratch = Scratch::default();
+        scratch.point(arguments, environment);
+        self.spawn(program, &actions, &scratch)
     }
 
     fn spawn(&self, program: &CStr, actions: &Actions, scratch: &Scratch) -> io::Result<Pid> {
@@ -164,7 +188,8 @@ impl Scratch {
         if self.actions.len() >= 16 {
             self.actions.clear();
         }
-        let actions = Actions::new(launcher.null.as_raw_fd(), out, launcher.dir.as_deref(), &launcher.kept)?;
+        let streams = [launcher.null.as_raw_fd(), out, out];
+        let actions = Actions::new(streams, launcher.dir.as_deref(), &launcher.kept)?;
         self.actions.push((launcher.id, out, actions));
         Ok(self.actions.len() - 1)
     }
@@ -210,7 +235,8 @@ impl Drop for Attributes {
 struct Actions(libc::posix_spawn_file_actions_t);
 
 impl Actions {
-    fn new(null: RawFd, out: RawFd, dir: Option<&CStr>, kept: &[HandedDown]) -> io::Result<Actions> {
+    /// `streams` are what the child has as input, output and errors.
+    fn new(streams: [RawFd; 3], dir: Option<&CStr>, kept: &[HandedDown]) -> io::Result<Actions> {
         let mut raw = MaybeUninit::<libc::posix_spawn_file_actions_t>::uninit();
         // SAFETY: initialised first; from then on `Actions` owns it and destroys it also when a step fails.
         let mut actions = unsafe {
@@ -225,7 +251,7 @@ impl Actions {
             }
             // Onto itself: then it does not close on exec.
             let kept = kept.iter().map(|fd| (fd.number(), fd.number()));
-            for (from, to) in [(null, 0), (out, 1), (out, 2)].into_iter().chain(kept) {
+            for (from, to) in streams.into_iter().zip(0..).chain(kept) {
                 verdict(libc::posix_spawn_file_actions_adddup2(raw, from, to))?;
             }
         }

@@ -7,7 +7,7 @@ use super::theme::{Label, Screen, Sign};
 use super::view::{View, title};
 use crate::event::{
     AttemptOutcome, AttemptReport, BudgetKind, Event, EventKind, GateVerdict, NoteLevel, Scarce, SkipReason,
-    Stop, TaskRef, Verdict, files,
+    Stop, TaskRef, Verdict, agents, files,
 };
 use crate::plan::{LeftOut, Plan, Role};
 use crate::task::TaskId;
@@ -104,6 +104,9 @@ pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<
         | EventKind::Conflicted { task, .. }
         | EventKind::ReviewNeeded { task, .. }
         | EventKind::Escaped { task, .. } => line.files(task, &event.kind),
+        EventKind::Committed { branch, commit, tasks, tag } => {
+            Told::one(Weight::Notice, safe(&files::committed(branch, commit, tasks, tag.as_deref())))
+        }
         EventKind::RolledBack { to, saved, reopened, done, .. } => {
             Told::one(Weight::Notice, safe(&files::rolled_back(to, saved, reopened, done)))
         }
@@ -117,6 +120,10 @@ pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<
             line.replanned([added, removed, reopened, ticked])
         }
         EventKind::Note { level, text } => line.note(*level, text),
+        EventKind::AgentStep { task, step, .. } => {
+            let text = format!("{} {}", safe(task.id.as_str()), safe(&agents::step(step)));
+            Told::one(Weight::Detail, text)
+        }
         EventKind::RunStarted { .. }
         | EventKind::RunResumed { .. }
         | EventKind::AttemptFinished { .. }

@@ -5,6 +5,7 @@
 //! output) is shown only through `crate::text::Untrusted`. Results belong on stdout, progress on stderr; which
 //! stream is which is the caller's business.
 
+pub mod agents;
 pub mod block;
 pub mod check;
 pub mod consent;

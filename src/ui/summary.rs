@@ -6,7 +6,7 @@ use super::lines::{outcome_words, tail};
 use super::sheet::Sheet;
 use super::text::{duration, elide, plural, some_of, thousands, width};
 use super::theme::{Label, Screen, Sign};
-use crate::event::{Counts, RunOutcome};
+use crate::event::{Counts, RunOutcome, agents};
 use crate::plan::Plan;
 use crate::summary::{Detail, PhaseFigures, RemarkKind, Row, Stopped, Summary, TaskState};
 use crate::task::TaskIx;
@@ -160,6 +160,9 @@ fn figures(sheet: &mut Sheet<'_>, ending: &Ending<'_>, counts: Counts) {
     }
     if numbers.retries > 0 {
         sheet.row("retries", &thousands(numbers.retries.into()));
+    }
+    if let Some(spent) = ending.summary.spent() {
+        sheet.row("agents", &agents::spent(&spent));
     }
     if let Some(tests) = ending.summary.tests {
         let coverage = tests.coverage.map(|share| format!(", {share:.0}% coverage")).unwrap_or_default();

@@ -133,6 +133,7 @@ impl View {
             EventKind::AdmissionChanged { waits_for, .. } => self.waits_for = *waits_for,
             EventKind::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
             EventKind::GateFinished { .. }
+            | EventKind::AgentStep { .. }
             | EventKind::BoxTicked { .. }
             | EventKind::BoxPending { .. }
             | EventKind::CheckpointCreated { .. }
@@ -142,6 +143,7 @@ impl View {
             | EventKind::Conflicted { .. }
             | EventKind::ReviewNeeded { .. }
             | EventKind::Escaped { .. }
+            | EventKind::Committed { .. }
             // Between sessions, when nothing is shown live.
             | EventKind::RolledBack { .. }
             | EventKind::Note { .. } => {}

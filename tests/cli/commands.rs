@@ -4,7 +4,7 @@ use super::{TRACE, everything, page};
 use crate::run::sandbox::{Sandbox, finish};
 use std::process::Stdio;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "implement",
     "plan",
     "check",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 16] = [
     "checkpoints",
     "rollback",
     "recover",
+    "agents",
     "doctor",
     "config",
     "trust",

@@ -58,6 +58,8 @@ fn state(name: &str) -> String {
 #[test]
 fn every_stored_journal_reads_to_the_state_it_had() {
     let names = [
+        "agents",
+        "commits",
         "every-kind",
         "files",
         "finished",
@@ -92,6 +94,7 @@ fn the_stored_journals_hold_every_kind_of_event() {
         EventKind::PlanChanged { .. } => "plan_changed",
         EventKind::AttemptStarted { .. } => "attempt_started",
         EventKind::AttemptFinished { .. } => "attempt_finished",
+        EventKind::AgentStep { .. } => "agent_step",
         EventKind::GateFinished { .. } => "gate_finished",
         EventKind::RetryScheduled { .. } => "retry_scheduled",
         EventKind::TaskDone { .. } => "task_done",
@@ -108,6 +111,7 @@ fn the_stored_journals_hold_every_kind_of_event() {
         EventKind::Conflicted { .. } => "conflicted",
         EventKind::ReviewNeeded { .. } => "review_needed",
         EventKind::Escaped { .. } => "escaped",
+        EventKind::Committed { .. } => "committed",
         EventKind::RolledBack { .. } => "rolled_back",
         EventKind::BudgetReached { .. } => "budget_reached",
         EventKind::AdmissionChanged { .. } => "admission_changed",
@@ -115,16 +119,16 @@ fn the_stored_journals_hold_every_kind_of_event() {
         EventKind::Note { .. } => "note",
         EventKind::RunFinished { .. } => "run_finished",
     };
-    let events = ["every-kind", "files", "waiting"]
+    let events = ["agents", "commits", "every-kind", "files", "waiting"]
         .into_iter()
         .flat_map(|name| journal::read(&stored(name)).unwrap().events);
     let kinds: std::collections::BTreeSet<_> = events.map(|event| name(&event.kind)).collect();
-    assert_eq!(kinds.len(), 27, "{kinds:?}");
+    assert_eq!(kinds.len(), 28, "{kinds:?}");
 }
 
 #[test]
 fn a_stored_journal_is_written_the_same_way_today() {
-    for name in ["every-kind", "files", "finished", "sessions", "waiting"] {
+    for name in ["agents", "commits", "every-kind", "files", "finished", "sessions", "waiting"] {
         let events = journal::read(&stored(name)).unwrap().events;
         let text = String::from_utf8(bytes(name)).unwrap();
         for event in events {

@@ -58,16 +58,45 @@ fn block() -> impl Strategy<Value = BlockRef> {
 }
 
 prop_compose! {
+    fn spent()(
+        (input, cached, output) in any::<(u64, u64, u64)>(),
+        cost_micros in any::<Option<u64>>(),
+    ) -> Spent {
+        Spent { input, cached, output, cost_micros }
+    }
+}
+
+prop_compose! {
+    fn agent()(
+        (agent, provider, text, stop) in (text(), text(), text(), prop::option::of(text())),
+        (model, session, spent) in (prop::option::of(text()), prop::option::of(text()), prop::option::of(spent())),
+        (steps, prompt_tokens) in any::<(u64, u64)>(),
+    ) -> AgentReport {
+        AgentReport { agent, provider, model, session, spent, stop, steps, text, prompt_tokens }
+    }
+}
+
+prop_compose! {
+    fn step()(
+        (action, title, paths) in (text(), text(), prop::collection::vec(text(), 0..3)),
+        (ok, exit) in any::<(Option<bool>, Option<i32>)>(),
+    ) -> AgentStep {
+        AgentStep { action: action.into(), title, paths, ok, exit }
+    }
+}
+
+prop_compose! {
     fn report()(
         (outcome, duration, block, class) in (outcome(), ms(), prop::option::of(block()), prop::option::of(class())),
         (rule, retry_after_ms, tail, log) in (prop::option::of(text()), any::<Option<u64>>(), text(), text()),
         (output_bytes, cpu_ms, max_rss_kb) in any::<(u64, u64, u64)>(),
         (disk_read_kb, disk_written_kb) in any::<(u64, u64)>(),
         (leaked, by_fallback, verified) in (prop::collection::vec(text(), 0..3), any::<bool>(), any::<bool>()),
+        agent in prop::option::of(agent().prop_map(Box::new)),
     ) -> AttemptReport {
         AttemptReport {
             outcome, duration, block, class, rule, retry_after_ms, tail, log, output_bytes, cpu_ms, max_rss_kb,
-            disk_read_kb, disk_written_kb, leaked, by_fallback, verified,
+            disk_read_kb, disk_written_kb, leaked, by_fallback, verified, agent,
         }
     }
 }
@@ -107,6 +136,8 @@ fn attempt_kinds() -> impl Strategy<Value = EventKind> {
     let gate =
         prop::sample::select(vec![GateVerdict::Passed, GateVerdict::Failed, GateVerdict::Inconclusive]);
     prop_oneof![
+        (task(), any::<u32>(), any::<u32>(), step())
+            .prop_map(|(task, attempt, n, step)| { AgentStep { task, attempt, n, step: Box::new(step) } }),
         (task(), any::<u32>(), text(), any::<u32>()).prop_map(|(task, attempt, executor, worker)| {
             AttemptStarted { task, attempt, executor: executor.into(), worker }
         }),
@@ -223,12 +254,15 @@ fn file_kinds() -> impl Strategy<Value = EventKind> {
             attempt,
             paths
         }),
-        (task(), any::<u32>(), texts(), reference).prop_map(|(task, attempt, changes, reference)| Escaped {
-            task,
-            attempt,
-            changes,
-            reference
-        }),
+        (task(), any::<u32>(), texts(), reference, proptest::option::of(text())).prop_map(
+            |(task, attempt, changes, reference, unkept)| Escaped {
+                task,
+                attempt,
+                changes,
+                reference,
+                unkept
+            }
+        ),
     ]
 }
 
@@ -262,6 +296,8 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
         }),
         (text(), any::<u32>(), proptest::option::of(text()))
             .prop_map(|(name, done, reference)| CheckpointCreated { name, done, reference }),
+        (text(), text(), ids(), proptest::option::of(text()))
+            .prop_map(|(branch, commit, tasks, tag)| Committed { branch, commit, tasks, tag }),
         (text(), text(), text(), ids(), ids()).prop_map(|(to, commit, saved, reopened, done)| RolledBack {
             to,
             commit,
@@ -318,9 +354,11 @@ fn number(kind: &EventKind) -> usize {
         Escaped { .. } => 24,
         RolledBack { .. } => 25,
         AdmissionChanged { .. } => 26,
+        Committed { .. } => 27,
+        AgentStep { .. } => 28,
     }
 }
-const KINDS: usize = 27;
+const KINDS: usize = 29;
 
 #[test]
 fn the_strategies_make_every_kind() {

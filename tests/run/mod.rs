@@ -1,10 +1,13 @@
 //! Whole runs of the real binary: scenarios, examples, corpus files, kills, signals.
 
+mod agents;
 mod bad_input;
+mod commits;
 mod corpus;
 mod durability;
 mod edits;
 mod examples;
+mod grounds;
 mod histories;
 mod hostile_output;
 mod hostile_repos;
@@ -12,6 +15,7 @@ mod jobserver;
 mod kill;
 mod landlock;
 mod observed;
+mod real_agents;
 mod rollbacks;
 pub(crate) mod sandbox;
 mod scale;

@@ -38,6 +38,10 @@ impl Sandbox {
         self.path("p")
     }
 
+    pub(crate) fn home(&self) -> PathBuf {
+        self.path("home")
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -1,0 +1,436 @@
+//! How an agent is called, as data. What is known of real agents stands in `presets/*.toml`; configuration lays its own
+//! values over them, one key at a time ([`Presets::set`]). Starts nothing and looks for nothing on this machine.
+
+mod keys;
+
+use super::dialect::Events;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// How an agent is called.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Preset {
+    /// In the order of these, `auto` takes the first that is installed; 0 is never taken by it.
+    pub rank: u32,
+    /// What people call it.
+    pub title: String,
+    /// Whose limits it runs into: agents of one provider are held together.
+    pub provider: String,
+    /// The program; empty: only through the Agent Client Protocol.
+    pub command: String,
+    /// A group in braces on its own (`{resume}`) stands where that group's arguments go; groups without such a place
+    /// follow, then `args-tail`.
+    pub args: Vec<String>,
+    pub args_tail: Vec<String>,
+    pub prompt: PromptBy,
+    pub events: Events,
+    pub flags: Flags,
+    pub permissions: Permissions,
+    pub env: BTreeMap<String, String>,
+    /// Variables it gets although they look like secrets; a `*` at the end takes all that begin so.
+    pub env_pass: Vec<String>,
+    /// Those of them whose values are masked wherever output is kept or shown.
+    pub secrets: Vec<String>,
+    /// It leaves files in the directory for temporary files that nobody else should find.
+    pub private_tmpdir: bool,
+    /// Files it makes for itself, which are no work done.
+    pub ignore_changes: Vec<String>,
+    /// No output for so long, and it hangs.
+    #[serde(serialize_with = "to_time", deserialize_with = "from_time")]
+    pub stall: Option<Duration>,
+    /// Arguments that make it print its version.
+    pub version: Vec<String>,
+    /// One line each, for people.
+    pub install: String,
+    pub login: String,
+    /// What its exit codes say, where they say more than that it failed: the word of an error.
+    pub exits: BTreeMap<String, String>,
+    /// How it is started for the Agent Client Protocol.
+    pub acp: Option<Acp>,
+}
+
+/// How the prompt reaches the agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromptBy {
+    #[default]
+    Stdin,
+    /// `{prompt-file}` in an argument is the name of a file that holds it.
+    File,
+    /// `{prompt}` in an argument, or the last one. At most 128 KiB on Linux, and visible to every user.
+    Argument,
+}
+
+/// Arguments that are added when there is something to say. Empty: the agent has no such thing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Flags {
+    /// `{model}`
+    pub model: Vec<String>,
+    /// `{session}`: goes on with it.
+    pub resume: Vec<String>,
+    /// `{session}`: begins one with an id that the caller chose.
+    pub new_session: Vec<String>,
+    /// `{dir}`, once for each; or `{dirs}`, once for all: their names in quotes, with commas between.
+    pub extra_dir: Vec<String>,
+    /// `{turns}`
+    pub max_turns: Vec<String>,
+}
+
+/// Arguments for what the agent may do unasked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Permissions {
+    /// Everything.
+    pub unattended: Vec<String>,
+    /// Edits in the project.
+    pub edits: Vec<String>,
+}
+
+/// How it is started for the Agent Client Protocol.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Acp {
+    pub command: String,
+    pub args: Vec<String>,
+    /// The modes' ids for `session/set_mode`, empty where it has none.
+    pub unattended: String,
+    pub edits: String,
+    pub install: String,
+}
+
+/// One call of an agent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Call<'a> {
+    pub model: Option<&'a str>,
+    pub session: Session<'a>,
+    pub permission: Permission,
+    pub extra_dirs: &'a [String],
+    pub max_turns: Option<u32>,
+    pub prompt: &'a str,
+    /// Where the prompt was written, for agents that read it from a file.
+    pub prompt_file: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Session<'a> {
+    #[default]
+    None,
+    /// Begin one with this id, where the agent lets one choose.
+    New(&'a str),
+    /// Go on with it, where the agent can.
+    Resume(&'a str),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Permission {
+    /// Whatever it wants: for agents whose limits are set from outside.
+    #[default]
+    Unattended,
+    /// Edits in the project, and what the agent itself counts as harmless.
+    Edits,
+}
+
+/// What is started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommandLine {
+    pub program: String,
+    pub args: Vec<String>,
+    /// Set besides the environment that tasks get.
+    pub env: Vec<(String, String)>,
+    /// The prompt goes to its standard input.
+    pub stdin: bool,
+}
+
+impl Preset {
+    /// It can be called with a command line.
+    pub fn is_headless(&self) -> bool {
+        !self.command.is_empty()
+    }
+
+    pub fn can_resume(&self) -> bool {
+        !self.flags.resume.is_empty()
+    }
+
+    /// The session's id can be chosen before the start, so that it is known even if the agent is killed at once.
+    pub fn can_name_session(&self) -> bool {
+        !self.flags.new_session.is_empty()
+    }
+
+    /// What that exit code says, as the word of an error.
+    pub fn exit_means(&self, code: i32) -> Option<&str> {
+        self.exits.get(&code.to_string()).map(String::as_str)
+    }
+
+    pub fn command_line(&self, call: &Call<'_>) -> CommandLine {
+        let mut groups = Groups::of(self, call);
+        let mut args = Vec::new();
+        for arg in &self.args {
+            match groups.take(arg) {
+                Some(group) => args.extend(group),
+                None => args.push(call.fill(arg)),
+            }
+        }
+        args.extend(groups.rest());
+        args.extend(self.args_tail.iter().map(|arg| call.fill(arg)));
+        let has_place = self.args.iter().chain(&self.args_tail).any(|arg| arg.contains("{prompt}"));
+        if self.prompt == PromptBy::Argument && !has_place {
+            args.push(call.prompt.to_owned());
+        }
+        CommandLine {
+            program: self.command.clone(),
+            args,
+            env: self.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            stdin: self.prompt == PromptBy::Stdin,
+        }
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        let acp = self.acp.as_ref().is_some_and(|acp| !acp.command.is_empty());
+        if !self.is_headless() && !acp {
+            return Some("it has neither `command` nor `acp.command`");
+        }
+        let names_file = self.args.iter().chain(&self.args_tail).any(|arg| arg.contains("{prompt-file}"));
+        if self.prompt == PromptBy::File && self.is_headless() && !names_file {
+            return Some("its `prompt` is a file, and none of its `args` has `{prompt-file}`");
+        }
+        None
+    }
+}
+
+impl Call<'_> {
+    /// Replaces what stands for the prompt. Nothing of the prompt itself is looked at again.
+    fn fill(&self, arg: &str) -> String {
+        if let Some((before, after)) = arg.split_once("{prompt-file}") {
+            return format!("{before}{}{after}", self.prompt_file.unwrap_or_default());
+        }
+        match arg.split_once("{prompt}") {
+            Some((before, after)) => format!("{before}{}{after}", self.prompt),
+            None => arg.to_owned(),
+        }
+    }
+}
+
+/// The arguments that depend on the call, by name, until each was placed.
+struct Groups(Vec<(&'static str, Vec<String>)>);
+
+impl Groups {
+    fn of(preset: &Preset, call: &Call<'_>) -> Groups {
+        let flags = &preset.flags;
+        let filled = |group: &[String], name: &str, value: &str| -> Vec<String> {
+            group.iter().map(|arg| arg.replace(name, value)).collect()
+        };
+        let permission = match call.permission {
+            Permission::Unattended => &preset.permissions.unattended,
+            Permission::Edits => &preset.permissions.edits,
+        };
+        let (resume, new) = match call.session {
+            Session::None => (Vec::new(), Vec::new()),
+            Session::New(id) => (Vec::new(), filled(&flags.new_session, "{session}", id)),
+            Session::Resume(id) => (filled(&flags.resume, "{session}", id), Vec::new()),
+        };
+        let turns = call.max_turns.map(|turns| turns.to_string());
+        Groups(vec![
+            ("{permission}", permission.clone()),
+            ("{model}", call.model.map_or_else(Vec::new, |model| filled(&flags.model, "{model}", model))),
+            ("{resume}", resume),
+            ("{new-session}", new),
+            ("{extra-dir}", extra_dirs(&flags.extra_dir, call.extra_dirs)),
+            ("{max-turns}", turns.map_or_else(Vec::new, |turns| filled(&flags.max_turns, "{turns}", &turns))),
+        ])
+    }
+
+    /// The group that `arg` is the place of, once.
+    fn take(&mut self, arg: &str) -> Option<Vec<String>> {
+        let group = self.0.iter_mut().find(|(name, _)| *name == arg)?;
+        Some(std::mem::take(&mut group.1))
+    }
+
+    fn rest(self) -> impl Iterator<Item = String> {
+        self.0.into_iter().flat_map(|(_, group)| group)
+    }
+}
+
+fn extra_dirs(group: &[String], dirs: &[String]) -> Vec<String> {
+    if dirs.is_empty() {
+        return Vec::new();
+    }
+    if group.iter().any(|arg| arg.contains("{dirs}")) {
+        let quoted: Vec<String> = dirs.iter().map(|dir| Value::from(dir.as_str()).to_string()).collect();
+        return group.iter().map(|arg| arg.replace("{dirs}", &quoted.join(","))).collect();
+    }
+    dirs.iter().flat_map(|dir| group.iter().map(move |arg| arg.replace("{dir}", dir))).collect()
+}
+
+/// All presets: those compiled in, and what configuration made of them. Costs nothing until one is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Presets {
+    /// Nothing: as compiled in.
+    own: Option<Box<Tables>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Tables {
+    raw: BTreeMap<String, Value>,
+    all: BTreeMap<String, Preset>,
+}
+
+static TABLES: LazyLock<Tables> = LazyLock::new(Tables::compiled_in);
+
+/// Name and text of each preset that is compiled in.
+pub const COMPILED_IN: &[(&str, &str)] = &[
+    ("claude", include_str!("presets/claude.toml")),
+    ("codex", include_str!("presets/codex.toml")),
+    ("gemini", include_str!("presets/gemini.toml")),
+    ("opencode", include_str!("presets/opencode.toml")),
+    ("qwen", include_str!("presets/qwen.toml")),
+    ("copilot", include_str!("presets/copilot.toml")),
+    ("pi", include_str!("presets/pi.toml")),
+    ("aider", include_str!("presets/aider.toml")),
+    ("cursor", include_str!("presets/cursor.toml")),
+    ("goose", include_str!("presets/goose.toml")),
+    ("amp", include_str!("presets/amp.toml")),
+    ("crush", include_str!("presets/crush.toml")),
+    ("mini", include_str!("presets/mini.toml")),
+];
+
+impl Tables {
+    /// A test parses each of them.
+    fn compiled_in() -> Tables {
+        let mut tables = Tables::default();
+        for (name, text) in COMPILED_IN {
+            if let (Ok(raw), Ok(preset)) = (toml::from_str::<Value>(text), toml::from_str::<Preset>(text)) {
+                tables.raw.insert((*name).to_owned(), raw);
+                tables.all.insert((*name).to_owned(), preset);
+            }
+        }
+        tables
+    }
+}
+
+impl PartialEq for Presets {
+    fn eq(&self, other: &Presets) -> bool {
+        self.tables() == other.tables()
+    }
+}
+
+impl Presets {
+    /// Those that every installation knows.
+    pub fn compiled_in() -> Presets {
+        Presets::default()
+    }
+
+    fn tables(&self) -> &Tables {
+        self.own.as_deref().unwrap_or_else(|| &TABLES)
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Preset> {
+        self.tables().all.get(name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Preset)> {
+        self.tables().all.iter().map(|(name, preset)| (name.as_str(), preset))
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tables().all.keys().map(String::as_str)
+    }
+
+    /// Names in the order in which `auto` tries them.
+    pub fn in_order(&self) -> Vec<&str> {
+        let mut names: Vec<(u32, &str)> =
+            self.iter().map(|(name, preset)| (preset.rank, name)).filter(|(rank, _)| *rank > 0).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// Lays one value over the preset `name`, which is begun if there is none. `key` is dotted below the preset:
+    /// `flags.model`, `env.NAME`. Says what is wrong with it otherwise, and changes nothing.
+    pub fn set(&mut self, name: &str, key: &str, value: &Value) -> Result<(), Wrong> {
+        if !keys::is_name(name) {
+            return Err(Wrong::Name);
+        }
+        if !keys::is_known(key) {
+            return Err(Wrong::Key { near: keys::nearest(key) });
+        }
+        let mut raw = self.tables().raw.get(name).cloned().unwrap_or_else(|| Value::Object(Map::new()));
+        put(&mut raw, key, value.clone());
+        let preset: Preset =
+            serde_json::from_value(raw.clone()).map_err(|error| Wrong::Value(keys::in_words(&error)))?;
+        let tables = self.own.get_or_insert_with(|| Box::new(TABLES.clone()));
+        tables.raw.insert(name.to_owned(), raw);
+        tables.all.insert(name.to_owned(), preset);
+        Ok(())
+    }
+
+    /// Keys of a preset, dotted; a `*` stands for any name.
+    pub fn keys() -> &'static [&'static str] {
+        keys::KEYS
+    }
+
+    /// What a preset lacks to be called at all.
+    pub fn problem(&self, name: &str) -> Option<&'static str> {
+        self.get(name)?.problem()
+    }
+}
+
+/// What is wrong with a value for a preset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// The preset's name.
+    Name,
+    Key {
+        near: Option<&'static str>,
+    },
+    Value(String),
+}
+
+/// Puts `value` at `key`; of tables with free names the rest is the name, dots and all.
+fn put(raw: &mut Value, key: &str, value: Value) {
+    let (table, name) = match key.split_once('.') {
+        Some((table, name)) => (Some(table), name),
+        None => (None, key),
+    };
+    let place = match table {
+        None => raw,
+        Some(table) => {
+            let Some(root) = raw.as_object_mut() else { return };
+            root.entry(table).or_insert_with(|| Value::Object(Map::new()))
+        }
+    };
+    if !place.is_object() {
+        *place = Value::Object(Map::new());
+    }
+    if let Some(map) = place.as_object_mut() {
+        map.insert(name.to_owned(), value);
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+fn to_time<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time.and_then(|time| jiff::SignedDuration::try_from(time).ok()) {
+        Some(time) => serializer.serialize_str(&format!("{time:#}")),
+        None => serializer.serialize_str("none"),
+    }
+}
+
+fn from_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text == "none" {
+        return Ok(None);
+    }
+    let signed = text.trim().parse::<jiff::SignedDuration>().ok();
+    match signed.and_then(|time| Duration::try_from(time).ok()) {
+        Some(time) => Ok(Some(time)),
+        None => Err(serde::de::Error::custom(
+            "this must be a time with its unit, such as `90s` or `10m`, or `none`",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! Presets: what is compiled in, the command lines they give, and what configuration makes of them.
+
+use super::*;
+use serde_json::json;
+
+fn presets() -> Presets {
+    Presets::compiled_in()
+}
+
+/// Program, arguments and whether the prompt comes by standard input, as one line.
+fn line(name: &str, call: &Call<'_>) -> String {
+    let line = presets().get(name).expect("preset").command_line(call);
+    let words = std::iter::once(&line.program).chain(&line.args);
+    let quoted = shlex::try_join(words.map(String::as_str)).expect("no NUL");
+    if line.stdin { quoted + " < prompt" } else { quoted }
+}
+
+#[test]
+fn every_preset_that_is_compiled_in_parses_and_can_be_called() {
+    for (name, text) in COMPILED_IN {
+        let preset: Preset = toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(keys::is_name(name), "{name}");
+        assert_eq!(preset.problem(), None, "{name}");
+        assert!(
+            !preset.title.is_empty() && !preset.provider.is_empty() && !preset.install.is_empty(),
+            "{name}"
+        );
+        assert!(preset.stall.is_some_and(|stall| stall >= Duration::from_mins(1)), "{name}");
+        for secret in &preset.secrets {
+            let passed = |given: &String| {
+                given == secret || given.strip_suffix('*').is_some_and(|part| secret.starts_with(part))
+            };
+            assert!(preset.env_pass.iter().any(passed), "{name}: {secret} is masked but never passed");
+        }
+        assert!(text.starts_with("# "), "{name} does not say what was run");
+    }
+    assert_eq!(presets().names().count(), COMPILED_IN.len());
+}
+
+#[test]
+fn every_key_of_a_preset_is_known_and_no_other() {
+    let acp = Some(Acp::default());
+    let all = serde_json::to_value(Preset { acp, ..Preset::default() }).expect("serialises");
+    let mut found = Vec::new();
+    for (key, value) in all.as_object().expect("object") {
+        match value.as_object() {
+            Some(map) if map.is_empty() => found.push(format!("{key}.*")),
+            Some(map) => found.extend(map.keys().map(|below| format!("{key}.{below}"))),
+            None => found.push(key.clone()),
+        }
+    }
+    found.sort();
+    let mut known: Vec<String> = keys::KEYS.iter().map(|key| (*key).to_owned()).collect();
+    known.sort();
+    assert_eq!(found, known);
+}
+
+#[test]
+fn the_lines_are_those_that_were_run() {
+    let plain = Call::default();
+    for (name, wanted) in [
+        ("claude", "claude -p --output-format stream-json --verbose --dangerously-skip-permissions < prompt"),
+        (
+            "codex",
+            "codex exec --json --skip-git-repo-check -c 'analytics.enabled=false' -c 'approval_policy=\"never\"' \
+             -c 'sandbox_mode=\"danger-full-access\"' - < prompt",
+        ),
+        ("gemini", "gemini --skip-trust -o stream-json --approval-mode yolo < prompt"),
+        ("opencode", "opencode run --format json --auto < prompt"),
+        ("qwen", "qwen -o stream-json --approval-mode yolo < prompt"),
+        (
+            "copilot",
+            "copilot --no-ask-user --no-color --output-format json --log-level none --no-auto-update \
+             --allow-all-tools < prompt",
+        ),
+        ("pi", "pi -p --mode json < prompt"),
+    ] {
+        assert_eq!(line(name, &plain), wanted);
+    }
+}
+
+#[test]
+fn a_session_is_begun_with_a_chosen_id_and_gone_on_with_where_the_agent_can() {
+    let new = Call { session: Session::New("S"), model: Some("m"), ..Call::default() };
+    let resume = Call { session: Session::Resume("S"), ..Call::default() };
+    assert!(
+        line("claude", &new).ends_with("--dangerously-skip-permissions --model m --session-id S < prompt")
+    );
+    assert!(line("claude", &resume).ends_with("--dangerously-skip-permissions --resume S < prompt"));
+    assert!(line("codex", &resume).starts_with("codex exec resume S --json "), "{}", line("codex", &resume));
+    assert!(line("codex", &resume).ends_with(" - < prompt"));
+    assert!(!line("codex", &new).contains('S'), "codex lets nobody choose");
+    assert!(line("gemini", &resume).ends_with("--resume S < prompt"));
+    assert!(line("copilot", &resume).ends_with("'--resume=S' < prompt"));
+    assert!(line("opencode", &resume).ends_with("-s S < prompt"));
+    assert!(line("pi", &resume).ends_with("--session S < prompt"));
+    let presets = presets();
+    let can = |name: &str| presets.get(name).map(|preset| (preset.can_name_session(), preset.can_resume()));
+    assert_eq!(can("claude"), Some((true, true)));
+    assert_eq!(can("codex"), Some((false, true)));
+    assert_eq!(can("aider"), Some((false, false)));
+}
+
+#[test]
+fn edits_alone_and_further_directories_are_asked_for_in_each_agents_own_words() {
+    let dirs = ["/a b".to_owned(), "/c".to_owned()];
+    let call = Call { permission: Permission::Edits, extra_dirs: &dirs, ..Call::default() };
+    assert!(
+        line("claude", &call)
+            .ends_with("--permission-mode acceptEdits --add-dir '/a b' --add-dir /c < prompt")
+    );
+    assert!(line("gemini", &call).contains("--approval-mode auto_edit --include-directories '/a b'"));
+    let codex = line("codex", &call);
+    assert!(codex.contains("'sandbox_mode=\"workspace-write\"'"), "{codex}");
+    assert!(codex.contains("'sandbox_workspace_write.writable_roots=[\"/a b\",\"/c\"]'"), "{codex}");
+}
+
+#[test]
+fn a_prompt_goes_by_standard_input_by_a_file_or_as_an_argument() {
+    let call = Call { prompt: "do {session} it", prompt_file: Some("/run/p.md"), ..Call::default() };
+    assert!(line("aider", &call).ends_with("--message-file /run/p.md"));
+    assert!(line("cursor", &call).ends_with("--force 'do {session} it'"));
+    assert!(line("mini", &call).ends_with("-t 'do {session} it'"));
+    assert!(!line("claude", &call).contains("do"));
+}
+
+#[test]
+fn codex_tells_times_in_utc_and_gemini_names_causes_by_exit_code() {
+    let presets = presets();
+    let codex = presets.get("codex").expect("codex").command_line(&Call::default());
+    assert_eq!(codex.env, [("TZ".to_owned(), "UTC".to_owned())]);
+    let gemini = presets.get("gemini").expect("gemini");
+    assert_eq!((gemini.exit_means(173), gemini.exit_means(1)), (Some("rate_limit"), None));
+}
+
+#[test]
+fn configuration_changes_single_keys_and_makes_agents_of_its_own() {
+    let mut presets = presets();
+    presets.set("claude", "flags.model", &json!(["-M", "{model}"])).expect("sets");
+    presets.set("claude", "env.A.B", &json!("1")).expect("sets");
+    let claude = presets.get("claude").expect("claude");
+    assert_eq!(claude.flags.model, ["-M", "{model}"]);
+    assert!(claude.env.contains_key("A.B") && claude.env.contains_key("DISABLE_AUTOUPDATER"));
+    assert_eq!(claude.command, "claude");
+
+    presets.set("mine", "args", &json!(["-x"])).expect("sets");
+    assert_eq!(presets.problem("mine"), Some("it has neither `command` nor `acp.command`"));
+    presets.set("mine", "command", &json!("./mine")).expect("sets");
+    presets.set("mine", "stall", &json!("90s")).expect("sets");
+    assert_eq!(presets.problem("mine"), None);
+    let mine = presets.get("mine").expect("mine");
+    assert_eq!(mine.stall, Some(Duration::from_secs(90)));
+    assert_eq!(
+        mine.command_line(&Call::default()),
+        CommandLine { program: "./mine".into(), args: vec!["-x".into()], env: vec![], stdin: true }
+    );
+    presets.set("mine", "prompt", &json!("file")).expect("sets");
+    assert!(presets.problem("mine").is_some_and(|problem| problem.contains("{prompt-file}")));
+}
+
+#[test]
+fn a_wrong_value_is_told_in_words_and_changes_nothing() {
+    let mut presets = presets();
+    let before = presets.clone();
+    let mut said = |name: &str, key: &str, value: Value| presets.set(name, key, &value).expect_err("wrong");
+    assert_eq!(said("claude", "arg", json!([])), Wrong::Key { near: Some("args") });
+    assert_eq!(said("Cl/aude", "args", json!([])), Wrong::Name);
+    assert_eq!(said("auto", "args", json!([])), Wrong::Name);
+    let Wrong::Value(text) = said("claude", "args", json!("x")) else { panic!("no value") };
+    assert_eq!(text, "this must be a list, not string \"x\"");
+    let Wrong::Value(text) = said("claude", "stall", json!("10")) else { panic!("no value") };
+    assert!(text.contains("a time with its unit"), "{text}");
+    let Wrong::Value(text) = said("claude", "events", json!("claude-json")) else { panic!("no value") };
+    assert!(text.contains("claude-stream-json"), "{text}");
+    assert_eq!(presets, before);
+}
+
+#[test]
+fn auto_tries_them_in_a_set_order() {
+    let presets = presets();
+    let order = presets.in_order();
+    assert_eq!(order[..4], ["claude", "codex", "gemini", "copilot"]);
+    assert!(!order.contains(&"mini"));
+}

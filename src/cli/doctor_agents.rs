@@ -1,0 +1,117 @@
+//! `doctor --agents`: whether the installed agents answer. Each is called as a run would call it, with a question of one
+//! line, in an empty directory of its own; that it changed no file is what was asked of it.
+
+use super::error::Error;
+use super::implement::find_program;
+use crate::agent::{Permission, Presets};
+use crate::config::Loaded;
+use crate::event::{AttemptReport, FailureClass, agents};
+use crate::exec::{
+    AgentConfig, AgentExecutor, Attempt, Executor, NoObserver, PlainPrompts, ShellConfig, ShellExecutor,
+    StopHandle,
+};
+use crate::parse;
+use crate::projection::kept::Level;
+use crate::source::SourceText;
+use crate::task::TaskIx;
+use crate::text::safe;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Who does not answer such a question in this time answers no other.
+const WALL: Duration = Duration::from_mins(2);
+const STALL: Duration = Duration::from_mins(1);
+const QUESTION: &str = "- [ ] T001 Answer with the one word `ready` and nothing else; change no file\n";
+
+/// What one agent did.
+pub(super) struct Answer {
+    pub(super) what: String,
+    pub(super) level: Level,
+    pub(super) text: String,
+    pub(super) help: Vec<String>,
+}
+
+/// Calls every agent that is installed, one after the other. What a repository names as a program is not called.
+pub(super) fn ask(loaded: &Loaded, project: &Path) -> Result<Vec<Answer>, Error> {
+    let presets = &loaded.config.agents;
+    let mut answers = Vec::new();
+    for (name, preset) in presets.iter() {
+        let of_project = format!("agents.{name}.");
+        let is_foreign = loaded.executes.iter().any(|(key, _)| key.starts_with(&of_project));
+        if preset.is_headless() && !is_foreign && find_program(&preset.command, project).is_some() {
+            answers.push(answer(loaded, presets, name)?);
+        }
+    }
+    Ok(answers)
+}
+
+fn answer(loaded: &Loaded, presets: &Presets, name: &str) -> Result<Answer, Error> {
+    let place = Place::new()?;
+    let config = &loaded.config;
+    let shell =
+        ShellConfig::new(place.0.clone(), format!("doctor-{}", std::process::id()), place.0.join(".specter"));
+    let agents = AgentConfig {
+        presets: presets.clone(),
+        model: Some(config.model.clone()).filter(|model| !model.is_empty()),
+        permission: Permission::Unattended,
+        vars: std::env::vars_os().collect(),
+        env_pass: config.env_pass.clone(),
+        stall: Some(STALL),
+        wall: Some(WALL),
+        own_files: Vec::new(),
+        prompts: Arc::new(PlainPrompts),
+    };
+    let shell = ShellExecutor::new(ShellConfig {
+        secrets: agents.secrets(),
+        grace: Duration::from_secs(2),
+        ..shell
+    })?;
+    let executor = Executor::Agents(shell, AgentExecutor::new(agents, &[]));
+    let (mut document, _) = parse::parse(&SourceText::new("doctor", QUESTION));
+    let Some(task) = document.tasks.first_mut() else {
+        return Ok(told(presets, name, &AttemptReport::default()));
+    };
+    task.more.agent = Some(name.into());
+    let attempt = Attempt::new(TaskIx(0), task, 1, true);
+    let report = executor.run(&attempt, &StopHandle::new(), &NoObserver);
+    executor.clear_orphans();
+    Ok(told(presets, name, &report))
+}
+
+fn told(presets: &Presets, name: &str, report: &AttemptReport) -> Answer {
+    let what = format!("agent {name}");
+    let has_answered = report.outcome.is_success() || report.class == Some(FailureClass::NoChange);
+    if has_answered {
+        let spent = report.agent.as_ref().and_then(|agent| agent.spent.as_ref()).map(agents::spent);
+        let spent = spent.map(|spent| format!(", {spent}")).unwrap_or_default();
+        let text = format!("answers, after {:.1} s{spent}", report.duration.as_secs_f64());
+        return Answer { what, level: Level::Ok, text, help: Vec::new() };
+    }
+    let why = report.rule.as_deref().unwrap_or("nobody knows why");
+    let login = presets.get(name).map(|preset| preset.login.clone()).filter(|login| !login.is_empty());
+    let help = login.filter(|_| report.class == Some(FailureClass::Permanent)).into_iter().collect();
+    Answer { what, level: Level::Warn, text: format!("does not answer: {}", safe(why)), help }
+}
+
+/// A directory that goes when it is not needed any more.
+struct Place(std::path::PathBuf);
+
+impl Place {
+    fn new() -> std::io::Result<Place> {
+        let dir = std::env::temp_dir().join(format!(
+            "specter-doctor-{}-{:016x}",
+            std::process::id(),
+            fastrand::u64(..)
+        ));
+        // An error where something of that name is there already.
+        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&dir)?;
+        Ok(Place(dir.canonicalize()?))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _left = std::fs::remove_dir_all(&self.0);
+    }
+}

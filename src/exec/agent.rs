@@ -1,0 +1,509 @@
+//! The agent executor: one attempt of a task by a coding agent's command line, from its prompt to what came of it.
+//!
+//! What an agent says is recorded and never believed: done is what changed files, left the files that the task names and
+//! passes the task's own checks. How agents are called, what their output means and what their end means is known to
+//! `crate::agent`; how a process is run and ended, to the rest of `exec`.
+
+mod context;
+mod feed;
+mod files;
+mod gates;
+mod listen;
+mod memory;
+mod news;
+mod process;
+mod prompt;
+mod steps;
+mod watchdog;
+
+use super::command::Programs;
+use super::environment::{Environment, is_listed};
+use super::scratch::{Place, Scratch};
+use super::shell::{ShellExecutor, path_string};
+use super::stop::StopHandle;
+use super::tree::TOKEN_IS;
+use super::{Attempt, OutputObserver, Part, Workspace};
+use crate::agent::judge::{Failure, Work};
+use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Session, judge};
+use crate::classify::Classified;
+use crate::event::{AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict};
+use crate::sys::{How, Strings};
+use crate::task::{BlockKind, TaskId};
+use files::{Files, Look};
+use listen::{Ear, Heard};
+use memory::{Memories, Memory};
+use process::{Cause, End, Setting};
+pub use prompt::{Asked, PlainPrompts, Prompted, Prompts};
+use std::collections::HashMap;
+use std::ffi::{CStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use watchdog::{Limits, Watchdog};
+
+/// Without a sign of progress, where neither the preset nor the user says how long.
+const STALL: Duration = Duration::from_mins(10);
+/// In all, where the user does not say.
+pub const WALL: Duration = Duration::from_hours(1);
+
+/// What attempts by agents are made of, decided before anything runs.
+#[derive(Clone, Debug)]
+pub struct AgentConfig {
+    pub presets: Presets,
+    /// Instead of the agents' own choice.
+    pub model: Option<String>,
+    pub permission: Permission,
+    /// specter's own environment.
+    pub vars: Vec<(OsString, OsString)>,
+    /// Variables that children get although their names look secret, from the user's own configuration.
+    pub env_pass: Vec<String>,
+    /// Instead of the presets' limits.
+    pub stall: Option<Duration>,
+    pub wall: Option<Duration>,
+    /// Files that only specter writes, from the project.
+    pub own_files: Vec<PathBuf>,
+    pub prompts: Arc<dyn Prompts>,
+}
+
+impl AgentConfig {
+    /// Variables whose values are secret by the presets' word.
+    pub fn secrets(&self) -> Vec<String> {
+        self.presets.iter().flat_map(|(_, preset)| preset.secrets.iter().cloned()).collect()
+    }
+}
+
+/// Runs attempts of tasks that have no work of their own. Shared by all workers of a run.
+pub struct AgentExecutor {
+    config: AgentConfig,
+    /// By preset, once it was needed.
+    environments: Mutex<HashMap<String, Arc<Prepared>>>,
+    scratch: Mutex<Option<Arc<Scratch>>>,
+    memories: Memories,
+}
+
+/// What all attempts of one agent share.
+struct Prepared {
+    environment: Environment,
+    programs: Programs,
+}
+
+impl AgentExecutor {
+    /// `earlier` are the events of the run so far.
+    pub fn new(config: AgentConfig, earlier: &[Event]) -> AgentExecutor {
+        let memories = Memories::of(earlier);
+        AgentExecutor { config, environments: Mutex::default(), scratch: Mutex::default(), memories }
+    }
+
+    /// Runs one attempt on the calling thread: the agent, then the task's checks. Returns when nothing of it lives any
+    /// more.
+    pub(super) fn run(
+        &self,
+        shell: &ShellExecutor,
+        attempt: &Attempt<'_>,
+        stop: &StopHandle,
+        observer: &dyn OutputObserver,
+    ) -> AttemptReport {
+        let started = Instant::now();
+        let name = attempt.task.more.agent.as_deref().unwrap_or_default();
+        let mut report = match self.config.presets.get(name) {
+            Some(preset) => {
+                let dir = attempt.workspace.map_or(&*shell.project, |workspace| &workspace.dir);
+                Run { agents: self, shell, attempt, stop, observer, name, preset, dir }.attempt()
+            }
+            None => not_started(&format!("no agent `{name}` is known"), FailureClass::Permanent),
+        };
+        let now = Instant::now();
+        report.duration = (now - started).saturating_sub(stop.paused(now));
+        report
+    }
+
+    /// What it made passed its own gates and was not integrated: for the next attempt.
+    pub(super) fn learn(&self, task: &TaskId, report: &AttemptReport) {
+        let Some(agent) = &report.agent else { return };
+        let memory = Memory {
+            agent: agent.agent.clone(),
+            // A conflict is solved from where everybody stands now, in another working tree.
+            has_work: report.class != Some(FailureClass::Conflict),
+            lesson: Some(memory::Lesson::of_merge(report).text),
+            ..Memory::default()
+        };
+        self.memories.keep(task, memory);
+    }
+
+    fn prepared(&self, shell: &ShellExecutor, name: &str, preset: &Preset) -> Arc<Prepared> {
+        let mut known = self.environments.lock().unwrap_or_else(PoisonError::into_inner);
+        let prepared = known.entry(name.to_owned()).or_insert_with(|| {
+            let pass: Vec<String> = preset.env_pass.iter().chain(&self.config.env_pass).cloned().collect();
+            let is_given = |name: &OsString| context::is_given(&name.to_string_lossy(), &pass);
+            let vars: Vec<_> = self.config.vars.iter().filter(|(name, _)| is_given(name)).cloned().collect();
+            let environment = Environment::new(&vars, &pass, &shell.project, &shell.run, &shell.told);
+            let programs = Programs::new(&environment.path);
+            Arc::new(Prepared { environment, programs })
+        });
+        Arc::clone(prepared)
+    }
+
+    /// A place for one attempt's temporary files.
+    fn place(&self) -> io::Result<(Arc<Scratch>, Place)> {
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let scratch = match &*scratch {
+            Some(scratch) => Arc::clone(scratch),
+            None => Arc::clone(scratch.insert(Arc::new(Scratch::new()?))),
+        };
+        let place = scratch.attempt()?;
+        Ok((scratch, place))
+    }
+}
+
+fn not_started(why: &str, class: FailureClass) -> AttemptReport {
+    AttemptReport {
+        outcome: AttemptOutcome::StartFailed(why.to_owned()),
+        class: Some(class),
+        rule: Some(format!("it could not be started: {why}")),
+        ..AttemptReport::default()
+    }
+}
+
+/// An attempt under way.
+struct Run<'a> {
+    agents: &'a AgentExecutor,
+    shell: &'a ShellExecutor,
+    attempt: &'a Attempt<'a>,
+    stop: &'a StopHandle,
+    observer: &'a dyn OutputObserver,
+    name: &'a str,
+    preset: &'a Preset,
+    /// Where it works.
+    dir: &'a Path,
+}
+
+/// What came of the agent, before anything is checked.
+struct Told {
+    end: End,
+    heard: Heard,
+    session: Option<String>,
+    prompt_tokens: u64,
+}
+
+impl Run<'_> {
+    fn attempt(&self) -> AttemptReport {
+        let memory = self.agents.memories.of_task(&self.attempt.task.id, self.name, self.dir);
+        let files = self.files();
+        let before = files.look();
+        let told = match self.agent(&memory, &files, &before) {
+            Ok(told) => told,
+            Err(why) => {
+                let outcome = AttemptOutcome::StartFailed(why);
+                return self.start_failed(&outcome);
+            }
+        };
+        let change = files.change_since(&before);
+        let has_work = memory.has_work || !change.is_nothing();
+        let outcome = outcome(&told.end);
+        let mut report = self.report(&told, outcome);
+        let ending = self.judge(&told, &report.outcome, has_work);
+        let lesson = self.conclude(&told, ending, &mut report);
+        self.remember(told.session, has_work, lesson);
+        report
+    }
+
+    fn files(&self) -> Files<'_> {
+        let AgentConfig { own_files, .. } = &self.agents.config;
+        Files { root: self.dir, skip: own_files, ignore: &self.preset.ignore_changes }
+    }
+
+    // ── the agent itself ──────────────────────────────────────────────────────────────────────────────────────
+
+    fn agent(&self, memory: &Memory, files: &Files<'_>, before: &Look) -> Result<Told, String> {
+        let said = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
+        let prepared = self.agents.prepared(self.shell, self.name, self.preset);
+        let (_scratch, place) =
+            self.agents.place().map_err(said("no private directory for temporary files could be made"))?;
+        let own_id = context::uuid();
+        let session = match &memory.session {
+            Some(id) if self.preset.can_resume() => Session::Resume(id),
+            _ if self.preset.can_name_session() => Session::New(&own_id),
+            _ => Session::None,
+        };
+        let is_resumed = matches!(session, Session::Resume(_));
+        let Attempt { ix, task, plan, .. } = *self.attempt;
+        let prompted = self.agents.config.prompts.prompt(&Asked { ix, task, plan });
+        let prompt = prompt::text(&prompted, memory.lesson.as_deref(), is_resumed);
+        let prompt_file = place.path().join("prompt.md");
+        let call = Call {
+            model: self.agents.config.model.as_deref(),
+            session,
+            permission: self.agents.config.permission,
+            prompt: &prompt,
+            prompt_file: prompt_file.to_str(),
+            ..Call::default()
+        };
+        let line = self.preset.command_line(&call);
+        if !line.stdin {
+            std::fs::write(&prompt_file, &prompt).map_err(said("the prompt could not be written"))?;
+        }
+        let program = prepared
+            .programs
+            .find(&line.program)
+            .ok_or_else(|| format!("`{}`: command not found on PATH", line.program))?;
+        let named = match session {
+            Session::New(id) | Session::Resume(id) => Some(id.to_owned()),
+            Session::None => None,
+        };
+        let input = if line.stdin { prompt.into_bytes() } else { Vec::new() };
+        let (end, heard) = self
+            .process(&prepared, &program, &line, input, &place, (files, before))
+            .map_err(|error| format!("`{}`: {error}", program.to_string_lossy()))?;
+        let session = heard.account.session.clone().or(named);
+        Ok(Told { end, heard, session, prompt_tokens: prompted.tokens })
+    }
+
+    fn process(
+        &self,
+        prepared: &Prepared,
+        program: &Arc<CStr>,
+        line: &CommandLine,
+        input: Vec<u8>,
+        place: &Place,
+        (files, before): (&Files<'_>, &Look),
+    ) -> io::Result<(End, Heard)> {
+        let armed = self.stop.arm()?;
+        let mut own = Strings::new();
+        self.shell.write_own(self.attempt, &mut own);
+        let token = own.first()[TOKEN_IS.len()..].to_vec();
+        let environment = self.environment(prepared, line, &own, place);
+        let mut arguments = Strings::new();
+        arguments.push(&[line.program.as_bytes()]);
+        line.args.iter().for_each(|arg| arguments.push(&[arg.as_bytes()]));
+        let dir = path_string(self.dir)?;
+        let sandbox =
+            self.shell.sandbox.as_ref().map(|all| all.of(Some(&self.workspace(place)))).transpose()?;
+        let setting = Setting {
+            launcher: &self.shell.launcher,
+            sandbox: sandbox.as_deref(),
+            trees: &self.shell.trees,
+            stop: self.stop,
+            armed: &armed,
+            program,
+            arguments: &arguments,
+            environment: [&environment, &Strings::new()],
+            dir: &dir,
+            token: &token,
+            grace: self.shell.grace,
+        };
+        let AgentConfig { stall, wall, .. } = self.agents.config;
+        let stall = stall.or(self.preset.stall).unwrap_or(STALL);
+        let mut watchdog = Watchdog::new(Limits { stall, wall }, Some(before.print()));
+        let mut ear = Ear::new(self.shell, self.attempt, self.observer, self.preset.events, (files, before));
+        let end = process::run(&setting, input, &mut watchdog, &mut ear)?;
+        Ok((end, ear.finish()))
+    }
+
+    /// Where it may change files, if it is sandboxed.
+    fn workspace(&self, place: &Place) -> Workspace {
+        let writable = match self.attempt.workspace {
+            Some(workspace) => workspace.writable.clone(),
+            None => vec![self.shell.project.clone()],
+        };
+        let writable = writable.into_iter().chain([place.path().to_owned()]).collect();
+        Workspace { dir: self.dir.to_owned(), writable }
+    }
+
+    fn environment(&self, prepared: &Prepared, line: &CommandLine, own: &Strings, place: &Place) -> Strings {
+        let mut extra = line.env.clone();
+        let is_private = self.preset.private_tmpdir || self.shell.sandbox.is_some();
+        if is_private && let Some(dir) = place.path().to_str() {
+            extra.extend(super::sandbox::TEMPORARY_NAMES.map(|name| (name.to_owned(), dir.to_owned())));
+        }
+        // What the user set is the user's word.
+        extra.retain(|(name, _)| !is_listed(name, &self.agents.config.env_pass));
+        let project = self.attempt.workspace.map(|workspace| workspace.dir.as_path());
+        prepared.environment.with(own, &extra, Some(self.dir), project)
+    }
+
+    // ── what came of it ───────────────────────────────────────────────────────────────────────────────────────
+
+    fn report(&self, told: &Told, outcome: AttemptOutcome) -> AttemptReport {
+        let Told { end, heard, session, prompt_tokens } = told;
+        let mask = |text: &str| self.shell.masker.mask(text);
+        let account = &heard.account;
+        let agent = AgentReport {
+            agent: self.name.to_owned(),
+            provider: self.preset.provider.clone(),
+            model: account.model.as_deref().map(mask),
+            session: session.clone(),
+            spent: account.usage.map(steps::spent),
+            stop: account.stop.as_ref().map(context::stop_word),
+            steps: heard.steps,
+            text: mask(&context::end_of(&account.final_text)),
+            prompt_tokens: *prompt_tokens,
+        };
+        AttemptReport {
+            outcome,
+            log: heard.log.clone(),
+            output_bytes: heard.bytes,
+            cpu_ms: end.ended.cpu.as_millis() as u64,
+            max_rss_kb: end.ended.max_rss_kb,
+            disk_read_kb: end.ended.read_kb,
+            disk_written_kb: end.ended.written_kb,
+            leaked: end.leaked.clone(),
+            agent: Some(Box::new(agent)),
+            ..AttemptReport::default()
+        }
+    }
+
+    fn start_failed(&self, outcome: &AttemptOutcome) -> AttemptReport {
+        let account = crate::agent::Account::default();
+        let ended =
+            Ended { preset: self.preset, outcome, account: &account, stderr: "", work: Work::Unknown };
+        let mut report = AttemptReport { outcome: outcome.clone(), ..AttemptReport::default() };
+        if let Ending::Failed(failure) = judge(&ended) {
+            apply(&mut report, &failure.classified);
+        }
+        report
+    }
+
+    fn judge(&self, told: &Told, outcome: &AttemptOutcome, has_work: bool) -> Ending {
+        let task = self.attempt.task;
+        let checks = task.blocks_of(BlockKind::Verify).next().is_some();
+        let work = match has_work {
+            true => Work::Changed,
+            // Its checks tell whether there was anything to change.
+            false if checks && task.files.is_empty() => Work::Unknown,
+            false => Work::Nothing,
+        };
+        let Heard { account, stderr, .. } = &told.heard;
+        judge(&Ended { preset: self.preset, outcome, account, stderr, work })
+    }
+
+    /// The gates, one after the other; what the next attempt should know, if there is to be one.
+    fn conclude(&self, told: &Told, ending: Ending, report: &mut AttemptReport) -> Option<memory::Lesson> {
+        match ending {
+            Ending::Failed(failure) => {
+                self.gate("process", GateVerdict::Failed, Duration::ZERO);
+                Some(self.failed(told, *failure, report))
+            }
+            Ending::Asks(question) => {
+                self.gate("process", GateVerdict::Failed, Duration::ZERO);
+                Some(self.asked(&question.text, report))
+            }
+            Ending::Worked => {
+                self.gate("process", GateVerdict::Passed, Duration::ZERO);
+                self.artifacts(report).or_else(|| self.checks(report))
+            }
+        }
+    }
+
+    fn gate(&self, name: &'static str, verdict: GateVerdict, duration: Duration) {
+        self.observer.gate(name, verdict, duration);
+    }
+
+    fn failed(&self, told: &Told, failure: Failure, report: &mut AttemptReport) -> memory::Lesson {
+        fail(report);
+        apply(report, &failure.classified);
+        report.tail = self.tail(told);
+        if let Cause::Stalled(limit) = told.end.cause {
+            report.class = Some(FailureClass::Transient);
+            report.rule = Some(format!(
+                "no progress for {}: no new output, no file written, no work on the cores",
+                context::duration(limit)
+            ));
+        }
+        if let Some(at) = failure.resets.as_ref().and_then(context::wait_for) {
+            report.retry_after_ms = report.retry_after_ms.max(Some(at.as_millis() as u64));
+        }
+        memory::Lesson::of_failure(report, failure.then)
+    }
+
+    fn asked(&self, question: &str, report: &mut AttemptReport) -> memory::Lesson {
+        fail(report);
+        let question = self.shell.masker.mask(question);
+        report.class = Some(FailureClass::Gate);
+        report.rule = Some(format!("it asks instead of ending: {}", crate::agent::told::one_line(&question)));
+        report.tail = context::end_of(&question);
+        memory::Lesson::question()
+    }
+
+    /// What the task names is there and not empty.
+    fn artifacts(&self, report: &mut AttemptReport) -> Option<memory::Lesson> {
+        let missing = gates::missing(self.attempt.task, self.dir);
+        if missing.is_empty() {
+            self.gate("artifact", GateVerdict::Passed, Duration::ZERO);
+            return None;
+        }
+        self.gate("artifact", GateVerdict::Failed, Duration::ZERO);
+        fail(report);
+        report.class = Some(FailureClass::Gate);
+        report.rule = Some(format!("it says it is done, and {}", missing.join(", ")));
+        Some(memory::Lesson::missing(&missing))
+    }
+
+    /// The task's own checks, by the shell.
+    fn checks(&self, report: &mut AttemptReport) -> Option<memory::Lesson> {
+        self.attempt.task.blocks_of(BlockKind::Verify).next()?;
+        let attempt = Attempt { part: Part::Checks, ..*self.attempt };
+        let started = Instant::now();
+        let checked = self.shell.run(&attempt, self.stop, self.observer);
+        let passed = checked.outcome.is_success();
+        let verdict = if passed { GateVerdict::Passed } else { GateVerdict::Failed };
+        self.gate("verify", verdict, started.elapsed());
+        report.verified = passed;
+        gates::take_over(report, checked);
+        (!passed).then(|| memory::Lesson::of_check(report, self.attempt.task))
+    }
+
+    fn remember(&self, session: Option<String>, has_work: bool, lesson: Option<memory::Lesson>) {
+        let task: &TaskId = &self.attempt.task.id;
+        match lesson {
+            None => self.agents.memories.forget(task),
+            Some(lesson) => {
+                let session = session.filter(|_| !lesson.begin_anew);
+                let lesson = Some(lesson.text);
+                let memory = Memory {
+                    agent: self.name.to_owned(),
+                    dir: self.dir.to_owned(),
+                    session,
+                    has_work,
+                    lesson,
+                };
+                self.agents.memories.keep(task, memory);
+            }
+        }
+    }
+
+    /// What tells most about a failure: its errors, what it wrote to its error output, what it said last.
+    fn tail(&self, told: &Told) -> String {
+        let Heard { account, stderr, .. } = &told.heard;
+        let errors: Vec<&str> = account.open_errors().iter().map(|error| error.message.as_str()).collect();
+        let parts = [errors.join("\n"), stderr.clone(), account.final_text.clone()];
+        let text = parts.into_iter().find(|text| !text.trim().is_empty()).unwrap_or_default();
+        self.shell.masker.mask(&context::end_of(&text))
+    }
+}
+
+fn outcome(end: &End) -> AttemptOutcome {
+    match (end.cause, end.ended.how) {
+        (Cause::Stopped, _) => AttemptOutcome::Cancelled,
+        (Cause::TimedOut(limit) | Cause::Stalled(limit), _) => {
+            AttemptOutcome::TimedOut(limit.as_millis() as u64)
+        }
+        (Cause::Stayed, _) | (Cause::Itself, How::Exit(0)) => AttemptOutcome::Success,
+        (Cause::Itself, How::Exit(code)) => AttemptOutcome::ExitCode(code),
+        (Cause::Itself, How::Signal(signal)) => AttemptOutcome::Signalled(signal),
+    }
+}
+
+/// It ended with 0, which does not mean that it succeeded.
+fn fail(report: &mut AttemptReport) {
+    report.verified = false;
+    if report.outcome.is_success() {
+        report.outcome = AttemptOutcome::ExitCode(0);
+    }
+}
+
+fn apply(report: &mut AttemptReport, classified: &Classified) {
+    report.class = Some(classified.class);
+    report.rule = Some(classified.rule.clone());
+    report.retry_after_ms = classified.retry_after.map(|wait| wait.as_millis() as u64);
+}

@@ -1,0 +1,159 @@
+//! What an agent prints, heard once and for all: its raw output into the attempt's log, its events into the account and
+//! the record, its last line to the screen, and for the watchdog whether it said anything new.
+
+use super::super::OutputObserver;
+use super::super::capture::Capture;
+use super::super::shell::ShellExecutor;
+use super::super::{Attempt, NoObserver};
+use super::files::{Files, Look};
+use super::news::News;
+use super::process::{self, Listener};
+use super::steps::Steps;
+use crate::agent::{Account, Events, Reader, Told};
+use std::time::{Duration, Instant};
+
+/// Of the error output so much is kept.
+const STDERR: usize = 64 << 10;
+/// Of the raw output so much is kept from its begin, and so much from its end.
+const LOG: (u64, u64) = (48 << 20, 16 << 20);
+/// Between two lines shown.
+const SHOW_EVERY: Duration = Duration::from_millis(100);
+
+/// What was heard in all.
+pub(super) struct Heard {
+    pub(super) account: Account,
+    pub(super) steps: u64,
+    /// The end of the error output.
+    pub(super) stderr: String,
+    pub(super) log: String,
+    pub(super) bytes: u64,
+}
+
+pub(super) struct Ear<'a> {
+    shell: &'a ShellExecutor,
+    attempt: &'a Attempt<'a>,
+    observer: &'a dyn OutputObserver,
+    capture: Capture<'a>,
+    reader: Reader,
+    told: Vec<Told>,
+    account: Account,
+    steps: Steps<'a>,
+    news: News,
+    errors: News,
+    stderr: Vec<u8>,
+    files: (&'a Files<'a>, &'a Look),
+    shown: Option<Instant>,
+}
+
+impl<'a> Ear<'a> {
+    pub(super) fn new(
+        shell: &'a ShellExecutor,
+        attempt: &'a Attempt<'a>,
+        observer: &'a dyn OutputObserver,
+        events: Events,
+        files: (&'a Files<'a>, &'a Look),
+    ) -> Ear<'a> {
+        Ear {
+            shell,
+            attempt,
+            observer,
+            // Nobody wants to see raw events.
+            capture: Capture::new(&shell.masker, &NoObserver, attempt, &shell.run_dir).keeping(LOG),
+            reader: Reader::new(events),
+            told: Vec::new(),
+            account: Account::default(),
+            steps: Steps::new(&shell.masker, files.0.root),
+            news: News::default(),
+            errors: News::default(),
+            stderr: Vec::new(),
+            files,
+            shown: None,
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Heard {
+        self.reader.finish(&mut self.told);
+        self.take();
+        self.steps.finish();
+        self.record();
+        let stderr = self.end_of_errors();
+        if !self.stderr.is_empty() {
+            self.capture.push(b"\n[specter: the end of its error output]\n");
+            let errors = std::mem::take(&mut self.stderr);
+            self.capture.push(&errors);
+        }
+        self.capture.end_of_stream();
+        let lost = self.capture.finish();
+        self.shell.lost_log(lost);
+        Heard {
+            account: self.account,
+            steps: self.steps.count(),
+            stderr,
+            log: self.capture.log_name(),
+            bytes: self.capture.bytes,
+        }
+    }
+
+    fn end_of_errors(&self) -> String {
+        String::from_utf8_lossy(&self.stderr[self.stderr.len().saturating_sub(STDERR)..]).into_owned()
+    }
+
+    /// What the reader understood goes where it belongs.
+    fn take(&mut self) {
+        for told in self.told.drain(..) {
+            self.account.tell(&told);
+            self.steps.tell(&told);
+        }
+    }
+
+    fn record(&mut self) {
+        let steps = self.steps.take();
+        if !steps.is_empty() {
+            self.observer.steps(steps);
+        }
+    }
+
+    fn show(&mut self) {
+        let now = Instant::now();
+        if !self.observer.is_watching() || self.shown.is_some_and(|shown| now < shown + SHOW_EVERY) {
+            return;
+        }
+        if let Some(line) = self.steps.line() {
+            self.shown = Some(now);
+            self.observer.line(self.attempt.ix, &line);
+        }
+    }
+}
+
+impl Listener for Ear<'_> {
+    fn out(&mut self, piece: &[u8]) {
+        self.capture.push(piece);
+        self.news.hear(piece);
+        self.reader.feed(piece, &mut self.told);
+        self.take();
+        self.record();
+        self.show();
+    }
+
+    fn err(&mut self, piece: &[u8]) {
+        self.errors.hear(piece);
+        self.stderr.extend_from_slice(piece);
+        // Shortened only when twice as long, so that many small pieces are not moved each time.
+        if self.stderr.len() > 2 * STDERR {
+            self.stderr.drain(..self.stderr.len() - STDERR);
+        }
+    }
+
+    fn heard(&self) -> process::Heard {
+        process::Heard {
+            news: self.news.count + self.errors.count,
+            open_calls: self.steps.open(),
+            is_done: self.account.stop.is_some() && self.steps.open() == 0,
+        }
+    }
+
+    fn files(&mut self) -> u64 {
+        let (files, before) = self.files;
+        files.print(before)
+    }
+}

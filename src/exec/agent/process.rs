@@ -1,0 +1,274 @@
+//! An agent's process from start to end: its prompt into its input, its two streams to a listener, a watchdog beside it, and
+//! nothing of its tree left behind. What it says is the listener's business.
+
+use super::super::life::{LOOK, Life, Runs};
+use super::super::sandbox::Sandbox;
+use super::super::stop::{Armed, StopHandle};
+use super::super::tree::Trees;
+use super::feed::Feed;
+use super::watchdog::{Sample, Verdict, Watchdog};
+use crate::sys::{self, Ended, Launcher, PidFd, Ready, Streams, Strings};
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long output is read on after the process itself has ended: someone else holds the pipe.
+const DRAIN: Duration = Duration::from_secs(1);
+/// How long an agent that said it is done may take to go.
+const LINGER: Duration = Duration::from_secs(30);
+const BUFFER: usize = 64 * 1024;
+/// Agents print much.
+const PIPE: u32 = 1 << 20;
+
+/// What an agent is started with.
+pub(super) struct Setting<'a> {
+    pub(super) launcher: &'a Launcher,
+    /// Starts it instead of the launcher, if there is one.
+    pub(super) sandbox: Option<&'a Sandbox>,
+    pub(super) trees: &'a Trees,
+    pub(super) stop: &'a StopHandle,
+    pub(super) armed: &'a Armed<'a>,
+    pub(super) program: &'a Arc<CStr>,
+    pub(super) arguments: &'a Strings,
+    pub(super) environment: [&'a Strings; 2],
+    pub(super) dir: &'a CStr,
+    /// Value of the token in the environment.
+    pub(super) token: &'a [u8],
+    pub(super) grace: Duration,
+}
+
+/// Who hears what the agent prints.
+pub(super) trait Listener {
+    fn out(&mut self, piece: &[u8]);
+    fn err(&mut self, piece: &[u8]);
+    /// What was heard so far that counts for the watchdog.
+    fn heard(&self) -> Heard;
+    /// A number that changes with the files of the workspace.
+    fn files(&mut self) -> u64;
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) news: u64,
+    pub(super) open_calls: u32,
+    /// The agent said that its turn is over, and nothing since.
+    pub(super) is_done: bool,
+}
+
+/// Why it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Itself,
+    /// It had said that it is done, and stayed.
+    Stayed,
+    TimedOut(Duration),
+    Stalled(Duration),
+    Stopped,
+}
+
+pub(super) struct End {
+    pub(super) ended: Ended,
+    pub(super) cause: Cause,
+    pub(super) leaked: Vec<String>,
+}
+
+/// Starts the agent and returns when nothing of it lives any more. An error means that it could not be started.
+pub(super) fn run(
+    setting: &Setting<'_>,
+    prompt: Vec<u8>,
+    watchdog: &mut Watchdog,
+    listener: &mut dyn Listener,
+) -> io::Result<End> {
+    let started = Instant::now();
+    let (input, feed) = Feed::new(prompt)?;
+    let ((out, out_into), (err, err_into)) = (sys::pipe()?, sys::pipe()?);
+    sys::grow_pipe(out.as_fd(), PIPE);
+    let streams = Streams { input: input.as_fd(), out: out_into.as_fd(), err: err_into.as_fd() };
+    let Setting { program, arguments, environment, dir, .. } = *setting;
+    let pid = setting.stop.enter(|| match setting.sandbox {
+        None => setting.launcher.start_with(program, arguments, environment, Some(dir), streams),
+        Some(sandbox) => sandbox.start_with(program, arguments, environment, Some(dir), streams),
+    })?;
+    let mut life = Life::new(pid, setting.token, setting.trees, setting.stop, setting.grace);
+    drop((input, out_into, err_into));
+    life.watch_end();
+    let mut agent = Agent {
+        life,
+        armed: setting.armed,
+        listener,
+        started,
+        feed,
+        out: Some(out),
+        err: Some(err),
+        exited: None,
+        done: None,
+        buffer: vec![0; BUFFER],
+    };
+    let cause = agent.watch(watchdog);
+    Ok(agent.finish(cause))
+}
+
+struct Agent<'a, 'b> {
+    life: Life<'a>,
+    armed: &'a Armed<'a>,
+    listener: &'b mut dyn Listener,
+    started: Instant,
+    feed: Feed,
+    /// `None` after its end.
+    out: Option<OwnedFd>,
+    err: Option<OwnedFd>,
+    /// When the process was seen to have ended.
+    exited: Option<Instant>,
+    /// When it was first seen to be done.
+    done: Option<Instant>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Runs<'a> for Agent<'a, '_> {
+    fn life(&mut self) -> &mut Life<'a> {
+        &mut self.life
+    }
+
+    /// Waits for one thing to happen, takes what was printed, gives what is read.
+    fn turn(&mut self, wait: Option<Duration>) {
+        // Once it has ended it would end every further wait at once.
+        let ended = self.life.pidfd.as_ref().filter(|_| self.exited.is_none()).map(PidFd::as_fd);
+        let wake = self.armed.wake.as_fd();
+        let [out, err] = [&self.out, &self.err].map(|fd| fd.as_ref().map(OwnedFd::as_fd));
+        let fds = [out, err, Some(wake), ended];
+        let Ok(([out, err, wake, ended], may_write)) = sys::poll_writing(fds, self.feed.wanting(), wait)
+        else {
+            // Polling only fails for want of memory: look again soon.
+            std::thread::sleep(LOOK);
+            return;
+        };
+        if wake.any() {
+            self.armed.wake.clear();
+        }
+        if may_write {
+            self.feed.go_on();
+        }
+        self.take(out, Which::Out);
+        self.take(err, Which::Err);
+        if ended.any() {
+            self.exited.get_or_insert_with(Instant::now);
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    Out,
+    Err,
+}
+
+impl Agent<'_, '_> {
+    /// Until it has ended and its output too (or nearly), or it must be ended.
+    fn watch(&mut self, watchdog: &mut Watchdog) -> Cause {
+        let mut next_look = watchdog.pause(Duration::ZERO);
+        loop {
+            if self.life.stop.requested().is_some() {
+                return Cause::Stopped;
+            }
+            if self.life.pidfd.is_none() && self.exited.is_none() && self.life.reap() {
+                self.exited = Some(Instant::now());
+            }
+            let drained = self.exited.map(|at| DRAIN.saturating_sub(at.elapsed()));
+            if drained.is_some_and(|left| left.is_zero() || (self.out.is_none() && self.err.is_none())) {
+                return Cause::Itself;
+            }
+            if self.has_stayed() {
+                return Cause::Stayed;
+            }
+            let now = self.spent();
+            if now >= next_look {
+                match self.look(now, watchdog) {
+                    Verdict::Fine => next_look = now + watchdog.pause(now),
+                    Verdict::Stalled(limit) => return Cause::Stalled(limit),
+                    Verdict::OutOfTime(limit) => return Cause::TimedOut(limit),
+                }
+            }
+            self.turn(Some(self.wait(next_look.saturating_sub(now), drained)));
+        }
+    }
+
+    fn wait(&self, look: Duration, drained: Option<Duration>) -> Duration {
+        let stayed = self.done.map(|at| LINGER.saturating_sub(at.elapsed()));
+        // Without a descriptor for its end, or with all its output over, nothing wakes us when it ends.
+        let blind = self.life.pidfd.is_none().then_some(LOOK);
+        let waits = [drained, stayed, blind].into_iter().flatten();
+        waits.fold(look, Duration::min).max(Duration::from_millis(1))
+    }
+
+    /// It said that it is done, and neither went nor did anything since.
+    fn has_stayed(&mut self) -> bool {
+        if !self.listener.heard().is_done {
+            self.done = None;
+            return false;
+        }
+        self.done.get_or_insert_with(Instant::now).elapsed() >= LINGER
+    }
+
+    fn look(&mut self, now: Duration, watchdog: &mut Watchdog) -> Verdict {
+        let members = self.life.trees.members(self.life.owner);
+        let ticks: u64 = members.iter().map(|process| process.cpu).sum();
+        let heard = self.listener.heard();
+        let files = watchdog.wants_files(now).then(|| self.listener.files());
+        let sample = Sample {
+            news: heard.news,
+            cpu: sys::tick() * u32::try_from(ticks).unwrap_or(u32::MAX),
+            processes: members.len() as u32,
+            open_calls: heard.open_calls,
+            files,
+        };
+        watchdog.look(now, &sample)
+    }
+
+    /// Since the start, without the time paused.
+    fn spent(&self) -> Duration {
+        let now = Instant::now();
+        now.saturating_duration_since(self.started).saturating_sub(self.life.stop.paused(now))
+    }
+
+    /// Reads once.
+    fn take(&mut self, ready: Ready, which: Which) {
+        let fd = match which {
+            Which::Out => &mut self.out,
+            Which::Err => &mut self.err,
+        };
+        let Some(open) = fd.as_ref().filter(|_| ready.any()) else { return };
+        match sys::read(open.as_fd(), &mut self.buffer) {
+            Ok(n) if n > 0 => match which {
+                Which::Out => self.listener.out(&self.buffer[..n]),
+                Which::Err => self.listener.err(&self.buffer[..n]),
+            },
+            _ => *fd = None,
+        }
+    }
+
+    fn finish(mut self, cause: Cause) -> End {
+        let leaked = self.clear(cause == Cause::Itself);
+        self.drain();
+        End { ended: self.life.ended(), cause, leaked }
+    }
+
+    /// What is still in the pipes, without waiting for more.
+    fn drain(&mut self) {
+        let limit = Instant::now() + DRAIN;
+        for which in [Which::Out, Which::Err] {
+            loop {
+                let fd = match which {
+                    Which::Out => &mut self.out,
+                    Which::Err => &mut self.err,
+                };
+                let Some(open) = fd.as_ref() else { break };
+                match sys::poll([Some(open.as_fd())], Some(Duration::ZERO)) {
+                    Ok([ready]) if ready.readable && Instant::now() < limit => self.take(ready, which),
+                    _ => *fd = None,
+                }
+            }
+        }
+    }
+}

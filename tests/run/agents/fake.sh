@@ -1,0 +1,81 @@
+#!/bin/sh
+# An agent for tests: speaks as Claude Code does on its output, takes orders from lines of its prompt that begin with
+# `fake: `, and notes in $HOME/fake how it was called. `fake: first ORDER` counts in the first call for a task only.
+set -u
+notes="$HOME/fake"
+mkdir -p "$notes"
+session=none
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --version) echo "0.0.1 (Fake)"; exit 0 ;;
+        --session-id) session=$2; mode=new; shift ;;
+        --resume) session=$2; mode=resume; shift ;;
+    esac
+    shift
+done
+prompt=$(cat)
+task=${SPECTER_TASK_ID:-none}
+calls=$(ls "$notes" | grep -c "^$task-" || true)
+call=$((calls + 1))
+printf '%s\n' "$prompt" > "$notes/$task-$call.prompt"
+env | sort > "$notes/env.$task-$call"
+echo "$mode $session" > "$notes/session.$task-$call"
+
+say() { printf '{"type":"assistant","message":{"content":[{"type":"text","text":"%s"}]},"session_id":"%s"}\n' "$1" "$session"; }
+began() { printf '{"type":"assistant","message":{"content":[{"type":"tool_use","id":"%s","name":"%s","input":{"%s":"%s"}}]},"session_id":"%s"}\n' "$1" "$2" "$3" "$4" "$session"; }
+ended() { printf '{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"%s","is_error":%s,"content":"ok"}]},"session_id":"%s"}\n' "$1" "$2" "$session"; }
+finish() {
+    printf '{"type":"result","subtype":"success","is_error":false,"result":"%s","session_id":"%s","total_cost_usd":0.0125,"usage":{"input_tokens":100,"cache_read_input_tokens":20,"output_tokens":10}}\n' "$1" "$session"
+    exit 0
+}
+fail() {
+    printf '{"type":"result","subtype":"success","is_error":true,"api_error_status":%s,"result":"%s","session_id":"%s"}\n' "$1" "$2" "$session"
+    exit 1
+}
+
+printf '{"type":"system","subtype":"init","session_id":"%s","model":"fake-1"}\n' "$session"
+step=0
+order() {
+    step=$((step + 1))
+    verb=$1
+    shift
+    case "$verb" in
+        first) if [ "$call" = 1 ]; then order "$@"; fi ;;
+        later) if [ "$call" != 1 ]; then order "$@"; fi ;;
+        write)
+            path=$1
+            shift
+            began "w$step" Write file_path "$path"
+            mkdir -p "$(dirname "$path")"
+            printf '%s\n' "$*" > "$path"
+            ended "w$step" false
+            ;;
+        run)
+            began "r$step" Bash command "$*"
+            sh -c "$*" > /dev/null 2>&1
+            if [ $? = 0 ]; then ended "r$step" false; else ended "r$step" true; fi
+            ;;
+        say) say "$*" ;;
+        ask) finish "$*" ;;
+        stderr) echo "$*" >&2 ;;
+        garbage) echo 'this is no JSON {"at all'; echo '<html>' ;;
+        quiet) exit "$1" ;;
+        error) code=$1; shift; fail "$code" "$*" ;;
+        cut) printf '{"type":"assistant","mess'; kill -KILL $$ ;;
+        hang) sleep 600 ;;
+        wait-in-tool) began "h$step" Bash command "sleep"; sleep 600 ;;
+        chatter) while :; do printf '{"type":"system","subtype":"api_retry","attempt":%s}\n' "$$"; sleep 0.2; done ;;
+        daemon) setsid sh -c 'sleep 600 & wait' > /dev/null 2>&1 & ;;
+        events) awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) { printf "{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"tool_use\",\"id\":\"e%d\",\"name\":\"Bash\",\"input\":{\"command\":\"echo %d\"}}]}}\n{\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"e%d\",\"is_error\":false,\"content\":\"%d\"}]}}\n", i, i, i, i } }' ;;
+        flood) yes '{"type":"stream_event","event":{"type":"content_block_delta","delta":{"type":"text_delta","text":"more and more of it"}}}' | head -n "$1" ;;
+        line) head -c "$1" /dev/zero | tr '\0' x; echo ;;
+    esac
+}
+printf '%s\n' "$prompt" | sed -n 's/^ *\(- \)\{0,1\}fake: //p' > "$notes/orders.$task"
+# Not in a pipe: an order may end all.
+while IFS= read -r line <&3; do
+    # shellcheck disable=SC2086 # the words of an order are its arguments
+    set -f; set -- $line; set +f
+    order "$@"
+done 3< "$notes/orders.$task"
+finish "done"
