@@ -200,7 +200,7 @@ fn line(source: &SourceText, number: u32) -> Result<Option<Line<'_>>, Diagnostic
 fn plain(value: &str) -> Option<String> {
     let value = value.trim();
     match value.chars().next() {
-        None => Some(String::new()),
+        None | Some('#') => Some(String::new()),
         Some('\'') => {
             let end = value[1..].replace("''", "\0\0").find('\'')? + 1;
             is_end(&value[end + 1..]).then(|| value[1..end].replace("''", "'"))
@@ -211,7 +211,6 @@ fn plain(value: &str) -> Option<String> {
             (is_end(&value[end + 1..]) && !inner.contains('\\')).then(|| inner.to_owned())
         }
         Some('&' | '*' | '!' | '|' | '>' | '{' | '[' | '%' | '@' | '`') => None,
-        Some('#') => Some(String::new()),
         Some(_) => {
             let bare = value.split(" #").next().unwrap_or(value).trim_end();
             Some(if matches!(bare, "null" | "~" | "Null" | "NULL") { String::new() } else { bare.to_owned() })

@@ -150,3 +150,14 @@ fn hooks_of_extensions_are_told_in_the_plan() {
     );
     assert!(!plan("installed: [git]\n").stdout.contains("Hooks"));
 }
+
+#[test]
+fn a_domain_or_a_hint_says_which_agent_does_a_task() {
+    let sandbox = project();
+    let plan = sandbox.run(["plan", TASKS, "use codex"]).expect(0);
+    assert!(plan.stdout.contains("Domains") && plan.stdout.contains("codex"), "{}", plan.stdout);
+    // Who is named has to be known before anything is run.
+    sandbox.write("specter.toml", "[[domains]]\nname = \"links\"\nwords = [\"slugs\"]\nagent = \"nobody\"\n");
+    let refused = sandbox.run(["implement", "--yes", TASKS, "--only=T003"]).expect(78);
+    assert!(refused.stderr.contains("no agent `nobody` is known"), "{}", refused.stderr);
+}
