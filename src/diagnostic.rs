@@ -136,6 +136,7 @@ codes! {
     BadValue "bad-value" "A setting in a configuration file has a value that cannot be used.";
     UserOnlyKey "user-only-key" "A project's configuration sets what only the user's own configuration may decide.";
     BadTemplate "bad-template" "A template of prompts cannot be used: it does not parse, or uses something that is not defined.";
+    BadHooks "bad-hooks" "`.specify/extensions.yml` holds hooks in a form that is not read. They are lists of flat tables below `before_implement` and `after_implement`.";
     TooMany "too-many" "There are more findings of one kind than are worth printing.";
 }
 

@@ -153,6 +153,13 @@ pub fn templates(project: &Path, dir: &str) -> (Vec<SourceText>, Vec<LeftOut>) {
     (read, left_out)
 }
 
+/// Where Spec Kit's extensions say what they want done around an implementation; none if there is none that is text.
+pub fn extensions(project: &Path) -> Option<SourceText> {
+    const NAME: &str = ".specify/extensions.yml";
+    let contents = fs::read(&project.join(NAME), MAX_BYTES).ok()?;
+    SourceText::from_bytes(NAME, contents.bytes).ok()
+}
+
 /// What is beside the files that a task names, relative to the project: whoever makes a file follows its neighbours.
 pub fn neighbours(project: &Path, task: &Task) -> Vec<String> {
     /// Of one directory, and in all.

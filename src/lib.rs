@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod domains;
 pub mod event;
 pub mod history;
+pub mod hooks;
 pub mod parse;
 pub mod plan;
 pub mod policy;

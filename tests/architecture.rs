@@ -10,6 +10,7 @@ const RANKS: &[(&str, u32)] = &[
     ("diagnostic", 1),
     ("task", 1),
     ("event", 2),
+    ("hooks", 2),
     ("parse", 2),
     ("plan", 3),
     ("classify", 3),

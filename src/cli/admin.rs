@@ -5,7 +5,7 @@ use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::stage;
 use super::target::{self, Target};
-use super::{consent, out};
+use super::{agent_commands, consent, out};
 use crate::config::trust::Commands;
 use crate::config::{Origin, SETTINGS, schema};
 use crate::projection::schema as published;
@@ -170,12 +170,15 @@ pub(super) fn init(_global: &Global, given: &Init) -> Result<Exit, Error> {
     if given.example {
         done.push(create(&here, "tasks.md", EXAMPLE)?);
     }
+    if given.agent_commands {
+        done.extend(agent_commands::write(&here)?);
+    }
     done.push("next: `specter plan`, then `specter implement`".to_owned());
     out::text(&format!("{}\n", done.join("\n")))?;
     Ok(Exit::Done)
 }
 
-fn create(here: &Path, name: &str, text: &str) -> Result<String, Error> {
+pub(super) fn create(here: &Path, name: &str, text: &str) -> Result<String, Error> {
     match std::fs::OpenOptions::new().write(true).create_new(true).open(here.join(name)) {
         Ok(mut file) => {
             file.write_all(text.as_bytes())?;

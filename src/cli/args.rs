@@ -200,6 +200,12 @@ pub struct Shape {
 pub struct Implement {
     /// The task file, its directory, or a feature's id such as `001`; found by itself if there is only one choice
     pub target: Option<PathBuf>,
+    /// How it is done, in plain words: `sequential`, `use auth agents in parallel`
+    #[arg(value_name = "HINT")]
+    pub words: Vec<String>,
+    /// The same, as an option
+    #[arg(long, value_name = "HINT")]
+    pub hint: Vec<String>,
     #[command(flatten)]
     pub select: Select,
     #[command(flatten)]
@@ -318,6 +324,12 @@ pub struct Run {
 pub struct PlanOnly {
     /// The task file, its directory, or a feature's id such as `001`
     pub target: Option<PathBuf>,
+    /// How it is done, in plain words: `sequential`, `use auth agents in parallel`
+    #[arg(value_name = "HINT")]
+    pub words: Vec<String>,
+    /// The same, as an option
+    #[arg(long, value_name = "HINT")]
+    pub hint: Vec<String>,
     #[command(flatten)]
     pub select: Select,
     #[command(flatten)]
@@ -442,6 +454,8 @@ impl Implement {
         let mut list = Overrides::default();
         list.maybe("profile", "--profile", run.profile.map(word));
         list.0.extend(self.shape.overrides());
+        let hints: Vec<&str> = self.hint.iter().chain(&self.words).map(String::as_str).collect();
+        list.maybe("hint", "--hint", (!hints.is_empty()).then(|| hints.join(", ").into()));
         list.maybe("jobs", "--jobs", run.jobs.as_deref().map(Value::from));
         list.maybe("jobserver", "--jobserver", run.jobserver.as_deref().map(Value::from));
         list.maybe("parallel-make", "--parallel-make", run.parallel_make.then_some(Value::Bool(true)));
@@ -487,6 +501,9 @@ impl Implement {
         let mut earlier = Implement::from_options(remembered)?;
         if !self.select.is_everything() {
             earlier.select = Select::default();
+        }
+        if !self.hint.is_empty() || !self.words.is_empty() {
+            earlier.hint.clear();
         }
         let mut options = earlier.to_options();
         options.extend(self.to_options());

@@ -2,6 +2,7 @@
 
 mod accept;
 mod admin;
+mod agent_commands;
 mod agents;
 pub mod args;
 mod check;
@@ -12,6 +13,7 @@ mod doctor_agents;
 pub mod error;
 pub mod exit;
 mod ground;
+mod hints;
 mod implement;
 mod look;
 mod out;

@@ -5,10 +5,11 @@ use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::stage::{self, Stream, TaskFile};
 use super::target::Target;
-use super::{implement, out, prompt};
-use crate::config::Config;
+use super::{hints, implement, out, prompt};
+use crate::config::{Config, Environment};
 use crate::diagnostic::Diagnostic;
-use crate::domains::{Hints, Rules};
+use crate::documents;
+use crate::domains::Rules;
 use crate::journal::Store;
 use crate::plan::export::PlanJson;
 use crate::plan::{self, Plan, PlannedTask, Role};
@@ -25,6 +26,8 @@ use std::time::Duration;
 pub(super) fn plan(global: &Global, given: &PlanOnly) -> Result<Exit, Error> {
     let implement = Implement {
         target: given.target.clone(),
+        words: given.words.clone(),
+        hint: given.hint.clone(),
         select: given.select.clone(),
         shape: given.shape.clone(),
         format: given.format,
@@ -50,9 +53,12 @@ pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error>
             &planned.findings,
         );
         if let Some(plan) = planned.plan.as_ref().filter(|_| !strict) {
+            let hooks = hooks(&err, &planned.target, &screen);
             let text = plan_text(&screen, plan, &planned.manner(given), planned.expected(plan));
             let rules = Rules::new(&planned.config.domains);
-            out::text(&(text + &ui::domains::domains(&screen, plan, &rules, &Hints::default())))?;
+            out::text(
+                &(text + &ui::domains::domains(&screen, plan, &rules, &hints::of(&planned.config)?) + &hooks),
+            )?;
         }
     }
     let fails = strict || planned.plan.is_none();
@@ -60,6 +66,22 @@ pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error>
     // The process ends here: its memory need not be given back piece by piece.
     std::mem::forget(planned);
     Ok(exit)
+}
+
+/// What extensions want done around the run; what cannot be read of it is said.
+fn hooks(err: &Screen, target: &Target, screen: &Screen) -> String {
+    let Some(source) = documents::extensions(&target.project) else { return String::new() };
+    match crate::hooks::parse(&source) {
+        Ok(hooks) => {
+            let env = Environment::of_process();
+            let get = |name: &str| env.get(name).map(|value| value.to_string_lossy().into_owned());
+            ui::hooks::hooks(screen, &hooks, &get)
+        }
+        Err(found) => {
+            stage::print_findings(err, &source, &[found]);
+            String::new()
+        }
+    }
 }
 
 /// As [`out::json`] prints it, but piece by piece: the text of a large plan takes more room than the plan.

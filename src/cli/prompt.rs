@@ -4,13 +4,14 @@
 use super::args::{Global, Implement};
 use super::error::{Error, Kind};
 use super::exit::Exit;
+use super::hints;
 use super::out::Pieces;
 use super::plan::Planned;
 use super::stage::{self, Stream};
 use super::target::Target;
 use crate::config::Config;
 use crate::documents;
-use crate::domains::{self, Hints, Rules};
+use crate::domains::{self, Rules};
 use crate::plan::Plan;
 use crate::prompt::template::Findings;
 use crate::prompt::{self, Context, Handoffs, Inputs, Settings, Templates};
@@ -54,7 +55,7 @@ pub(super) fn print(global: &Global, given: &Implement, id: &str) -> Result<Exit
     let context = context(global, &planned.config, &planned.target)?;
     let handoffs = handoffs(&planned)?;
     let rules = Rules::new(&planned.config.domains);
-    let assignment = domains::assign(plan.task(task), &rules, &Hints::default());
+    let assignment = domains::assign(plan.task(task), &rules, &hints::of(&planned.config)?);
     let neighbours = documents::neighbours(&planned.target.project, plan.task(task));
     let built = prompt::build(&Inputs {
         context: &context,

@@ -2,9 +2,11 @@
 //! line names, or to the default one. That every one of them can be called is settled before anything is run.
 
 use super::error::{Error, Kind};
+use super::hints;
 use super::implement::find_program;
 use crate::agent::{Permission, Presets};
 use crate::config::{Config, Isolation};
+use crate::domains::{self, Hints, Rules};
 use crate::exec::{AgentConfig, PlainPrompts, WALL};
 use crate::git;
 use crate::plan::{Mode, Plan};
@@ -19,7 +21,10 @@ const LISTED: usize = 20;
 
 pub(super) struct Staff {
     presets: Presets,
-    /// For tasks that name none.
+    /// Who does tasks about what.
+    rules: Rules,
+    hints: Hints,
+    /// For tasks that name none, and of which no rule does.
     default: Option<String>,
     /// Agents that the run can call: what an edit of the file adds may name others.
     called: BTreeSet<String>,
@@ -50,15 +55,16 @@ impl Staff {
                 first.map(|name| (*name).to_owned())
             }
         };
-        Ok(Staff { presets, default, called: BTreeSet::new() })
+        let (rules, hints) = (Rules::new(&config.domains), hints::of(config)?);
+        Ok(Staff { presets, rules, hints, default, called: BTreeSet::new() })
     }
 
-    /// Every open task without work gets the default agent, if there is one.
+    /// Every open task without work gets the agent of its domain, or the default one, if there is one.
     pub(super) fn assign(&self, document: &mut Document) {
-        let Some(default) = &self.default else { return };
         for task in document.tasks.iter_mut().filter(|task| is_for_agent(task)) {
-            if task.more.agent.is_none() {
-                task.more.agent = Some(default.as_str().into());
+            let assigned = domains::assign(task, &self.rules, &self.hints).agent;
+            if let Some(agent) = assigned.or_else(|| self.default.clone()) {
+                task.more.agent = Some(agent.as_str().into());
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::args::{Global, Implement};
 use super::error::{Error, Kind};
 use super::exit::Exit;
+use super::hints;
 use super::target::Target;
 use crate::config::{self, Config, Environment, Invalid, Override, Sources};
 use crate::diagnostic::{Code, Diagnostic};
@@ -38,7 +39,9 @@ pub(super) fn configuration(
     let env = Environment::of_process();
     let sources =
         Sources { env: &env, root: Some(&target.project), config: global.config.as_deref(), overrides: &all };
-    config::load(&sources).map_err(|invalid| invalid_configuration(global, invalid))
+    let mut loaded = config::load(&sources).map_err(|invalid| invalid_configuration(global, invalid))?;
+    hints::apply(&mut loaded.config)?;
+    Ok(loaded)
 }
 
 fn invalid_configuration(global: &Global, invalid: Invalid) -> Error {

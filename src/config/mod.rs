@@ -198,6 +198,8 @@ pub struct Config {
     pub prompts_dir: String,
     /// Which agents do tasks about what.
     pub domains: Vec<crate::domains::Rule>,
+    /// In plain words, as typed; see [`crate::domains::Hints`].
+    pub hint: Option<String>,
     pub color: Color,
     pub ascii: bool,
     /// Negative is quieter.
@@ -250,6 +252,7 @@ impl Default for Config {
             prompt_tokens: crate::prompt::DEFAULT_TOKENS,
             prompts_dir: ".specter/prompts".to_owned(),
             domains: Vec::new(),
+            hint: None,
             color: Color::default(),
             ascii: false,
             verbosity: 0,

@@ -405,6 +405,12 @@ pub static SETTINGS: &[Setting] = &[
         Access::Own { get: domains::show, set: domains::set, schema: domains::schema },
     ),
     setting(
+        "hint",
+        "how it is done, in plain words: `sequential`, `use auth agents in parallel`, `run domain agents directly`, or \
+         `none`",
+        Access::Own { get: show_hint, set: set_hint, schema: || json!({ "type": "string" }) },
+    ),
+    setting(
         "color",
         "when to colour",
         Access::Words {
@@ -611,6 +617,16 @@ fn set_prompt_tokens(config: &mut Config, value: &Value) -> Result<(), String> {
 
 fn prompt_tokens_schema() -> Value {
     json!({ "type": "integer", "minimum": MIN_TOKENS })
+}
+
+fn show_hint(config: &Config) -> Value {
+    config.hint.as_deref().unwrap_or("none").into()
+}
+
+fn set_hint(config: &mut Config, value: &Value) -> Result<(), String> {
+    let hint = read_text(value)?;
+    config.hint = (hint != "none").then_some(hint);
+    Ok(())
 }
 
 fn set_prompts_dir(config: &mut Config, value: &Value) -> Result<(), String> {

@@ -16,6 +16,7 @@ pub mod domains;
 pub mod edges;
 mod ends;
 pub mod header;
+pub mod hooks;
 pub mod jsonl;
 pub mod kept;
 pub mod lines;

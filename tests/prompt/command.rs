@@ -92,3 +92,72 @@ fn domains_and_limits_are_settings() {
     let refused = sandbox.run(["plan"]).expect(78);
     assert!(refused.stderr.contains("at least 3000"), "{}", refused.stderr);
 }
+
+#[test]
+fn hints_in_plain_words_decide_and_what_means_nothing_is_refused() {
+    let sandbox = project();
+    let mode = |args: &[&str]| {
+        let ended = sandbox.run(["plan", "--format=json", TASKS].iter().chain(args)).expect(0);
+        serde_json::from_str::<serde_json::Value>(&ended.stdout).unwrap()["mode"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(mode(&["run all tasks in parallel"]), "parallel");
+    assert_eq!(mode(&["use auth agents in parallel"]), "parallel");
+    assert_eq!(mode(&["in parallel", "--parallel=graph"]), "graph");
+    assert_eq!(mode(&["--parallel=graph", "--hint", "one at a time"]), "sequential");
+    let refused = sandbox.run(["plan", TASKS, "use auht agents"]).expect(2);
+    assert!(refused.stderr.contains("`use auht agents` is no hint that is understood"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("did you mean `auth`?"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("`run domain agents directly`"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_hint_holds_for_the_run_that_goes_on_until_another_one_is_given() {
+    let sandbox = Sandbox::new("- [ ] T001 Fail\n\n  ```sh run retries=0\n  false\n  ```\n");
+    let mode = || {
+        let last = sandbox.events().into_iter().rfind(|event| event["kind"] == "run_started");
+        last.unwrap()["info"]["options"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|option| option == "--hint=in parallel")
+    };
+    sandbox.run(["implement", "--yes", "tasks.md", "in parallel"]).expect(1);
+    assert!(mode());
+    sandbox.run(["resume", "--yes", "tasks.md", "sequential"]).expect(1);
+}
+
+#[test]
+fn hooks_of_extensions_are_told_in_the_plan() {
+    let sandbox = project();
+    let hook = |optional: bool| {
+        format!(
+            "hooks:\n  before_implement:\n    - extension: git\n      command: speckit.git.commit\n      optional: {optional}\n"
+        )
+    };
+    let plan = |file: &str| {
+        sandbox.write(".specify/extensions.yml", file);
+        sandbox.run(["plan", TASKS]).expect(0)
+    };
+    let told = plan(&hook(false)).stdout;
+    assert!(told.contains("/speckit.git.commit of git: has to be run"), "{told}");
+    assert!(told.contains("commands of an agent, which specter cannot run itself"), "{told}");
+    assert!(plan(&hook(true)).stdout.contains("/speckit.git.commit of git: optional"));
+    let ended = plan("hooks:\n  before_implement:\n    - command: *anchor\n");
+    assert!(
+        ended.stderr.contains("bad-hooks") && ended.stderr.contains("extensions.yml:3"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!plan("installed: [git]\n").stdout.contains("Hooks"));
+}
+
+#[test]
+fn a_domain_or_a_hint_says_which_agent_does_a_task() {
+    let sandbox = project();
+    let plan = sandbox.run(["plan", TASKS, "use codex"]).expect(0);
+    assert!(plan.stdout.contains("Domains") && plan.stdout.contains("codex"), "{}", plan.stdout);
+    // Who is named has to be known before anything is run.
+    sandbox.write("specter.toml", "[[domains]]\nname = \"links\"\nwords = [\"slugs\"]\nagent = \"nobody\"\n");
+    let refused = sandbox.run(["implement", "--yes", TASKS, "--only=T003"]).expect(78);
+    assert!(refused.stderr.contains("no agent `nobody` is known"), "{}", refused.stderr);
+}

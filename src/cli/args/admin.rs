@@ -56,4 +56,7 @@ pub struct Init {
     /// Also write a small example tasks.md if there is none
     #[arg(long)]
     pub example: bool,
+    /// Also write commands for Claude Code, Gemini CLI, Codex and Spec Kit that hand over to `specter implement`
+    #[arg(long)]
+    pub agent_commands: bool,
 }
