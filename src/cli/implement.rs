@@ -236,9 +236,9 @@ impl<'a> Session<'a> {
         let agents = staff.check(&plan, &self.loaded.config, &self.target.project, own_files)?;
         self.isolate(agents.is_some());
         // What is wrong with templates is found before anything is run.
-        let prompts =
+        let context =
             agents.as_ref().map(|_| prompt::context(self.global, &self.loaded.config, &self.target));
-        let prompts = prompts.transpose()?;
+        let prompts = context.transpose()?.map(|context| staff.brief(context));
         let shell = shell_program(&self.loaded.config, &self.target.project, &plan)?;
         self.say_what_has_no_effect();
         if plan.runnable().next().is_none() && self.resumed.is_none() {

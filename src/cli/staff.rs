@@ -7,9 +7,11 @@ use super::implement::find_program;
 use crate::agent::{Permission, Presets};
 use crate::config::{Config, Isolation};
 use crate::domains::{self, Hints, Rules};
+use crate::driver::Briefing;
 use crate::exec::{AgentConfig, PlainPrompts, WALL};
 use crate::git;
 use crate::plan::{Mode, Plan};
+use crate::prompt::Context;
 use crate::task::{Document, State, Task};
 use crate::text::{count, nearest, safe};
 use std::collections::BTreeSet;
@@ -96,6 +98,11 @@ impl Staff {
             own_files,
             prompts: Arc::new(PlainPrompts),
         }))
+    }
+
+    /// What the agents of a run are told, as far as it is known before it begins.
+    pub(super) fn brief(&self, context: Context) -> Briefing {
+        Briefing { context, rules: self.rules.clone(), hints: self.hints.clone() }
     }
 
     /// Whether the run can have this task done by an agent.

@@ -34,7 +34,6 @@ use crate::journal::{Journal, Loaded, RunId, Store};
 use crate::plan::Plan;
 use crate::policy::Floors;
 use crate::projection::Projections;
-use crate::prompt::Context;
 use crate::schedule::{Limits, Scheduler, Session};
 use crate::sink::Sink;
 use crate::summary::Summary;
@@ -47,6 +46,7 @@ use hub::Hub;
 pub use integrate::merge;
 use machine::Machine;
 use pool::Pool;
+pub use prompts::Briefing;
 use prompts::{HandedOn, Prompter};
 use recorder::Recorder;
 pub use repairs::{Saved, repairs};
@@ -89,7 +89,7 @@ pub struct Request {
     /// For tasks without work of their own; none if there are none.
     pub agents: Option<AgentConfig>,
     /// What their prompts are built from.
-    pub prompts: Option<Context>,
+    pub prompts: Option<Briefing>,
     /// Where progress goes.
     pub screen: theme::Screen,
     pub header: Vec<String>,
@@ -193,9 +193,9 @@ impl Parts {
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         let secrets = request.agents.as_ref().map(AgentConfig::secrets).unwrap_or_default();
         let handed_on = request.agents.is_some().then(|| HandedOn::of(&earlier));
-        let prompts = request.prompts.map(|context| {
+        let prompts = request.prompts.map(|briefing| {
             let handed_on = handed_on.clone().unwrap_or_default();
-            Arc::new(Prompter { context, project: project.clone(), handed_on }) as Arc<dyn Prompts>
+            Arc::new(Prompter { briefing, project: project.clone(), handed_on }) as Arc<dyn Prompts>
         });
         let agents = request.agents.map(|agents| {
             let prompts = prompts.unwrap_or_else(|| Arc::clone(&agents.prompts));

@@ -1,6 +1,7 @@
 //! What agents of a run are told: the project's documents as they were read once, the plan, and what the tasks before left.
 
 use crate::documents;
+use crate::domains::{self, Hints, Rules};
 use crate::event::{Event, EventKind};
 use crate::exec::{Asked, PlainPrompts, Prompted, Prompts};
 use crate::prompt::{self, Context, Handoffs, Inputs};
@@ -29,10 +30,19 @@ impl HandedOn {
     }
 }
 
+/// What prompts of a run are built from.
+#[derive(Debug)]
+pub struct Briefing {
+    pub context: Context,
+    /// What a task's domain asks for besides.
+    pub rules: Rules,
+    pub hints: Hints,
+}
+
 /// Builds prompts from all that is known of the run.
 #[derive(Debug)]
 pub(super) struct Prompter {
-    pub(super) context: Context,
+    pub(super) briefing: Briefing,
     pub(super) project: PathBuf,
     pub(super) handed_on: HandedOn,
 }
@@ -41,9 +51,12 @@ impl Prompts for Prompter {
     fn prompt(&self, asked: &Asked<'_>) -> Prompted {
         let Some(plan) = asked.plan else { return PlainPrompts.prompt(asked) };
         let neighbours = documents::neighbours(&self.project, asked.task);
-        let handoffs = self.handed_on.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Briefing { context, rules, hints } = &self.briefing;
+        let assignment = domains::assign(asked.task, rules, hints);
+        // Held for the milliseconds of building: a copy for each attempt would be of all that all tasks left.
+        let handoffs = self.handed_on.0.lock().unwrap_or_else(PoisonError::into_inner);
         let built = prompt::build(&Inputs {
-            context: &self.context,
+            context,
             plan,
             task: asked.ix,
             handoffs: &handoffs,
@@ -51,7 +64,7 @@ impl Prompts for Prompter {
             began_before: false,
             // The executor knows what went wrong before, and says it.
             previous: None,
-            instructions: &[],
+            instructions: &assignment.instructions,
             neighbours: &neighbours,
             gates: &[],
         });

@@ -594,3 +594,19 @@ fn a_run_that_is_told_to_end_ends_its_agents_and_goes_on_later() {
         project.note("session", "T001", 2)
     );
 }
+
+#[test]
+fn an_agent_is_told_exactly_what_plan_prompt_prints() {
+    let project =
+        Sandbox::new(&task("T001 Add the login endpoint in src/login.rs", &["write src/login.rs x"], None));
+    project.write(
+        "specter.toml",
+        "[[domains]]\nname = \"login\"\nwords = [\"login\"]\ninstructions = [\"Use the clock of the server.\"]\n",
+    );
+    project.write("spec.md", "# Spec\n\n## Login\n\nWho logs in in src/login.rs is greeted.\n");
+    let printed = project.run(["plan", "tasks.md", "--prompt=T001"]).expect(0);
+    project.hire().agents(&[]).expect(0);
+    let told = project.note("prompt", "T001", 1);
+    assert!(told.contains("Use the clock of the server."), "{told}");
+    assert_eq!(told.trim_end(), printed.stdout.trim_end());
+}
