@@ -181,9 +181,10 @@ impl Parts {
         let moments = workspaces.saves().then(|| Moments::resumed(&plan, &earlier));
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         let secrets = request.agents.as_ref().map(AgentConfig::secrets).unwrap_or_default();
+        let providers = request.agents.as_ref().map(AgentConfig::providers).unwrap_or_default();
         let agents = request.agents.map(|agents| AgentExecutor::new(agents, &earlier));
         drop(earlier);
-        let session = Session { within, ..Session::after(&history, info, request.started, seed) };
+        let session = Session { within, providers, ..Session::after(&history, info, request.started, seed) };
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
         let hub =

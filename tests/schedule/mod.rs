@@ -13,6 +13,7 @@
 mod cases;
 mod fixture;
 mod oracle;
+mod providers;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
