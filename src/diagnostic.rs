@@ -135,6 +135,7 @@ codes! {
     UnknownKey "unknown-key" "A configuration file has a key that is no setting. `specter config` lists all settings.";
     BadValue "bad-value" "A setting in a configuration file has a value that cannot be used.";
     UserOnlyKey "user-only-key" "A project's configuration sets what only the user's own configuration may decide.";
+    BadTemplate "bad-template" "A template of prompts cannot be used: it does not parse, or uses something that is not defined.";
     TooMany "too-many" "There are more findings of one kind than are worth printing.";
 }
 

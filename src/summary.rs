@@ -339,7 +339,8 @@ impl Summary {
     /// What agents spent, by story; of a task with several stories each gets all.
     pub fn stories(&self) -> Vec<Account> {
         let mut accounts = Vec::new();
-        let worked = self.rows().filter_map(|(task, row)| Some((task, row, row.detail.as_ref()?.agent.as_ref()?)));
+        let worked =
+            self.rows().filter_map(|(task, row)| Some((task, row, row.detail.as_ref()?.agent.as_ref()?)));
         for (task, row, work) in worked {
             for story in self.tasks.get(task.ix()).into_iter().flat_map(|task| task.stories.iter()) {
                 work::book(&mut accounts, &story.0, row.attempts, work.spent);

@@ -16,6 +16,8 @@ const RANKS: &[(&str, u32)] = &[
     ("agent", 4),
     ("history", 4),
     ("summary", 4),
+    ("domains", 4),
+    ("prompt", 4),
     ("writeback", 4),
     ("schedule", 5),
     ("projection", 5),
@@ -24,6 +26,7 @@ const RANKS: &[(&str, u32)] = &[
     ("fs", 6),
     ("sys", 6),
     ("config", 7),
+    ("documents", 7),
     ("journal", 7),
     ("boxes", 7),
     ("exec", 7),
@@ -39,7 +42,8 @@ const LAST_CORE_RANK: u32 = 5;
 /// Third-party crates that only some files may name.
 const LOCALISED: &[(&str, &[&str])] = &[
     ("petgraph::", &["plan/graph.rs"]),
-    ("pulldown_cmark", &["parse/blocks.rs"]),
+    ("pulldown_cmark", &["parse/blocks.rs", "prompt/outline.rs"]),
+    ("minijinja", &["prompt/template.rs"]),
     ("indicatif", &["ui/progress.rs"]),
     ("annotate_snippets", &["ui/diagnostics.rs"]),
     ("tokio::", &["driver/"]),

@@ -20,6 +20,7 @@ mod golden;
 pub(crate) mod keep;
 pub(crate) mod process;
 pub(crate) mod projection;
+mod prompt;
 pub(crate) mod run;
 mod schedule;
 mod ui;

@@ -320,6 +320,9 @@ pub struct PlanOnly {
     pub select: Select,
     #[command(flatten)]
     pub shape: Shape,
+    /// Print exactly what an agent would be told for this task, and on standard error what that is made of
+    #[arg(long, value_name = "TASK", conflicts_with = "format")]
+    pub prompt: Option<String>,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }

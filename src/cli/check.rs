@@ -3,15 +3,16 @@
 use super::args::{Check, CheckFormat, Global, Implement};
 use super::error::{Error, Kind};
 use super::exit::Exit;
-use super::out;
 use super::stage::{self, Stream};
 use super::target::Target;
+use super::{out, prompt};
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::plan;
 use crate::plan::export::{DiagnosticJson, IgnoredJson, diagnostics_json, ignored_json};
 use crate::report::sarif::sarif;
 use crate::source::SourceText;
+use crate::task::Document;
 use crate::text::{nearest, safe};
 use crate::ui::check::{self, Account, FileRow};
 use serde::Serialize;
@@ -78,13 +79,43 @@ fn screen(global: &Global) -> crate::ui::theme::Screen {
 fn files(global: &Global, given: &Check) -> Result<Vec<Result<Checked, Error>>, Error> {
     if given.files.is_empty() {
         let target = Target::find(None, global)?;
-        return Ok(vec![one(global, &target, &target.name)]);
+        let checked = vec![one(global, &target, &target.name)];
+        return Ok(with_templates(global, checked, &[target]));
     }
+    let mut targets = Vec::new();
     let one_of = |path: &std::path::PathBuf| {
         let target = Target::find(Some(path), global)?;
-        one(global, &target, &path.to_string_lossy())
+        let checked = one(global, &target, &path.to_string_lossy());
+        targets.push(target);
+        checked
     };
-    Ok(given.files.iter().map(one_of).collect())
+    let checked = given.files.iter().map(one_of).collect();
+    Ok(with_templates(global, checked, &targets))
+}
+
+/// Templates of prompts that something is wrong with, each as a file of its own behind the task files; once per project.
+fn with_templates(
+    global: &Global,
+    mut checked: Vec<Result<Checked, Error>>,
+    targets: &[Target],
+) -> Vec<Result<Checked, Error>> {
+    let mut projects = std::collections::BTreeSet::new();
+    for target in targets.iter().filter(|target| projects.insert(&target.project)) {
+        // What is wrong with the configuration was said with its task file.
+        let Ok(loaded) = stage::configuration(global, target, &[]) else { continue };
+        let (_, findings) = prompt::templates(&loaded.config, target);
+        checked.extend(findings.into_iter().map(|finding| {
+            Ok(Checked {
+                name: finding.source.name().to_owned(),
+                source: finding.source,
+                account: Account::of(&Document::default()),
+                ignored: Vec::new(),
+                found: finding.found,
+                strict: loaded.config.strict,
+            })
+        }));
+    }
+    checked
 }
 
 /// What `plan` and `implement` would find: the project's configuration has its say.

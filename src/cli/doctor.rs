@@ -128,7 +128,8 @@ impl Looked {
         };
         let open = plan.runnable().count();
         let text = format!("`{name}`: {}, {open} to run", count(plan.tasks.len() as u64, "task"));
-        let has_work = |task: &Task| task.has_run_block() || task.more.agent.is_some() || !config.agent.is_empty();
+        let has_work =
+            |task: &Task| task.has_run_block() || task.more.agent.is_some() || !config.agent.is_empty();
         let without = plan.runnable().filter(|task| !has_work(plan.task(*task))).count() as u64;
         match (without, findings.len() as u64) {
             (0, 0) => self.say(Level::Ok, "task file", text, &[]),
@@ -288,7 +289,12 @@ impl Looked {
         let Ok(loaded) = stage::configuration(global, target, &[]) else { return Ok(()) };
         let answers = doctor_agents::ask(&loaded, &target.project)?;
         if answers.is_empty() {
-            self.say(Level::Warn, "agents", "none is installed", &["`specter agents` tells how each is installed"]);
+            self.say(
+                Level::Warn,
+                "agents",
+                "none is installed",
+                &["`specter agents` tells how each is installed"],
+            );
         }
         for answer in answers {
             let help: Vec<&str> = answer.help.iter().map(String::as_str).collect();

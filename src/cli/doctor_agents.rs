@@ -6,7 +6,9 @@ use super::implement::find_program;
 use crate::agent::{Permission, Presets};
 use crate::config::Loaded;
 use crate::event::{AttemptReport, FailureClass, agents};
-use crate::exec::{AgentConfig, AgentExecutor, Attempt, Executor, NoObserver, ShellConfig, ShellExecutor, StopHandle};
+use crate::exec::{
+    AgentConfig, AgentExecutor, Attempt, Executor, NoObserver, ShellConfig, ShellExecutor, StopHandle,
+};
 use crate::parse;
 use crate::projection::kept::Level;
 use crate::source::SourceText;
@@ -45,7 +47,8 @@ pub(super) fn ask(loaded: &Loaded, project: &Path) -> Result<Vec<Answer>, Error>
 fn answer(loaded: &Loaded, presets: &Presets, name: &str) -> Result<Answer, Error> {
     let place = Place::new()?;
     let config = &loaded.config;
-    let shell = ShellConfig::new(place.0.clone(), format!("doctor-{}", std::process::id()), place.0.join(".specter"));
+    let shell =
+        ShellConfig::new(place.0.clone(), format!("doctor-{}", std::process::id()), place.0.join(".specter"));
     let agents = AgentConfig {
         presets: presets.clone(),
         model: Some(config.model.clone()).filter(|model| !model.is_empty()),
@@ -57,10 +60,16 @@ fn answer(loaded: &Loaded, presets: &Presets, name: &str) -> Result<Answer, Erro
         own_files: Vec::new(),
         task_file: "doctor".to_owned(),
     };
-    let shell = ShellExecutor::new(ShellConfig { secrets: agents.secrets(), grace: Duration::from_secs(2), ..shell })?;
+    let shell = ShellExecutor::new(ShellConfig {
+        secrets: agents.secrets(),
+        grace: Duration::from_secs(2),
+        ..shell
+    })?;
     let executor = Executor::Agents(shell, AgentExecutor::new(agents, &[]));
     let (mut document, _) = parse::parse(&SourceText::new("doctor", QUESTION));
-    let Some(task) = document.tasks.first_mut() else { return Ok(told(presets, name, &AttemptReport::default())) };
+    let Some(task) = document.tasks.first_mut() else {
+        return Ok(told(presets, name, &AttemptReport::default()));
+    };
     task.more.agent = Some(name.into());
     let attempt = Attempt::new(TaskIx(0), task, 1, true);
     let report = executor.run(&attempt, &StopHandle::new(), &NoObserver);
@@ -88,7 +97,11 @@ struct Place(std::path::PathBuf);
 
 impl Place {
     fn new() -> std::io::Result<Place> {
-        let dir = std::env::temp_dir().join(format!("specter-doctor-{}-{:016x}", std::process::id(), fastrand::u64(..)));
+        let dir = std::env::temp_dir().join(format!(
+            "specter-doctor-{}-{:016x}",
+            std::process::id(),
+            fastrand::u64(..)
+        ));
         // An error where something of that name is there already.
         std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&dir)?;
         Ok(Place(dir.canonicalize()?))

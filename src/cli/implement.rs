@@ -6,8 +6,8 @@
 use super::args::{Format, Global, Implement};
 use super::error::{Error, Kind};
 use super::exit::Exit;
-use super::target::Target;
 use super::staff::{self, Staff};
+use super::target::Target;
 use super::{consent, ground, report, sandbox, stage, workspace};
 use crate::boxes::Boxes;
 use crate::clock::Clock;

@@ -15,6 +15,7 @@ mod implement;
 mod look;
 mod out;
 mod plan;
+mod prompt;
 mod recover;
 mod report;
 mod rollback;

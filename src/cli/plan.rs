@@ -5,14 +5,16 @@ use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::stage::{self, Stream, TaskFile};
 use super::target::Target;
-use super::{implement, out};
+use super::{implement, out, prompt};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
+use crate::domains::{Hints, Rules};
 use crate::journal::Store;
 use crate::plan::export::PlanJson;
 use crate::plan::{self, Plan, PlannedTask, Role};
 use crate::schedule::FORECAST_CAP;
 use crate::text::json_safe;
+use crate::ui;
 use crate::ui::header::Manner;
 use crate::ui::plan::plan_text;
 use crate::ui::theme::Screen;
@@ -28,7 +30,10 @@ pub(super) fn plan(global: &Global, given: &PlanOnly) -> Result<Exit, Error> {
         format: given.format,
         ..Implement::default()
     };
-    dry_run(global, &implement)
+    match &given.prompt {
+        Some(task) => prompt::print(global, &implement, task),
+        None => dry_run(global, &implement),
+    }
 }
 
 pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error> {
@@ -45,7 +50,9 @@ pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error>
             &planned.findings,
         );
         if let Some(plan) = planned.plan.as_ref().filter(|_| !strict) {
-            out::text(&plan_text(&screen, plan, &planned.manner(given), planned.expected(plan)))?;
+            let text = plan_text(&screen, plan, &planned.manner(given), planned.expected(plan));
+            let rules = Rules::new(&planned.config.domains);
+            out::text(&(text + &ui::domains::domains(&screen, plan, &rules, &Hints::default())))?;
         }
     }
     let fails = strict || planned.plan.is_none();

@@ -28,7 +28,9 @@ impl Staff {
     /// The agents there are, and the one that was asked for.
     pub(super) fn of(config: &Config, project: &Path) -> Result<Staff, Error> {
         let presets = config.agents.clone();
-        let is_here = |name: &str| presets.get(name).is_some_and(|preset| find_program(&preset.command, project).is_some());
+        let is_here = |name: &str| {
+            presets.get(name).is_some_and(|preset| find_program(&preset.command, project).is_some())
+        };
         let default = match config.agent.as_str() {
             "" | "none" => None,
             "auto" => {
@@ -37,7 +39,8 @@ impl Staff {
             }
             // Of several the first that is there: the others are for when it fails.
             chain => {
-                let names: Vec<&str> = chain.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+                let names: Vec<&str> =
+                    chain.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
                 let unknown = names.iter().find(|name| presets.get(name).is_none());
                 if let Some(name) = unknown {
                     return Err(unknown_agent(name, &presets));
@@ -107,10 +110,18 @@ impl Staff {
         if find_program(&preset.command, project).is_some() {
             return Ok(());
         }
-        let what = format!("the agent `{shown}` is not installed: `{}` was not found on PATH", safe(&preset.command));
+        let what = format!(
+            "the agent `{shown}` is not installed: `{}` was not found on PATH",
+            safe(&preset.command)
+        );
         let error = Error::message(Kind::Preflight, what);
-        let error = if preset.install.is_empty() { error } else { error.hint(format!("`{}`", safe(&preset.install))) };
-        Err(error.hint("or name another one with `--agent`; `--agent auto` takes the first that is installed"))
+        let error = if preset.install.is_empty() {
+            error
+        } else {
+            error.hint(format!("`{}`", safe(&preset.install)))
+        };
+        Err(error
+            .hint("or name another one with `--agent`; `--agent auto` takes the first that is installed"))
     }
 }
 
@@ -149,19 +160,24 @@ fn nobody_here(presets: &Presets) -> Error {
 
 fn without_work(plan: &Plan) -> Result<(), Error> {
     let tasks = plan.runnable().map(|task| plan.task(task));
-    let without: Vec<&Task> = tasks.filter(|task| !task.has_run_block() && task.more.agent.is_none()).collect();
+    let without: Vec<&Task> =
+        tasks.filter(|task| !task.has_run_block() && task.more.agent.is_none()).collect();
     if without.is_empty() {
         return Ok(());
     }
-    let line = |task: &&Task| format!("  line {}: {} {}", task.line, safe(task.id.as_str()), safe(&task.title));
+    let line =
+        |task: &&Task| format!("  line {}: {} {}", task.line, safe(task.id.as_str()), safe(&task.title));
     let shown: Vec<String> = without.iter().take(LISTED).map(line).collect();
     let more = match without.len().saturating_sub(LISTED) {
         0 => String::new(),
         more => format!("\n  … and {more} more"),
     };
-    let what = format!("{} without work:\n{}{more}", count(without.len() as u64, "open task"), shown.join("\n"));
+    let what =
+        format!("{} without work:\n{}{more}", count(without.len() as u64, "open task"), shown.join("\n"));
     Err(Error::message(Kind::Preflight, what)
-        .hint("let a coding agent do them: `--agent claude`, or `--agent auto` for the first that is installed")
+        .hint(
+            "let a coding agent do them: `--agent claude`, or `--agent auto` for the first that is installed",
+        )
         .hint("or give each a fenced block whose info string is `sh run`, indented under the task")
         .hint("or leave them out with `--only`, `--filter` or `--story`"))
 }

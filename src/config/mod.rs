@@ -6,6 +6,7 @@
 //! rendering or commands.
 
 mod agents;
+mod domains;
 mod file;
 mod foreign;
 mod layers;
@@ -178,6 +179,12 @@ pub struct Config {
     pub profile: Profile,
     /// From the user's own layers only.
     pub state_dir: Option<PathBuf>,
+    /// Most tokens of an agent's prompt, by estimate.
+    pub prompt_tokens: u32,
+    /// Where the project's own templates of prompts are.
+    pub prompts_dir: String,
+    /// Which agents do tasks about what.
+    pub domains: Vec<crate::domains::Rule>,
     pub color: Color,
     pub ascii: bool,
     /// Negative is quieter.
@@ -225,6 +232,9 @@ impl Default for Config {
             durability: Durability::default(),
             profile: Profile::default(),
             state_dir: None,
+            prompt_tokens: crate::prompt::DEFAULT_TOKENS,
+            prompts_dir: ".specter/prompts".to_owned(),
+            domains: Vec::new(),
             color: Color::default(),
             ascii: false,
             verbosity: 0,

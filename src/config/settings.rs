@@ -1,9 +1,10 @@
 //! The table of settings: name, meaning, where it may be set, how it is read and shown.
 
-use super::{machine, spend};
 use super::{Color, Config, Durability, Isolation, Jobs, Profile, Sandbox, Tick, UserEdits};
+use super::{domains, machine, spend};
 use crate::plan::{Mode, ProseDeps, Treat};
 use crate::policy::FailurePolicy;
+use crate::prompt::MIN_TOKENS;
 use crate::text::nearest;
 use serde_json::{Value, json};
 use std::num::NonZeroU32;
@@ -158,12 +159,24 @@ pub static SETTINGS: &[Setting] = &[
         executes: true,
         ..setting(
             "agent",
-            "who does tasks without a `run` block: an agent's name, several with commas between them, or `auto` for the \
-             first that is installed",
-            Access::Text(|c| &mut c.agent),
+            "who does tasks without a `run` block: an agent's name, several with commas between them, `auto` for the first \
+             that is installed, or `none`",
+            Access::Own {
+                get: |c| show_name(&c.agent),
+                set: |c, value| read_name(value).map(|name| c.agent = name),
+                schema: || json!({ "type": "string" }),
+            },
         )
     },
-    setting("model", "the model that agents use instead of their own choice", Access::Text(|c| &mut c.model)),
+    setting(
+        "model",
+        "the model that agents use, or `none` for their own choice",
+        Access::Own {
+            get: |c| show_name(&c.model),
+            set: |c, value| read_name(value).map(|name| c.model = name),
+            schema: || json!({ "type": "string" }),
+        },
+    ),
     setting(
         "stall",
         "how long an agent may show no progress, or `none` for what is usual with it",
@@ -373,6 +386,26 @@ pub static SETTINGS: &[Setting] = &[
         )
     },
     setting(
+        "prompt-tokens",
+        "most tokens of an agent's prompt, by estimate: parts of documents that do not fit are named in it instead",
+        Access::Own { get: |c| c.prompt_tokens.into(), set: set_prompt_tokens, schema: prompt_tokens_schema },
+    ),
+    setting(
+        "prompts-dir",
+        "where the project's own templates of prompts are: `prefix.md.j2` and `task.md.j2`",
+        Access::Own {
+            get: |c| json!(c.prompts_dir),
+            set: set_prompts_dir,
+            schema: || json!({ "type": "string" }),
+        },
+    ),
+    setting(
+        "domains",
+        "which agent does tasks about what: tables with `name`, what decides (`words`, `paths`, `stories`, `layers`) and \
+         what follows (`agent`, `model`, `instructions`)",
+        Access::Own { get: domains::show, set: domains::set, schema: domains::schema },
+    ),
+    setting(
         "color",
         "when to colour",
         Access::Words {
@@ -568,10 +601,45 @@ fn set_factor(config: &mut Config, value: &Value) -> Result<(), String> {
     Ok(())
 }
 
+fn set_prompt_tokens(config: &mut Config, value: &Value) -> Result<(), String> {
+    let count = read_count(value)?;
+    if count < MIN_TOKENS {
+        return Err(format!("this must be at least {MIN_TOKENS}: the rules alone take a part of it"));
+    }
+    config.prompt_tokens = count;
+    Ok(())
+}
+
+fn prompt_tokens_schema() -> Value {
+    json!({ "type": "integer", "minimum": MIN_TOKENS })
+}
+
+fn set_prompts_dir(config: &mut Config, value: &Value) -> Result<(), String> {
+    let dir = read_text(value)?;
+    let is_inside =
+        std::path::Path::new(&dir).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    if !is_inside {
+        return Err(wants("a directory in the project", value));
+    }
+    config.prompts_dir = dir;
+    Ok(())
+}
+
 fn set_verbosity(config: &mut Config, value: &Value) -> Result<(), String> {
     let number = value.as_i64().filter(|number| (-9..=9).contains(number));
     config.verbosity = number.ok_or_else(|| wants("a whole number from -9 to 9", value))? as i32;
     Ok(())
+}
+
+/// A name, nothing as `none`.
+fn show_name(name: &str) -> Value {
+    if name.is_empty() { "none".into() } else { name.into() }
+}
+
+/// From the environment a name may look like a number.
+fn read_name(value: &Value) -> Result<String, String> {
+    let text = if value.is_number() { value.to_string() } else { read_text(value)? };
+    Ok(if text == "none" { String::new() } else { text })
 }
 
 fn show_state_dir(config: &Config) -> Value {

@@ -22,7 +22,9 @@ mod workspaces;
 use crate::boxes::{Boxes, Edited};
 use crate::clock::Clock;
 use crate::event::{Event, RunInfo, RunOutcome};
-use crate::exec::{AgentConfig, AgentExecutor, Executor, Guardian, ShellConfig, ShellExecutor, kill_leftovers};
+use crate::exec::{
+    AgentConfig, AgentExecutor, Executor, Guardian, ShellConfig, ShellExecutor, kill_leftovers,
+};
 use crate::history::History;
 use crate::history::checkpoints::Moments;
 use crate::journal::{Journal, Loaded, RunId, Store};
@@ -194,7 +196,8 @@ impl Parts {
         let out = Box::new(io::stderr());
         let screen = Arc::new(Screen::new(request.screen, &plan, view, &request.header, out));
         let guard = Some((guardian.pid(), guardian.live()));
-        let shell = ShellExecutor::new(ShellConfig { guard, secrets, ..request.shell }).map_err(DriverError::Start)?;
+        let shell = ShellExecutor::new(ShellConfig { secrets, guard, ..request.shell })
+            .map_err(DriverError::Start)?;
         let mut sinks = request.sinks;
         sinks.push(Box::new(ScreenSink(Arc::clone(&screen))));
         let ticker = BoxTicker::new(request.boxes, request.replan, unticked, request.tick_unverified);

@@ -53,7 +53,9 @@ impl AgentsHere {
                 *running += 1;
                 self.since_look = true;
             }
-            EventKind::AttemptFinished { report, .. } if report.agent.is_some() => *running = running.saturating_sub(1),
+            EventKind::AttemptFinished { report, .. } if report.agent.is_some() => {
+                *running = running.saturating_sub(1);
+            }
             _ => {}
         }
     }

@@ -301,7 +301,9 @@ impl Opened {
         let results = kept.into_values().map(|held| (self.try_give_back(&held.worktree, &held.saved), held));
         let failed = results.filter_map(|(result, held)| Some((result.err()?, held)));
         failed
-            .map(|(error, held)| format!("the working tree `{}` stays as it is: {error}", shown(held.worktree.root())))
+            .map(|(error, held)| {
+                format!("the working tree `{}` stays as it is: {error}", shown(held.worktree.root()))
+            })
             .collect()
     }
 

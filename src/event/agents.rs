@@ -53,7 +53,10 @@ mod tests {
         assert_eq!(told("edit", "Write src/a.rs", &["src/a.rs"], Some(true), None), "edit src/a.rs");
         assert_eq!(told("edit", "src/a.rs", &["src/a.rs"], Some(true), None), "edit src/a.rs");
         assert_eq!(told("run", "cargo test", &[], Some(false), Some(101)), "run cargo test (exit code 101)");
-        assert_eq!(told("edit", "patch", &["a", "b", "c", "d"], Some(false), None), "edit patch [a, b, c, …] (failed)");
+        assert_eq!(
+            told("edit", "patch", &["a", "b", "c", "d"], Some(false), None),
+            "edit patch [a, b, c, …] (failed)"
+        );
         assert_eq!(told("fetch", "", &[], None, None), "fetch (no end told)");
     }
 

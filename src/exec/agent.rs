@@ -26,9 +26,7 @@ use super::{Attempt, OutputObserver, Part, Workspace};
 use crate::agent::judge::{Cause as Blame, Failure, Work};
 use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Session, judge};
 use crate::classify::Classified;
-use crate::event::{
-    AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict,
-};
+use crate::event::{AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict};
 use crate::sys::{How, Strings};
 use crate::task::{BlockKind, TaskId};
 use files::{Files, Look};
@@ -234,7 +232,12 @@ impl Run<'_> {
             _ => Session::None,
         };
         let is_resumed = matches!(session, Session::Resume(_));
-        let prompt = prompt::prompt(self.attempt.task, &self.agents.config.task_file, memory.lesson.as_deref(), is_resumed);
+        let prompt = prompt::prompt(
+            self.attempt.task,
+            &self.agents.config.task_file,
+            memory.lesson.as_deref(),
+            is_resumed,
+        );
         let prompt_file = place.path().join("prompt.md");
         let call = Call {
             model: self.agents.config.model.as_deref(),
@@ -283,7 +286,8 @@ impl Run<'_> {
         arguments.push(&[line.program.as_bytes()]);
         line.args.iter().for_each(|arg| arguments.push(&[arg.as_bytes()]));
         let dir = path_string(self.dir)?;
-        let sandbox = self.shell.sandbox.as_ref().map(|all| all.of(Some(&self.workspace(place)))).transpose()?;
+        let sandbox =
+            self.shell.sandbox.as_ref().map(|all| all.of(Some(&self.workspace(place)))).transpose()?;
         let setting = Setting {
             launcher: &self.shell.launcher,
             sandbox: sandbox.as_deref(),
@@ -361,7 +365,8 @@ impl Run<'_> {
 
     fn start_failed(&self, outcome: &AttemptOutcome) -> AttemptReport {
         let account = crate::agent::Account::default();
-        let ended = Ended { preset: self.preset, outcome, account: &account, stderr: "", work: Work::Unknown };
+        let ended =
+            Ended { preset: self.preset, outcome, account: &account, stderr: "", work: Work::Unknown };
         let mut report = AttemptReport { outcome: outcome.clone(), ..AttemptReport::default() };
         if let Ending::Failed(failure) = judge(&ended) {
             apply(&mut report, &failure.classified);
@@ -471,7 +476,13 @@ impl Run<'_> {
             Some(lesson) => {
                 let session = session.filter(|_| !lesson.begin_anew);
                 let lesson = Some(lesson.text);
-                let memory = Memory { agent: self.name.to_owned(), dir: self.dir.to_owned(), session, has_work, lesson };
+                let memory = Memory {
+                    agent: self.name.to_owned(),
+                    dir: self.dir.to_owned(),
+                    session,
+                    has_work,
+                    lesson,
+                };
                 self.agents.memories.keep(task, memory);
             }
         }
@@ -490,7 +501,9 @@ impl Run<'_> {
 fn outcome(end: &End) -> AttemptOutcome {
     match (end.cause, end.ended.how) {
         (Cause::Stopped, _) => AttemptOutcome::Cancelled,
-        (Cause::TimedOut(limit) | Cause::Stalled(limit), _) => AttemptOutcome::TimedOut(limit.as_millis() as u64),
+        (Cause::TimedOut(limit) | Cause::Stalled(limit), _) => {
+            AttemptOutcome::TimedOut(limit.as_millis() as u64)
+        }
         (Cause::Stayed, _) | (Cause::Itself, How::Exit(0)) => AttemptOutcome::Success,
         (Cause::Itself, How::Exit(code)) => AttemptOutcome::ExitCode(code),
         (Cause::Itself, How::Signal(signal)) => AttemptOutcome::Signalled(signal),
@@ -510,4 +523,3 @@ fn apply(report: &mut AttemptReport, classified: &Classified) {
     report.rule = Some(classified.rule.clone());
     report.retry_after_ms = classified.retry_after.map(|wait| wait.as_millis() as u64);
 }
-

@@ -29,7 +29,13 @@ pub(super) struct Life<'a> {
 
 impl<'a> Life<'a> {
     /// Of a process that was just started.
-    pub(super) fn new(pid: Pid, token: &'a [u8], trees: &'a Trees, stop: &'a StopHandle, grace: Duration) -> Life<'a> {
+    pub(super) fn new(
+        pid: Pid,
+        token: &'a [u8],
+        trees: &'a Trees,
+        stop: &'a StopHandle,
+        grace: Duration,
+    ) -> Life<'a> {
         trees.live().add(pid);
         Life { pid, owner: Owner { leader: pid, token }, trees, stop, grace, pidfd: None, reaped: None }
     }

@@ -179,11 +179,12 @@ impl Executor {
         observer: &dyn OutputObserver,
     ) -> AttemptReport {
         match self {
-            Executor::Shell(shell) => shell.run(attempt, stop, observer),
-            Executor::Agents(shell, agents) if attempt.part == Part::All && self.is_for_agent(attempt.task) => {
+            Executor::Agents(shell, agents)
+                if attempt.part == Part::All && self.is_for_agent(attempt.task) =>
+            {
                 agents.run(shell, attempt, stop, observer)
             }
-            Executor::Agents(shell, _) => shell.run(attempt, stop, observer),
+            Executor::Shell(shell) | Executor::Agents(shell, _) => shell.run(attempt, stop, observer),
             Executor::Scripted(scripted) => scripted.run(attempt, stop),
         }
     }

@@ -21,18 +21,18 @@ enum Item {
 
 /// A pattern made ready.
 #[derive(Clone, Debug)]
-pub(super) struct Glob {
+pub struct Glob {
     alternatives: Vec<Vec<Item>>,
 }
 
 impl Glob {
-    pub(super) fn new(pattern: &str) -> Glob {
+    pub fn new(pattern: &str) -> Glob {
         let pattern = pattern.trim_start_matches("./");
         Glob { alternatives: braces(pattern).iter().map(|one| items(one)).collect() }
     }
 
     /// Whether the path, or a directory above it, fits.
-    pub(super) fn fits(&self, path: &str) -> bool {
+    pub fn fits(&self, path: &str) -> bool {
         let path = path.trim_start_matches("./").trim_end_matches('/');
         self.alternatives.iter().any(|items| fits(items, path))
     }

@@ -14,7 +14,7 @@ pub mod export;
 mod files;
 mod filter;
 mod findings;
-mod glob;
+pub mod glob;
 pub mod graph;
 mod lanes;
 mod lint;

@@ -67,8 +67,6 @@ impl LogLines {
                 log.attempt_finished(task, *attempt, report);
                 self.part_shrinks(plan, summary, out);
             }
-            // The task's block has them.
-            EventKind::AgentStep { .. } => {}
             EventKind::GateFinished { task, gate, verdict, duration: took, .. } => {
                 let took = duration(took.as_millis() as u64);
                 log.task("GATE", task, &[" ", gate, " ", gate_word(*verdict), " (", &took, ")"]);
@@ -92,7 +90,8 @@ impl LogLines {
             EventKind::TaskBlocked { task, by } => log.task("TASK", task, &[" blocked by ", by.id.as_str()]),
             EventKind::TaskSkipped { task, why } => log.task("TASK", task, &[" skipped: ", skip_word(*why)]),
             EventKind::TaskCancelled { task } => log.task("TASK", task, &[" cancelled; open on resume"]),
-            EventKind::BoxTicked { .. } => {} // the task's own line says that it is done
+            // The task's own lines say so.
+            EventKind::BoxTicked { .. } | EventKind::AgentStep { .. } => {}
             EventKind::BoxPending { task, problem } => {
                 log.task("WARN", task, &[" is done, but its box could not be ticked: ", problem]);
             }
@@ -369,11 +368,11 @@ impl Writer<'_> {
         if row.class.is_none() {
             self.out.push_str(gap);
             match (row.by_fallback, runs) {
-                (true, _) => self.out.push_str("a fallback block succeeded"),
-                (false, 0) if agent_of(row).is_some() => {
+                _ if agent_of(row).is_some() => {
                     push_safe(self.out, agent_of(row).map_or("", |work| &work.agent));
                     self.out.push_str(" ended well");
                 }
+                (true, _) => self.out.push_str("a fallback block succeeded"),
                 (false, 0) => self.out.push_str("ended well"),
                 (false, 1) => self.out.push_str("the run block succeeded"),
                 (false, _) => {

@@ -9,15 +9,14 @@ use std::sync::Arc;
 /// A part of a [`SourceText`](super::SourceText), or a text of its own. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Excerpt {
-    /// None if there is nothing in it.
+    /// Also behind an empty part of one: what is beside it can be asked for.
     text: Option<Arc<String>>,
     span: Span,
 }
 
 impl Excerpt {
     pub(super) fn new(text: &Arc<String>, span: Span) -> Excerpt {
-        let text = (!span.is_empty()).then(|| Arc::clone(text));
-        Excerpt { text, span }
+        Excerpt { text: Some(Arc::clone(text)), span }
     }
 
     #[cfg(test)]
@@ -40,6 +39,9 @@ impl Excerpt {
 
 impl From<String> for Excerpt {
     fn from(text: String) -> Excerpt {
+        if text.is_empty() {
+            return Excerpt::default();
+        }
         let span = Span::new(0, text.len());
         Excerpt::new(&Arc::new(text), span)
     }
@@ -108,6 +110,7 @@ mod tests {
         let excerpt = source.excerpt(Span::new(4, 7));
         drop(source);
         assert_eq!(excerpt, Excerpt::from("two"));
+        assert_eq!(excerpt.beside(Span::new(0, 3)), "one");
         assert_eq!(Excerpt::from(""), Excerpt::default());
         assert_eq!(size_of::<Excerpt>(), 16);
     }

@@ -131,7 +131,7 @@ pub fn poll<const N: usize>(fds: [Interest<'_>; N], timeout: Option<Duration>) -
     // SAFETY: the array lives through the call and its length is given.
     match check(unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, millis) }) {
         Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-        _ => Ok(polled.map(|fd| ready(&fd))),
+        _ => Ok(polled.map(ready)),
     }
 }
 
@@ -141,18 +141,22 @@ pub fn poll_writing<const N: usize>(
     writable: Interest<'_>,
     timeout: Option<Duration>,
 ) -> io::Result<([Ready; N], bool)> {
-    let entry = |fd: Interest<'_>, events| libc::pollfd { fd: fd.map_or(-1, |fd| fd.as_raw_fd()), events, revents: 0 };
+    let entry = |fd: Interest<'_>, events| libc::pollfd {
+        fd: fd.map_or(-1, |fd| fd.as_raw_fd()),
+        events,
+        revents: 0,
+    };
     let mut polled: Vec<libc::pollfd> = fds.iter().map(|fd| entry(*fd, libc::POLLIN)).collect();
     polled.push(entry(writable, libc::POLLOUT));
     let millis = timeout.map_or(-1, |t| t.as_nanos().div_ceil(1_000_000).min(60_000_000) as libc::c_int);
     // SAFETY: the array lives through the call and its length is given.
     match check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, millis) }) {
         Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-        _ => Ok((std::array::from_fn(|at| ready(&polled[at])), polled[N].revents != 0)),
+        _ => Ok((std::array::from_fn(|at| ready(polled[at])), polled[N].revents != 0)),
     }
 }
 
-fn ready(fd: &libc::pollfd) -> Ready {
+fn ready(fd: libc::pollfd) -> Ready {
     Ready {
         readable: fd.revents & libc::POLLIN != 0,
         hung_up: fd.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0,

@@ -7,7 +7,6 @@ use super::theme::{Label, Screen, Sign};
 use super::view::{View, title};
 use crate::event::providers;
 use crate::event::{
-    AgentStep,
     AttemptOutcome, AttemptReport, BudgetKind, Event, EventKind, GateVerdict, NoteLevel, Scarce, SkipReason,
     Stop, TaskRef, Verdict, agents, files,
 };
@@ -127,7 +126,10 @@ pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<
             line.replanned([added, removed, reopened, ticked])
         }
         EventKind::Note { level, text } => line.note(*level, text),
-        EventKind::AgentStep { task, step, .. } => Told::one(Weight::Detail, line.step(task, step)),
+        EventKind::AgentStep { task, step, .. } => {
+            let text = format!("{} {}", safe(task.id.as_str()), safe(&agents::step(step)));
+            Told::one(Weight::Detail, text)
+        }
         EventKind::RunStarted { .. }
         | EventKind::RunResumed { .. }
         | EventKind::AttemptFinished { .. }
@@ -217,10 +219,6 @@ impl Line<'_> {
             1 => self.ended(task, Sign::Running, "started"),
             n => self.ended(task, Sign::Running, &format!("attempt {n} started")),
         }
-    }
-
-    fn step(&self, task: &TaskRef, step: &AgentStep) -> String {
-        format!("{} {}", safe(task.id.as_str()), safe(&agents::step(step)))
     }
 
     fn gate(&self, task: &TaskRef, gate: &str, verdict: GateVerdict) -> Option<Told> {

@@ -161,7 +161,7 @@ const FAILURES: &[(&str, &[(&str, Cause)])] = &[
             ("maxtokens", Cause::Truncated),
             ("404model", Cause::Config),
             ("claims_done", Cause::NoChange),
-            ("refusal", Cause::NoChange),
+            ("refusal", Cause::Refusal),
         ],
     ),
 ];

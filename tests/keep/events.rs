@@ -149,9 +149,8 @@ fn attempt_kinds() -> impl Strategy<Value = EventKind> {
     let gate =
         prop::sample::select(vec![GateVerdict::Passed, GateVerdict::Failed, GateVerdict::Inconclusive]);
     prop_oneof![
-        (task(), any::<u32>(), any::<u32>(), step()).prop_map(|(task, attempt, n, step)| {
-            AgentStep { task, attempt, n, step: Box::new(step) }
-        }),
+        (task(), any::<u32>(), any::<u32>(), step())
+            .prop_map(|(task, attempt, n, step)| { AgentStep { task, attempt, n, step: Box::new(step) } }),
         (task(), any::<u32>(), text(), any::<u32>()).prop_map(|(task, attempt, executor, worker)| {
             AttemptStarted { task, attempt, executor: executor.into(), worker }
         }),

@@ -64,7 +64,8 @@ pub(crate) trait Agents {
     /// What the agent noted in its n-th call for a task.
     fn note(&self, name: &str, task: &str, call: u32) -> String {
         let notes = self.sandbox().home().join("fake");
-        let name = if name == "prompt" { format!("{task}-{call}.prompt") } else { format!("{name}.{task}-{call}") };
+        let name =
+            if name == "prompt" { format!("{task}-{call}.prompt") } else { format!("{name}.{task}-{call}") };
         std::fs::read_to_string(notes.join(name)).unwrap_or_default()
     }
 
@@ -91,7 +92,11 @@ fn agents_do_what_has_no_commands_of_its_own_and_the_record_tells_what_they_did(
     let shell = "- [ ] T001 Prepare\n\n  ```sh run\n  echo base > base.txt\n  ```\n\n";
     let tasks = [
         shell.to_owned(),
-        task("T002 [US1] Write src/a.txt", &["write src/a.txt alpha", "run test -s src/a.txt"], Some("grep -q alpha src/a.txt")),
+        task(
+            "T002 [US1] Write src/a.txt",
+            &["write src/a.txt alpha", "run test -s src/a.txt"],
+            Some("grep -q alpha src/a.txt"),
+        ),
         task("T003 Write src/b.txt", &["say I look around", "run false", "write src/b.txt beta"], None),
     ];
     let project = Sandbox::new(&tasks.concat());
@@ -100,35 +105,49 @@ fn agents_do_what_has_no_commands_of_its_own_and_the_record_tells_what_they_did(
     let steps: Vec<String> = project
         .of_kind("agent_step")
         .iter()
-        .map(|step| format!("{} {} {} {} {}", step["task"], step["n"], step["action"], step["title"], step["ok"]))
+        .map(|step| {
+            format!("{} {} {} {} {}", step["task"], step["n"], step["action"], step["title"], step["ok"])
+        })
         .collect();
     assert_eq!(
         steps,
         [
-            r#""T002" 1 "edit" "src/a.txt" true"#,
+            r#""T002" 1 "edit" "Write src/a.txt" true"#,
             r#""T002" 2 "run" "test -s src/a.txt" true"#,
             r#""T003" 1 "run" "false" false"#,
-            r#""T003" 2 "edit" "src/b.txt" true"#,
+            r#""T003" 2 "edit" "Write src/b.txt" true"#,
         ]
     );
-    let verdicts: Vec<Value> = project.of_kind("task_done").iter().map(|done| done["verdict"].clone()).collect();
+    let verdicts: Vec<Value> =
+        project.of_kind("task_done").iter().map(|done| done["verdict"].clone()).collect();
     assert_eq!(verdicts, ["unverified", "verified", "unverified"]);
-    let executors: Vec<Value> = project.of_kind("attempt_started").iter().map(|start| start["executor"].clone()).collect();
+    let executors: Vec<Value> =
+        project.of_kind("attempt_started").iter().map(|start| start["executor"].clone()).collect();
     assert_eq!(executors, ["shell", "claude", "claude"]);
-    let reports: Vec<Value> = project.of_kind("attempt_finished").iter().map(|end| end["agent"].clone()).collect();
+    let reports: Vec<Value> =
+        project.of_kind("attempt_finished").iter().map(|end| end["agent"].clone()).collect();
     assert!(reports[0].is_null());
     assert_eq!((&reports[1]["model"], &reports[1]["spent"]["output"]), (&"fake-1".into(), &10.into()));
-    assert_eq!(project.note("session", "T002", 1), format!("new {}\n", reports[1]["session"].as_str().unwrap()));
+    assert_eq!(
+        project.note("session", "T002", 1),
+        format!("new {}\n", reports[1]["session"].as_str().unwrap())
+    );
     let log = project.read(".specter/implementation.log");
     assert!(log.contains("    - edit src/a.txt\n    - run test -s src/a.txt\n  spent: 120 tokens in (20 cached), 10 out, $0.0125"), "{log}");
     let metrics = project.metrics();
-    assert_eq!((&metrics["resources"]["tokens"], &metrics["resources"]["cost"]), (&260.into(), &0.025.into()));
+    assert_eq!(
+        (&metrics["resources"]["tokens"], &metrics["resources"]["cost"]),
+        (&260.into(), &0.025.into())
+    );
     assert_eq!(metrics["agents"]["providers"][0]["name"], "anthropic");
     assert_eq!(metrics["agents"]["stories"][0]["tokensIn"], 120);
     assert_eq!(metrics["taskRows"][1]["tokens"], 130);
-    assert!(ended.stderr.contains("240 tokens in"), "{}", ended.stderr);
-    let gates: Vec<String> =
-        project.of_kind("gate_finished").iter().map(|gate| format!("{} {}", gate["gate"], gate["verdict"])).collect();
+    assert!(ended.stdout.contains("240 tokens in"), "{}", ended.stdout);
+    let gates: Vec<String> = project
+        .of_kind("gate_finished")
+        .iter()
+        .map(|gate| format!("{} {}", gate["gate"], gate["verdict"]))
+        .collect();
     assert_eq!(gates[..3], [r#""process" "passed""#, r#""artifact" "passed""#, r#""verify" "passed""#]);
     project.nothing_is_left();
 }
@@ -139,13 +158,21 @@ fn a_prompt_holds_the_task_its_checks_and_nothing_of_the_environment_that_is_sec
     let project = Sandbox::new(&task("T001 Write out.txt", &["write out.txt x"], Some(check)));
     project.hire();
     let mut command = project.command(["implement", "tasks.md", "--yes", "--agent=claude"]);
-    command.env("PATH", project.path()).env("ANTHROPIC_API_KEY", "sk-for-the-agent-0123").env("AWS_PROFILE", "mine");
+    command
+        .env("PATH", project.path())
+        .env("ANTHROPIC_API_KEY", "sk-for-the-agent-0123")
+        .env("AWS_PROFILE", "mine");
     command.env("GITHUB_TOKEN", "ghp-not-for-the-agent").env("CARGO_HOME", "/c");
     super::sandbox::finish(command.spawn().unwrap()).expect(0);
     let prompt = project.note("prompt", "T001", 1);
-    assert!(prompt.contains("T001") && prompt.contains("fake: write out.txt x") && prompt.contains(check), "{prompt}");
+    assert!(
+        prompt.contains("T001") && prompt.contains("fake: write out.txt x") && prompt.contains(check),
+        "{prompt}"
+    );
     let env = project.note("env", "T001", 1);
-    for line in ["ANTHROPIC_API_KEY=sk-for-the-agent-0123", "CARGO_HOME=/c", "CI=true", "SPECTER_TASK_ID=T001"] {
+    for line in
+        ["ANTHROPIC_API_KEY=sk-for-the-agent-0123", "CARGO_HOME=/c", "CI=true", "SPECTER_TASK_ID=T001"]
+    {
         assert!(env.lines().any(|known| known == line), "{line}\n{env}");
     }
     assert!(!env.contains("ghp-not") && !env.contains("AWS_PROFILE"), "{env}");
@@ -207,7 +234,10 @@ fn whatever_an_agent_prints_is_no_success_and_no_crash() {
     let ended = project.of_kind("attempt_finished");
     let of = |task: &str| ended.iter().filter(move |event| event["task"] == task).collect::<Vec<_>>();
     assert_eq!(of("T003")[0]["outcome"]["signalled"], 9);
-    assert!(project.note("session", "T003", 2).starts_with("resume "), "what it did before it died is not done again");
+    assert!(
+        project.note("session", "T003", 2).starts_with("resume "),
+        "what it did before it died is not done again"
+    );
     assert!(of("T002")[0]["tail"].as_str().unwrap().contains("something is odd"));
     assert!(of("T001").iter().all(|event| event["class"] != "no-change" || event["rule"].is_string()));
     project.nothing_is_left();
@@ -215,8 +245,13 @@ fn whatever_an_agent_prints_is_no_success_and_no_crash() {
 
 #[test]
 fn limits_spend_no_attempt_and_a_full_context_begins_a_new_session() {
-    let limited = task("T001 Write a.txt", &["first error 429 Request rejected (429)", "write a.txt x"], None);
-    let full = task("T002 Write b.txt", &["first error 400 prompt is too long: 250000 tokens > 200000 maximum", "write b.txt x"], None);
+    let limited =
+        task("T001 Write a.txt", &["first error 429 Request rejected (429)", "write a.txt x"], None);
+    let full = task(
+        "T002 Write b.txt",
+        &["first error 400 prompt is too long: 250000 tokens > 200000 maximum", "write b.txt x"],
+        None,
+    );
     let project = Sandbox::new(&[limited, full].concat());
     project.hire().agents(&["--retries=1"]).expect(0);
     let failures = project.failures();
@@ -224,7 +259,11 @@ fn limits_spend_no_attempt_and_a_full_context_begins_a_new_session() {
     assert!(project.note("session", "T001", 2).starts_with("resume "));
     assert_eq!(failures[1].0, "transient", "{failures:?}");
     assert!(project.note("session", "T002", 2).starts_with("new "), "{failures:?}");
-    let project = Sandbox::new(&task("T001 Write a.txt", &["first error 429 Request rejected (429)", "write a.txt x"], None));
+    let project = Sandbox::new(&task(
+        "T001 Write a.txt",
+        &["first error 429 Request rejected (429)", "write a.txt x"],
+        None,
+    ));
     project.hire().agents(&["--retries=0"]).expect(0);
 }
 
@@ -245,7 +284,11 @@ fn the_stuck_are_found_and_ended_with_all_they_started_and_go_on_in_their_sessio
         let project = Sandbox::new(&tasks);
         let started = Instant::now();
         // A tool whose process lives is no standstill: only the time for all of it ends that.
-        let limits = if stuck == "wait-in-tool" { ["--timeout=2s", "--stall=1s"] } else { ["--timeout=60s", "--stall=1s"] };
+        let limits = if stuck == "wait-in-tool" {
+            ["--timeout=2s", "--stall=1s"]
+        } else {
+            ["--timeout=60s", "--stall=1s"]
+        };
         project.hire().agents(&[limits[0], limits[1], "--grace=1s"]).expect(0);
         assert!(started.elapsed() < Duration::from_secs(40), "{stuck}: {:?}", started.elapsed());
         let (class, rule) = project.failures().remove(0);
@@ -270,8 +313,11 @@ fn ten_thousand_events_are_recorded_and_very_much_output_takes_no_more_memory() 
     let lines = scale("SPECTER_AGENT_LINES", 300_000);
     let flood = format!("flood {lines}");
     let project = Sandbox::new(
-        &[task("T001 Write a.txt", &["events 10000", "write a.txt x"], None), task("T002 Write b.txt", &[&flood, "write b.txt x"], None)]
-            .concat(),
+        &[
+            task("T001 Write a.txt", &["events 10000", "write a.txt x"], None),
+            task("T002 Write b.txt", &[&flood, "write b.txt x"], None),
+        ]
+        .concat(),
     );
     project.hire();
     let mut command = project.command(["implement", "tasks.md", "--yes", "--agent=claude", "-q"]);
@@ -281,7 +327,8 @@ fn ten_thousand_events_are_recorded_and_very_much_output_takes_no_more_memory() 
     while child.try_wait().unwrap().is_none() {
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         let high = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak = peak.max(high.and_then(|kib| kib.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0));
+        peak = peak
+            .max(high.and_then(|kib| kib.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0));
         std::thread::sleep(Duration::from_millis(5));
     }
     super::sandbox::finish(child).expect(0);
@@ -290,7 +337,10 @@ fn ten_thousand_events_are_recorded_and_very_much_output_takes_no_more_memory() 
     assert_eq!(steps.iter().filter(|step| step["task"] == "T001").count(), 10_000);
     let ended = project.of_kind("attempt_finished");
     assert!(ended[1]["output_bytes"].as_u64().unwrap() > lines * 100);
-    let log = project.root().join(".specter/runs").join(project.of_kind("run_started")[0]["info"]["run"].as_str().unwrap());
+    let log = project
+        .root()
+        .join(".specter/runs")
+        .join(project.of_kind("run_started")[0]["info"]["run"].as_str().unwrap());
     let log = log.join(ended[1]["log"].as_str().unwrap());
     assert!(log.metadata().unwrap().len() <= 65 << 20);
     println!("{} bytes printed, peak {peak} KiB", ended[1]["output_bytes"]);
@@ -303,8 +353,16 @@ fn agents_side_by_side_work_in_trees_of_their_own_and_what_they_commit_is_folded
         return;
     }
     let tasks = [
-        task("T001 [P] Write src/a.txt", &["write src/a.txt a", "run git add -A; git -c user.name=a -c user.email=a@b commit -qm mine"], Some("test -s src/a.txt")),
-        task("T002 [P] Write src/b.txt", &["write src/b.txt wrong", "later write src/b.txt right"], Some("grep -q right src/b.txt")),
+        task(
+            "T001 [P] Write src/a.txt",
+            &["write src/a.txt a", "run git add -A; git -c user.name=a -c user.email=a@b commit -qm mine"],
+            Some("test -s src/a.txt"),
+        ),
+        task(
+            "T002 [P] Write src/b.txt",
+            &["write src/b.txt wrong", "later write src/b.txt right"],
+            Some("grep -q right src/b.txt"),
+        ),
         task("T003 [P] Write src/c.txt", &["write src/c.txt c"], Some("test -s src/c.txt")),
     ];
     let project = Project::new(&tasks.concat(), &[("README.md", "x\n")]);
@@ -314,8 +372,12 @@ fn agents_side_by_side_work_in_trees_of_their_own_and_what_they_commit_is_folded
     assert_eq!(project.sandbox.ticked(), ["T001", "T002", "T003"]);
     assert_eq!(project.sandbox.read("src/b.txt"), "right\n");
     assert_eq!(project.of_kind("worktree_leased").len(), 4);
-    let trees: Vec<Value> =
-        project.of_kind("worktree_leased").into_iter().filter(|event| event["task"] == "T002").map(|event| event["path"].clone()).collect();
+    let trees: Vec<Value> = project
+        .of_kind("worktree_leased")
+        .into_iter()
+        .filter(|event| event["task"] == "T002")
+        .map(|event| event["path"].clone())
+        .collect();
     assert_eq!(trees[0], trees[1], "the second attempt goes on where the first ended");
     assert!(project.note("session", "T002", 2).starts_with("resume "));
     project.fsck();
@@ -346,14 +408,120 @@ fn an_agent_that_writes_outside_or_into_the_task_file_changes_neither() {
 #[test]
 fn a_box_that_an_agent_ticks_is_cleared_and_earned() {
     let tasks = [
-        task("T001 Write a.txt", &["write a.txt x", "run sed -i 's/\\[ \\]/[x]/' tasks.md", "run sleep 2"], None),
+        task(
+            "T001 Write a.txt",
+            &["write a.txt x", "run sed -i 's/\\[ \\]/[x]/' tasks.md", "run sleep 2"],
+            None,
+        ),
         task("T002 Write b.txt", &["say nothing"], None),
     ];
     let project = Sandbox::new(&tasks.concat());
     project.hire().agents(&["--retries=0"]).expect(1);
     assert_eq!(project.ticked(), ["T001"]);
-    let notes: Vec<String> = project.of_kind("note").iter().map(|note| note["text"].as_str().unwrap().to_owned()).collect();
-    assert!(notes.iter().any(|note| note.contains("ticked while an agent worked here") && note.contains("T002")), "{notes:?}");
+    let notes: Vec<String> =
+        project.of_kind("note").iter().map(|note| note["text"].as_str().unwrap().to_owned()).collect();
+    assert!(
+        notes.iter().any(|note| note.contains("ticked while an agent worked here") && note.contains("T002")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn a_killed_run_leaves_no_agent_and_goes_on_in_its_session() {
+    let orders = ["write a.txt x", "first daemon", "first hang", "write a.txt y"];
+    let project = Sandbox::new(&task("T001 Write a.txt", &orders, Some("grep -q y a.txt")));
+    project.hire();
+    let mut command = project.command(["implement", "tasks.md", "--yes", "--agent=claude"]);
+    command.env("PATH", project.path());
+    let mut child = command.spawn().unwrap();
+    super::sandbox::until("the agent to work", || !project.of_kind("agent_step").is_empty());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    super::sandbox::until("nothing to be left", || processes_in(&project.root()).is_empty());
+    let mut command = project.command(["resume", "tasks.md", "--yes"]);
+    command.env("PATH", project.path());
+    super::sandbox::finish(command.spawn().unwrap()).expect(0);
+    assert_eq!(project.ticked(), ["T001"]);
+    assert_eq!(project.of_kind("attempt_started").len(), 2);
+}
+
+#[test]
+fn who_finds_all_done_by_the_attempt_before_has_not_done_nothing() {
+    let orders = ["first write a.txt x", "first cut"];
+    let project = Sandbox::new(&task("T001 Write a.txt", &orders, None));
+    project.hire().agents(&[]).expect(0);
+    assert_eq!(project.ticked(), ["T001"]);
+}
+
+#[test]
+fn what_contradicts_others_work_is_done_again_from_where_they_stand() {
+    if no_git() {
+        return;
+    }
+    let wait = |own: &str, other: &str| {
+        format!("first run touch $HOME/{own}; while [ ! -e $HOME/{other} ]; do sleep 0.05; done")
+    };
+    let tasks = [
+        task("T001 [P] Change the first line", &[&wait("a", "b"), "run sed -i s/one/ONE/ shared.txt", "run echo first >> shared.txt"], None),
+        task(
+            "T002 [P] Change it too",
+            &[&wait("b", "a"), "run sed -i s/one/Two/I shared.txt", "run echo more >> shared.txt"],
+            None,
+        ),
+    ];
+    let project = Project::new(&tasks.concat(), &[("shared.txt", "one\n")]);
+    project.hire().agents(&["--parallel", "-j2"]).expect(0);
+    assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
+    assert_eq!(project.of_kind("conflicted").len(), 1);
+    let again = project.of_kind("attempt_started").into_iter().find(|start| start["attempt"] == 2).unwrap();
+    let prompt = project.note("prompt", again["task"].as_str().unwrap(), 2);
+    assert!(prompt.contains("was not taken over: conflicts in `shared.txt`"), "{prompt}");
+    assert!(project.note("session", again["task"].as_str().unwrap(), 2).starts_with("new "));
+    project.fsck();
+}
+
+#[test]
+fn an_agent_of_the_users_own_is_called_as_configured_and_a_task_may_name_its_agent() {
+    let mine = task("T001 Write a.txt", &["write a.txt x"], None)
+        .replace("a.txt\n  -", "a.txt\n  - agent: mine\n  -");
+    let project = Sandbox::new(&(mine + &task("T002 Write b.txt", &["write b.txt x"], None)));
+    project.hire();
+    let config = project.home().join(".config/specter/config.toml");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    let text = "agent = \"claude\"\n[agents.mine]\ncommand = \"claude\"\nprovider = \"me\"\nevents = \"claude-stream-json\"\n\
+                args = [\"--session-id\", \"fixed\"]\nenv = { MINE = \"yes\" }\n";
+    std::fs::write(config, text).unwrap();
+    let mut command = project.command(["implement", "tasks.md", "--yes"]);
+    command.env("PATH", project.path());
+    super::sandbox::finish(command.spawn().unwrap()).expect(0);
+    let executors: Vec<Value> =
+        project.of_kind("attempt_started").iter().map(|start| start["executor"].clone()).collect();
+    assert_eq!(executors, ["mine", "claude"]);
+    assert_eq!(project.note("session", "T001", 1), "new fixed\n");
+    assert!(project.note("env", "T001", 1).contains("MINE=yes\n"));
+    let providers = &project.metrics()["agents"]["providers"];
+    assert_eq!((&providers[0]["name"], &providers[1]["name"]), (&"me".into(), &"anthropic".into()));
+}
+
+#[test]
+fn doctor_asks_installed_agents_and_tells_who_answers() {
+    let project = Sandbox::new("- [ ] T001 Write a.txt\n");
+    project.hire();
+    let doctor = |fake: &str| {
+        std::fs::write(project.home().join("bin/claude"), fake).unwrap();
+        let mut command = project.command(["doctor", "--agents", "--format=json"]);
+        let path = format!("{}:/usr/bin:/bin", project.home().join("bin").display());
+        command.env("PATH", path);
+        let told: Value =
+            serde_json::from_str(&super::sandbox::finish(command.spawn().unwrap()).stdout).unwrap();
+        let of_agent = |finding: &&Value| finding["what"] == "agent claude";
+        told["findings"].as_array().unwrap().iter().find(of_agent).unwrap().clone()
+    };
+    let told = doctor(FAKE);
+    assert!(told["level"] == "ok" && told["text"].as_str().unwrap().contains("answers, after"), "{told}");
+    let told = doctor(&FAKE.replace("step=0\n", "fail 401 'Invalid API key'\nstep=0\n"));
+    assert!(told["level"] == "warn" && told["text"].as_str().unwrap().contains("does not answer"), "{told}");
+    assert!(told["help"][0].as_str().unwrap().contains("/login"), "{told}");
 }
 
 #[test]
@@ -378,9 +546,11 @@ fn agents_that_are_not_there_are_told_of_before_anything_runs() {
 
 #[test]
 fn secrets_in_what_an_agent_does_and_prints_are_masked_everywhere() {
-    let orders = ["run echo sk-secret-of-mine-01234567", "say the key is sk-secret-of-mine-01234567", "write a.txt x"];
+    let orders =
+        ["run echo sk-secret-of-mine-01234567", "say the key is sk-secret-of-mine-01234567", "write a.txt x"];
     let project = Sandbox::new(&task("T001 Write a.txt", &[], None));
-    let tasks = task("T001 Write a.txt", &orders, None).replace("sk-secret-of-mine-01234567", "$ANTHROPIC_API_KEY");
+    let tasks =
+        task("T001 Write a.txt", &orders, None).replace("sk-secret-of-mine-01234567", "$ANTHROPIC_API_KEY");
     project.write("tasks.md", &tasks);
     let fake = FAKE.replace("order \"$@\"\ndone 3<", "eval order \"$*\"\ndone 3<");
     project.hire();
@@ -400,7 +570,8 @@ fn secrets_in_what_an_agent_does_and_prints_are_masked_everywhere() {
 
 #[test]
 fn a_run_that_is_told_to_end_ends_its_agents_and_goes_on_later() {
-    let project = Sandbox::new(&task("T001 Write a.txt", &["write a.txt x", "first hang", "write a.txt y"], None));
+    let project =
+        Sandbox::new(&task("T001 Write a.txt", &["write a.txt x", "first hang", "write a.txt y"], None));
     project.hire();
     let mut command = project.command(["implement", "tasks.md", "--yes", "--agent=claude", "--grace=1s"]);
     command.env("PATH", project.path());
@@ -413,5 +584,9 @@ fn a_run_that_is_told_to_end_ends_its_agents_and_goes_on_later() {
     command.env("PATH", project.path());
     super::sandbox::finish(command.spawn().unwrap()).expect(0);
     assert_eq!(project.ticked(), ["T001"]);
-    assert!(project.note("session", "T001", 2).starts_with("resume "), "{}", project.note("session", "T001", 2));
+    assert!(
+        project.note("session", "T001", 2).starts_with("resume "),
+        "{}",
+        project.note("session", "T001", 2)
+    );
 }

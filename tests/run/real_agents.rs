@@ -23,7 +23,8 @@ impl Model {
         let file = dir.join("port");
         let mut command = Command::new("python3");
         command.arg(script).args(["--port", "0", "--max-seconds", "900", "--port-file"]).arg(&file);
-        let server = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let server =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let port = || std::fs::read_to_string(&file).unwrap_or_default().trim().parse().ok();
         until("the model to listen", || port().is_some());
         Model { server, port: port().unwrap() }
@@ -122,7 +123,9 @@ fn twelve_tasks(name: &str, binary: &Path, model: &Path) {
     let words = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay", "kiwi", "lynx"];
     let task = |word: &str, n: usize| {
         let check = format!("test \"$(python3 src/{word}.py)\" = {word}");
-        format!("- [ ] T{n:03} [P] Create src/{word}.py that prints {word}\n\n  ```sh verify\n  {check}\n  ```\n\n")
+        format!(
+            "- [ ] T{n:03} [P] Create src/{word}.py that prints {word}\n\n  ```sh verify\n  {check}\n  ```\n\n"
+        )
     };
     let tasks: String = words.iter().zip(1..).map(|(word, n)| task(word, n)).collect();
     let project = Project::new(&tasks, &[("README.md", "# an example\n")]);
@@ -151,9 +154,12 @@ fn twelve_tasks(name: &str, binary: &Path, model: &Path) {
     assert!(done.iter().all(|done| done["verdict"] == "verified"), "{name}: {done:?}");
     for (word, n) in words.iter().zip(1..) {
         let id = format!("T{n:03}");
-        let steps: Vec<_> = project.of_kind("agent_step").into_iter().filter(|step| step["task"] == id.as_str()).collect();
+        let steps: Vec<_> =
+            project.of_kind("agent_step").into_iter().filter(|step| step["task"] == id.as_str()).collect();
         let file = format!("src/{word}.py");
-        let wrote = steps.iter().any(|step| step["action"] == "edit" && step.to_string().contains(&file) && step["ok"] == true);
+        let wrote = steps
+            .iter()
+            .any(|step| step["action"] == "edit" && step.to_string().contains(&file) && step["ok"] == true);
         assert!(wrote, "{name}, {id}: {steps:?}");
     }
     let ended = project.of_kind("attempt_finished");

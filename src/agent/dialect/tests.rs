@@ -38,7 +38,7 @@ fn a_line_that_is_no_json_is_told_and_the_next_one_is_read() {
     assert_eq!(told, [
         Told::Unreadable { bytes: 10 },
         Told::Session("T".into()),
-        Told::Unreadable { bytes: 17 },
+        Told::Unreadable { bytes: 18 },
     ]);
 }
 

@@ -195,7 +195,15 @@ const MESSAGES: &[(Cause, &[&[&str]])] = &[
             &["too large to compact"],
         ],
     ),
-    (Refusal, &[&["safeguards flagged"], &["violate our usage policy"], &["unable to respond to this request"]]),
+    (
+        Refusal,
+        &[
+            &["safeguards flagged"],
+            &["violate our usage policy"],
+            &["unable to respond to this request"],
+            &["content_filter"],
+        ],
+    ),
     (
         Truncated,
         &[&["reason: max_output_tokens"], &["exceeded the", "output token maximum"]],

@@ -60,7 +60,7 @@ fn the_lines_are_those_that_were_run() {
         ),
         (
             "codex",
-            "codex exec --json --skip-git-repo-check -c analytics.enabled=false -c 'approval_policy=\"never\"' \
+            "codex exec --json --skip-git-repo-check -c 'analytics.enabled=false' -c 'approval_policy=\"never\"' \
              -c 'sandbox_mode=\"danger-full-access\"' - < prompt",
         ),
         ("gemini", "gemini --skip-trust -o stream-json --approval-mode yolo < prompt"),
@@ -87,7 +87,7 @@ fn a_session_is_begun_with_a_chosen_id_and_gone_on_with_where_the_agent_can() {
     assert!(line("codex", &resume).ends_with(" - < prompt"));
     assert!(!line("codex", &new).contains('S'), "codex lets nobody choose");
     assert!(line("gemini", &resume).ends_with("--resume S < prompt"));
-    assert!(line("copilot", &resume).ends_with("--resume=S < prompt"));
+    assert!(line("copilot", &resume).ends_with("'--resume=S' < prompt"));
     assert!(line("opencode", &resume).ends_with("-s S < prompt"));
     assert!(line("pi", &resume).ends_with("--session S < prompt"));
     let presets = presets();

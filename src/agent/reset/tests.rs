@@ -24,7 +24,7 @@ fn the_end_of_a_limit_is_read_however_it_is_told() {
         (r#"{"type":"usage_limit_reached","resets_at":1795283561,"resets_in_seconds":3600}"#, "2026-11-21T17:52:41Z"),
         ("Claude AI usage limit reached|1795284000", "2026-11-21T18:00:00Z"),
         ("Rate limit reached. Please try again in 2.5s.", "2026-11-21T16:30:02.5Z"),
-        ("Please retry in 37.966s.", "2026-11-21T16:31:07Z"),
+        ("Please retry in 37.966s.", "2026-11-21T16:30:37.966Z"),
         ("Please try again in 6m0s.", "2026-11-21T16:36:00Z"),
         ("Your quota will reset after 22h13m7s.", "2026-11-22T14:43:07Z"),
         ("try again in 3 days 4 hours 10 minutes.", "2026-11-24T20:40:00Z"),

@@ -10,16 +10,80 @@ use std::time::Duration;
 
 /// Handed on to agents. Not everything, as to the shell: an agent reads what it likes, and who writes to it may ask for it.
 const NAMES: [&str; 42] = [
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR", "TMP", "TEMP", "CI", "COLUMNS",
-    "NO_COLOR", "EDITOR", "PAGER", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy",
-    "all_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CC", "CXX", "AR",
-    "CFLAGS", "CXXFLAGS", "LDFLAGS", "MAKEFLAGS", "GOPATH", "GOROOT", "GOFLAGS", "DEBIAN_FRONTEND", "IN_NIX_SHELL", "NIX_PATH",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TERM",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "CI",
+    "COLUMNS",
+    "NO_COLOR",
+    "EDITOR",
+    "PAGER",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "CC",
+    "CXX",
+    "AR",
+    "CFLAGS",
+    "CXXFLAGS",
+    "LDFLAGS",
+    "MAKEFLAGS",
+    "GOPATH",
+    "GOROOT",
+    "GOFLAGS",
+    "DEBIAN_FRONTEND",
+    "IN_NIX_SHELL",
+    "NIX_PATH",
 ];
 /// So do all that begin so: what compilers, package managers and test runners are told.
 const PREFIXES: [&str; 29] = [
-    "LC_", "XDG_", "CARGO_", "RUST", "GO111", "GOPRIVATE", "GOPROXY", "JAVA_", "MAVEN_", "GRADLE_", "NODE_", "npm_config_",
-    "NPM_CONFIG_", "PNPM_", "YARN_", "BUN_", "NVM_", "VOLTA_", "PYTHON", "PIP_", "UV_", "VIRTUAL_ENV", "CONDA_", "PYENV_",
-    "RBENV_", "GEM_", "BUNDLE_", "DOTNET_", "PKG_CONFIG_",
+    "LC_",
+    "XDG_",
+    "CARGO_",
+    "RUST",
+    "GO111",
+    "GOPRIVATE",
+    "GOPROXY",
+    "JAVA_",
+    "MAVEN_",
+    "GRADLE_",
+    "NODE_",
+    "npm_config_",
+    "NPM_CONFIG_",
+    "PNPM_",
+    "YARN_",
+    "BUN_",
+    "NVM_",
+    "VOLTA_",
+    "PYTHON",
+    "PIP_",
+    "UV_",
+    "VIRTUAL_ENV",
+    "CONDA_",
+    "PYENV_",
+    "RBENV_",
+    "GEM_",
+    "BUNDLE_",
+    "DOTNET_",
+    "PKG_CONFIG_",
 ];
 
 pub(super) fn is_given(name: &str, pass: &[String]) -> bool {
@@ -62,7 +126,8 @@ pub(super) fn stop_word(stop: &StopReason) -> String {
 
 /// `10m`
 pub(super) fn duration(time: Duration) -> String {
-    jiff::SignedDuration::try_from(time).map_or_else(|_| format!("{}s", time.as_secs()), |time| format!("{time:#}"))
+    jiff::SignedDuration::try_from(time)
+        .map_or_else(|_| format!("{}s", time.as_secs()), |time| format!("{time:#}"))
 }
 
 /// How long until then, and that instant in milliseconds since the epoch. A time of day without its zone is taken for one
@@ -80,7 +145,9 @@ mod tests {
     #[test]
     fn agents_get_what_builds_need_and_what_was_passed_and_nothing_else() {
         let pass = ["ANTHROPIC_API_KEY".to_owned(), "COPILOT_PROVIDER_*".to_owned()];
-        for name in ["PATH", "LC_ALL", "CARGO_HOME", "PYTHONPATH", "ANTHROPIC_API_KEY", "COPILOT_PROVIDER_BASE_URL"] {
+        for name in
+            ["PATH", "LC_ALL", "CARGO_HOME", "PYTHONPATH", "ANTHROPIC_API_KEY", "COPILOT_PROVIDER_BASE_URL"]
+        {
             assert!(is_given(name, &pass), "{name}");
         }
         for name in ["AWS_PROFILE", "OPENAI_API_KEY", "SSH_AUTH_SOCK", "KUBECONFIG", "SPECTER_JOBS"] {
@@ -95,7 +162,10 @@ mod tests {
         for id in ids {
             let parts: Vec<usize> = id.split('-').map(str::len).collect();
             assert_eq!(parts, [8, 4, 4, 4, 12], "{id}");
-            assert!(id.as_bytes()[14] == b'4' && matches!(id.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{id}");
+            assert!(
+                id.as_bytes()[14] == b'4' && matches!(id.as_bytes()[19], b'8' | b'9' | b'a' | b'b'),
+                "{id}"
+            );
         }
     }
 }

@@ -10,9 +10,30 @@ use std::path::{Path, PathBuf};
 
 /// Directories that hold what others made: git, specter, package managers, builds.
 const NOT_WORK: [&str; 24] = [
-    ".git", ".hg", ".jj", ".specter", ".specter-state", ".specter-memory", "node_modules", ".venv", "venv", "target",
-    "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".tox", ".gradle", ".next", ".nuxt", ".turbo", ".cache",
-    ".parcel-cache", ".svelte-kit", "coverage", ".nyc_output",
+    ".git",
+    ".hg",
+    ".jj",
+    ".specter",
+    ".specter-state",
+    ".specter-memory",
+    "node_modules",
+    ".venv",
+    "venv",
+    "target",
+    "__pycache__",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".tox",
+    ".gradle",
+    ".next",
+    ".nuxt",
+    ".turbo",
+    ".cache",
+    ".parcel-cache",
+    ".svelte-kit",
+    "coverage",
+    ".nyc_output",
 ];
 /// More files than these are not looked at: in so many nobody can tell in time what changed.
 const MOST: usize = 500_000;
@@ -90,7 +111,9 @@ impl Files<'_> {
                 let Ok(meta) = entry.metadata() else { continue };
                 let Ok(relative) = path.strip_prefix(self.root) else { continue };
                 let name = name.to_string_lossy();
-                if self.skip.iter().any(|skip| skip == relative) || self.ignore.iter().any(|like| fits(like, &name)) {
+                if self.skip.iter().any(|skip| skip == relative)
+                    || self.ignore.iter().any(|like| fits(like, &name))
+                {
                     continue;
                 }
                 if !meta.is_dir() {
@@ -109,7 +132,9 @@ impl Files<'_> {
 
 impl Look {
     pub(super) fn print(&self) -> u64 {
-        self.entries.iter().fold(0, |print: u64, (path, state)| print.wrapping_add(self.print_of((*path, *state))))
+        self.entries
+            .iter()
+            .fold(0, |print: u64, (path, state)| print.wrapping_add(self.print_of((*path, *state))))
     }
 
     fn print_of(&self, entry: (u64, u64)) -> u64 {
@@ -118,7 +143,9 @@ impl Look {
 
     fn numbers(&self, path: &Path, meta: &Metadata) -> (u64, u64) {
         let mut state = self.hasher.build_hasher();
-        for part in [meta.len(), meta.mtime() as u64, meta.mtime_nsec() as u64, meta.ino(), u64::from(meta.mode())] {
+        for part in
+            [meta.len(), meta.mtime() as u64, meta.mtime_nsec() as u64, meta.ino(), u64::from(meta.mode())]
+        {
             state.write_u64(part);
         }
         (self.hasher.hash_one(path.as_os_str().as_bytes()), state.finish())
@@ -177,10 +204,14 @@ mod tests {
 
     #[test]
     fn stars_stand_for_anything() {
-        for (like, name) in [(".aider*", ".aider.tags"), ("*.log", "a.log"), ("a*b*c", "a-b-b-c"), ("x", "x"), ("*", "")] {
+        for (like, name) in
+            [(".aider*", ".aider.tags"), ("*.log", "a.log"), ("a*b*c", "a-b-b-c"), ("x", "x"), ("*", "")]
+        {
             assert!(fits(like, name), "{like} {name}");
         }
-        for (like, name) in [(".aider*", "aider"), ("*.log", "a.logs"), ("a*b*c", "a-c"), ("x", "xy"), ("ab*ba", "aba")] {
+        for (like, name) in
+            [(".aider*", "aider"), ("*.log", "a.logs"), ("a*b*c", "a-c"), ("x", "xy"), ("ab*ba", "aba")]
+        {
             assert!(!fits(like, name), "{like} {name}");
         }
     }

@@ -59,7 +59,13 @@ mod tests {
     use crate::source::Span;
 
     fn named(path: &str) -> NamedPath {
-        NamedPath { path: path.to_owned(), is_dir: false, pattern: None, outside: false, span: Span::default() }
+        NamedPath {
+            path: path.to_owned(),
+            is_dir: false,
+            pattern: None,
+            outside: false,
+            span: Span::default(),
+        }
     }
 
     #[test]
@@ -71,7 +77,9 @@ mod tests {
         let mut task = task(&[]);
         let outside = NamedPath { outside: true, ..named("../x") };
         let pattern = NamedPath { pattern: Some("src/**".to_owned()), is_dir: true, ..named("src") };
-        task.files = [named("full"), named("empty"), named("__init__.py"), named("gone"), outside, pattern].into_iter().collect();
+        task.files = [named("full"), named("empty"), named("__init__.py"), named("gone"), outside, pattern]
+            .into_iter()
+            .collect();
         assert_eq!(missing(&task, dir.path()), ["`empty` is empty", "`gone` does not exist"]);
         task.title = "Remove gone and empty".into();
         assert!(missing(&task, dir.path()).is_empty());

@@ -76,7 +76,7 @@ impl<'a> Ear<'a> {
         self.take();
         self.steps.finish();
         self.record();
-        let stderr = self.stderr();
+        let stderr = self.end_of_errors();
         if !self.stderr.is_empty() {
             self.capture.push(b"\n[specter: the end of its error output]\n");
             let errors = std::mem::take(&mut self.stderr);
@@ -94,7 +94,7 @@ impl<'a> Ear<'a> {
         }
     }
 
-    fn stderr(&self) -> String {
+    fn end_of_errors(&self) -> String {
         String::from_utf8_lossy(&self.stderr[self.stderr.len().saturating_sub(STDERR)..]).into_owned()
     }
 

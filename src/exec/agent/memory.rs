@@ -49,17 +49,19 @@ impl Memories {
                     let memory = all.entry(task.id.clone()).or_default();
                     (memory.agent, memory.has_work) = (executor.to_string(), true);
                 }
-                EventKind::AttemptFinished { task, report, .. } => match (&report.agent, report.outcome.is_success()) {
-                    (Some(agent), false) => {
-                        let memory = all.entry(task.id.clone()).or_default();
-                        memory.agent.clone_from(&agent.agent);
-                        memory.session.clone_from(&agent.session);
-                        memory.lesson = Some(Lesson::of_failure(report, Then::Resume).text);
+                EventKind::AttemptFinished { task, report, .. } => {
+                    match (&report.agent, report.outcome.is_success()) {
+                        (Some(agent), false) => {
+                            let memory = all.entry(task.id.clone()).or_default();
+                            memory.agent.clone_from(&agent.agent);
+                            memory.session.clone_from(&agent.session);
+                            memory.lesson = Some(Lesson::of_failure(report, Then::Resume).text);
+                        }
+                        _ => {
+                            all.remove(&task.id);
+                        }
                     }
-                    _ => {
-                        all.remove(&task.id);
-                    }
-                },
+                }
                 _ => {}
             }
         }
@@ -124,7 +126,8 @@ impl Lesson {
 
     pub(super) fn of_merge(report: &AttemptReport) -> Lesson {
         let why = report.rule.as_deref().unwrap_or("nobody knows why");
-        let tail = if report.tail.is_empty() { String::new() } else { format!("\n\n```\n{}\n```", report.tail) };
+        let tail =
+            if report.tail.is_empty() { String::new() } else { format!("\n\n```\n{}\n```", report.tail) };
         let text = format!("What you made was not taken over: {why}. Others changed files meanwhile.{tail}");
         Lesson { text, begin_anew: true }
     }
@@ -134,7 +137,9 @@ impl Lesson {
         let check = task.blocks_of(BlockKind::Verify).nth(number - 1);
         let code = check.map_or("", |block| block.code.trim());
         let tail = &report.tail[report.tail.len().saturating_sub(REPORT_TAIL)..];
-        let text = format!("The work is not done: this check failed.\n\n```\n{code}\n```\n\nIts output ends:\n\n```\n{tail}\n```");
+        let text = format!(
+            "The work is not done: this check failed.\n\n```\n{code}\n```\n\nIts output ends:\n\n```\n{tail}\n```"
+        );
         Lesson { text, begin_anew: false }
     }
 }
@@ -158,7 +163,8 @@ mod tests {
     }
 
     fn ended(outcome: AttemptOutcome) -> Event {
-        let agent = AgentReport { agent: "claude".into(), session: Some("s1".into()), ..AgentReport::default() };
+        let agent =
+            AgentReport { agent: "claude".into(), session: Some("s1".into()), ..AgentReport::default() };
         let report = AttemptReport { outcome, agent: Some(Box::new(agent)), ..AttemptReport::default() };
         event(EventKind::AttemptFinished { task: task(), attempt: 1, report: Box::new(report) })
     }
@@ -189,7 +195,10 @@ mod tests {
 
     #[test]
     fn success_leaves_nothing_and_an_attempt_without_an_end_leaves_its_work() {
-        assert_eq!(remembered(&[started(), ended(AttemptOutcome::Success)], "claude", "/p"), Memory::default());
+        assert_eq!(
+            remembered(&[started(), ended(AttemptOutcome::Success)], "claude", "/p"),
+            Memory::default()
+        );
         let memory = remembered(&[started()], "claude", "/p");
         assert_eq!((memory.session, memory.has_work, memory.lesson), (None, true, None));
     }

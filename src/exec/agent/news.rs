@@ -86,9 +86,16 @@ mod tests {
     fn the_same_words_with_other_numbers_times_and_ids_are_no_news() {
         let mut text = String::new();
         for n in 0..100_u64 {
-            text += &format!("{{\"type\":\"system\",\"subtype\":\"api_retry\",\"attempt\":{n},\"ms\":{}}}\n", n * 531);
+            text += &format!(
+                "{{\"type\":\"system\",\"subtype\":\"api_retry\",\"attempt\":{n},\"ms\":{}}}\n",
+                n * 531
+            );
             text += &format!("Retrying in {n}s (attempt {n}/10)\n");
-            text += &format!("{{\"uuid\":\"{:08x}-a9{n:02}-4b1c-bbbb-{:012x}\"}}\n", n * 7_654_321, n * 987_654_321);
+            text += &format!(
+                "{{\"uuid\":\"{:08x}-a9{n:02}-4b1c-bbbb-{:012x}\"}}\n",
+                n * 7_654_321,
+                n * 987_654_321
+            );
         }
         assert_eq!(heard(&[&text]), 3);
         let (one, other) = text.split_at(1234);

@@ -138,7 +138,8 @@ impl<'a> Runs<'a> for Agent<'a, '_> {
         let wake = self.armed.wake.as_fd();
         let [out, err] = [&self.out, &self.err].map(|fd| fd.as_ref().map(OwnedFd::as_fd));
         let fds = [out, err, Some(wake), ended];
-        let Ok(([out, err, wake, ended], may_write)) = sys::poll_writing(fds, self.feed.wanting(), wait) else {
+        let Ok(([out, err, wake, ended], may_write)) = sys::poll_writing(fds, self.feed.wanting(), wait)
+        else {
             // Polling only fails for want of memory: look again soon.
             std::thread::sleep(LOOK);
             return;

@@ -59,7 +59,9 @@ impl<'a> Steps<'a> {
                 let last = text.lines().rev().find(|line| !line.trim().is_empty());
                 self.line = last.map(|line| self.masked(line.trim(), MAX_LINE));
             }
-            Told::Retry { why, .. } => self.line = Some(self.masked(&format!("tries again: {why}"), MAX_LINE)),
+            Told::Retry { why, .. } => {
+                self.line = Some(self.masked(&format!("tries again: {why}"), MAX_LINE));
+            }
             _ => {}
         }
     }

@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 /// Of one core: an agent that waits uses less, a compiler that shares its core with many others uses more.
-const BUSY_PART: u32 = 20;
+const BUSY_PART: u32 = 10;
+/// Over this part of the limit: in a moment a timer looks like work.
+const BUSY_OVER: u32 = 4;
 /// Files are looked at when this part of the limit has passed without any other sign, and so often from then on.
 const LOOKS: u32 = 8;
 
@@ -59,7 +61,16 @@ impl Watchdog {
     /// The attempt begins; `files` as in a sample.
     pub(super) fn new(limits: Limits, files: Option<u64>) -> Watchdog {
         let zero = Duration::ZERO;
-        Watchdog { limits, progress: zero, looked_at_files: zero, news: 0, cpu: zero, cpu_at: zero, files, own: None }
+        Watchdog {
+            limits,
+            progress: zero,
+            looked_at_files: zero,
+            news: 0,
+            cpu: zero,
+            cpu_at: zero,
+            files,
+            own: None,
+        }
     }
 
     /// How long until the next sample is wanted.
@@ -72,7 +83,8 @@ impl Watchdog {
     /// Whether the next sample should tell of the files: a look at all of them is dear.
     pub(super) fn wants_files(&self, now: Duration) -> bool {
         let part = self.limits.stall / LOOKS;
-        self.quiet(now) >= self.limits.stall || (self.quiet(now) >= part && now.saturating_sub(self.looked_at_files) >= part)
+        self.quiet(now) >= self.limits.stall
+            || (self.quiet(now) >= part && now.saturating_sub(self.looked_at_files) >= part)
     }
 
     fn quiet(&self, now: Duration) -> Duration {
@@ -97,15 +109,24 @@ impl Watchdog {
     fn is_progress(&mut self, now: Duration, sample: &Sample) -> bool {
         let has_news = sample.news > std::mem::replace(&mut self.news, sample.news);
         // Each notes what it saw, whatever the others say.
-        let signs = [has_news, self.is_busy(now, sample.cpu), self.has_written(now, sample.files), self.has_child(sample)];
+        let signs = [
+            has_news,
+            self.is_busy(now, sample.cpu),
+            self.has_written(now, sample.files),
+            self.has_child(sample),
+        ];
         signs.contains(&true)
     }
 
     fn is_busy(&mut self, now: Duration, cpu: Duration) -> bool {
         let (used, time) = (cpu.saturating_sub(self.cpu), now.saturating_sub(self.cpu_at));
+        let least = self.limits.stall / BUSY_OVER;
+        let is_busy = !used.is_zero() && used * BUSY_PART >= time.max(least);
         // What a process used is gone with it, where nobody of the attempt waited for it.
-        (self.cpu, self.cpu_at) = (cpu, now);
-        !used.is_zero() && used * BUSY_PART >= time
+        if is_busy || time >= least || cpu < self.cpu {
+            (self.cpu, self.cpu_at) = (cpu, now);
+        }
+        is_busy
     }
 
     fn has_written(&mut self, now: Duration, files: Option<u64>) -> bool {

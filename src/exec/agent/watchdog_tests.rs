@@ -69,7 +69,9 @@ impl Simulated {
         match self.does {
             Does::Writes => self.files += u64::from(is_due),
             // A sixth of a core at the worst, and not in every moment.
-            Does::Computes if self.rng.u32(0..4) > 0 => self.sample.cpu += since.mul_f64(self.rng.f64() * 0.8 + 0.15),
+            Does::Computes if self.rng.u32(0..4) > 0 => {
+                self.sample.cpu += since.mul_f64(self.rng.f64() * 0.8 + 0.15)
+            }
             Does::Speaks => self.sample.news += u64::from(is_due),
             Does::WaitsForChild if self.sample.open_calls == 0 => {
                 self.sample.open_calls = 1;
@@ -114,7 +116,9 @@ fn whoever_is_stuck_is_found_within_the_limit() {
     let limits = Limits { stall: STALL, wall: None };
     for does in [Does::Chatters, Does::ChildDied, Does::Hangs] {
         for seed in 0..1000 {
-            let Some((at, from, verdict)) = watched(does, seed, limits) else { panic!("{does:?}, seed {seed}: never") };
+            let Some((at, from, verdict)) = watched(does, seed, limits) else {
+                panic!("{does:?}, seed {seed}: never")
+            };
             assert_eq!(verdict, Verdict::Stalled(STALL), "{does:?}, seed {seed}");
             // Two samples late at the most.
             assert!(at <= from + STALL + 3 * MINUTE, "{does:?}, seed {seed}: after {:?}", at - from);
@@ -128,7 +132,9 @@ fn nobody_works_longer_than_the_wall_limit() {
     let limits = Limits { stall: STALL, wall: Some(wall) };
     for does in [Does::Writes, Does::Computes, Does::Speaks, Does::WaitsForChild] {
         for seed in 0..100 {
-            let Some((at, _, verdict)) = watched(does, seed, limits) else { panic!("{does:?}, seed {seed}: never") };
+            let Some((at, _, verdict)) = watched(does, seed, limits) else {
+                panic!("{does:?}, seed {seed}: never")
+            };
             assert_eq!(verdict, Verdict::OutOfTime(wall), "{does:?}, seed {seed}");
             assert!(at < wall + MINUTE, "{does:?}, seed {seed}: {at:?}");
         }
@@ -142,14 +148,22 @@ fn a_limit_of_moments_is_kept_too() {
     assert_eq!(watchdog.look(Duration::from_millis(200), &nothing), Verdict::Fine);
     assert!(watchdog.wants_files(Duration::from_millis(310)));
     let not_looked = Sample { files: None, ..nothing };
-    assert_eq!(watchdog.look(Duration::from_millis(310), &not_looked), Verdict::Fine, "never without the files");
-    assert_eq!(watchdog.look(Duration::from_millis(320), &nothing), Verdict::Stalled(Duration::from_millis(300)));
+    assert_eq!(
+        watchdog.look(Duration::from_millis(310), &not_looked),
+        Verdict::Fine,
+        "never without the files"
+    );
+    assert_eq!(
+        watchdog.look(Duration::from_millis(320), &nothing),
+        Verdict::Stalled(Duration::from_millis(300))
+    );
 }
 
 #[test]
 fn time_on_the_cores_that_goes_with_a_process_is_no_progress_and_hides_none() {
     let mut watchdog = Watchdog::new(Limits { stall: STALL, wall: None }, Some(1));
-    let cpu = |cpu| Sample { cpu: Duration::from_secs(cpu), files: Some(1), processes: 1, ..Sample::default() };
+    let cpu =
+        |cpu| Sample { cpu: Duration::from_secs(cpu), files: Some(1), processes: 1, ..Sample::default() };
     assert_eq!(watchdog.look(MINUTE, &cpu(60)), Verdict::Fine);
     assert_eq!(watchdog.look(2 * MINUTE, &cpu(3)), Verdict::Fine);
     assert_eq!(watchdog.look(10 * MINUTE, &cpu(63)), Verdict::Fine, "an eighth of a core");

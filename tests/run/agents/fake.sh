@@ -64,7 +64,7 @@ order() {
         cut) printf '{"type":"assistant","mess'; kill -KILL $$ ;;
         hang) sleep 600 ;;
         wait-in-tool) began "h$step" Bash command "sleep"; sleep 600 ;;
-        chatter) while :; do printf '{"type":"system","subtype":"api_retry","attempt":%s}\n' "$$"; sleep 0.05; done ;;
+        chatter) while :; do printf '{"type":"system","subtype":"api_retry","attempt":%s}\n' "$$"; sleep 0.2; done ;;
         daemon) setsid sh -c 'sleep 600 & wait' > /dev/null 2>&1 & ;;
         events) awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) { printf "{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"tool_use\",\"id\":\"e%d\",\"name\":\"Bash\",\"input\":{\"command\":\"echo %d\"}}]}}\n{\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"e%d\",\"is_error\":false,\"content\":\"%d\"}]}}\n", i, i, i, i } }' ;;
         flood) yes '{"type":"stream_event","event":{"type":"content_block_delta","delta":{"type":"text_delta","text":"more and more of it"}}}' | head -n "$1" ;;
