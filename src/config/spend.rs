@@ -14,7 +14,8 @@ pub(super) fn show_tokens(config: &Config) -> Value {
 /// A whole number, with `k` or `M` behind it for thousands or millions.
 pub(super) fn set_tokens(config: &mut Config, value: &Value) -> Result<(), String> {
     let text = plain(value);
-    let wrong = || format!("this must be a number of tokens from 1, such as `500k` or `2M`, or `none`, not `{text}`");
+    let wrong =
+        || format!("this must be a number of tokens from 1, such as `500k` or `2M`, or `none`, not `{text}`");
     if text.trim() == "none" {
         config.budgets.max_tokens = None;
         return Ok(());
@@ -45,7 +46,9 @@ pub(super) fn show_cost(config: &Config) -> Value {
 /// Dollars, with or without their sign.
 pub(super) fn set_cost(config: &mut Config, value: &Value) -> Result<(), String> {
     let text = plain(value);
-    let wrong = || format!("this must be an amount of dollars above 0, such as `5` or `2.50`, or `none`, not `{text}`");
+    let wrong = || {
+        format!("this must be an amount of dollars above 0, such as `5` or `2.50`, or `none`, not `{text}`")
+    };
     let amount = text.trim();
     if amount == "none" {
         config.budgets.max_cost_micros = None;

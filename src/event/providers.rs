@@ -5,7 +5,8 @@ use super::FailureClass;
 
 /// `2026-11-22 03:10 UTC`
 pub fn clock(ms: u64) -> String {
-    let at = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
+    let at =
+        i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
@@ -21,7 +22,10 @@ pub fn held(provider: &str, until: Option<u64>, told: bool, why: FailureClass) -
             format!("provider {provider} is held until {} ({of})", clock(until))
         }
         Some(until) => {
-            format!("provider {provider} is held ({of}, with no time named): it is asked again at {}", clock(until))
+            format!(
+                "provider {provider} is held ({of}, with no time named): it is asked again at {}",
+                clock(until)
+            )
         }
         None => format!("provider {provider} is not asked any more: it refused whatever was asked"),
     }

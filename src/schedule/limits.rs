@@ -47,7 +47,9 @@ impl Scheduler {
             && self.limits.budgets.on_limit == OnLimit::Stop
             && self.halt.is_none();
         let text = match &kind {
-            EventKind::ProviderHeld { provider, until, told, .. } if stops => at_limit(provider, until.filter(|_| *told)),
+            EventKind::ProviderHeld { provider, until, told, .. } if stops => {
+                at_limit(provider, until.filter(|_| *told))
+            }
             _ => String::new(),
         };
         self.record(out, kind);
@@ -102,7 +104,9 @@ impl Scheduler {
             return;
         }
         let told = wanted.iter().map(|provider| match self.providers.holds(*provider) {
-            Some(Held::Until(None, _)) => format!("{} refuses whatever is asked", self.providers.name(*provider)),
+            Some(Held::Until(None, _)) => {
+                format!("{} refuses whatever is asked", self.providers.name(*provider))
+            }
             Some(Held::Until(until, _)) => at_limit(self.providers.name(*provider), until),
             _ => at_limit(self.providers.name(*provider), None),
         });
@@ -124,7 +128,11 @@ impl Scheduler {
         if let Some(limit) = tokens {
             self.reach(out, BudgetKind::Tokens, limit.to_string());
         } else if let Some(limit) = cost {
-            self.reach(out, BudgetKind::Cost, format!("${}.{:02}", limit / 1_000_000, limit % 1_000_000 / 10_000));
+            self.reach(
+                out,
+                BudgetKind::Cost,
+                format!("${}.{:02}", limit / 1_000_000, limit % 1_000_000 / 10_000),
+            );
         }
     }
 }

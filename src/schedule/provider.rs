@@ -106,6 +106,8 @@ pub(super) struct Provider {
     refusals: u32,
     /// The attempt that went ahead was answered while it runs.
     answered: bool,
+    /// It is held on record: after a refusal one goes ahead as well, and nobody was told of that.
+    is_told: bool,
 }
 
 impl Provider {
@@ -120,6 +122,7 @@ impl Provider {
             since: 0,
             refusals: 0,
             answered: false,
+            is_told: false,
         }
     }
 
@@ -141,7 +144,14 @@ impl Provider {
     }
 
     /// What it says of itself, and what of it is to be recorded.
-    fn hear(&mut self, said: Said, is_new: bool, wall: u64, jobs: u32, rule: Option<&str>) -> Option<EventKind> {
+    fn hear(
+        &mut self,
+        said: Said,
+        is_new: bool,
+        wall: u64,
+        jobs: u32,
+        rule: Option<&str>,
+    ) -> Option<EventKind> {
         match said {
             Said::Nothing => None,
             Said::Worked | Said::Answered => {
@@ -153,8 +163,12 @@ impl Provider {
             }
             Said::Usage(at) => {
                 let told = at.map(|at| at.saturating_add(millis(MARGIN))).filter(|until| *until > wall);
-                self.limited(is_new, wall);
-                let until = told.unwrap_or(wall + ASK[(self.turn.max(1) as usize - 1).min(ASK.len() - 1)] * 60_000);
+                // What began before the last limit may tell of one that is not over: then nothing that began before this
+                // one says that it is.
+                let is_held = matches!(self.state, State::Held { .. });
+                self.limited(is_new || (told.is_some() && !is_held), wall);
+                let until =
+                    told.unwrap_or(wall + ASK[(self.turn.max(1) as usize - 1).min(ASK.len() - 1)] * 60_000);
                 let says_more = is_new || told.is_some();
                 says_more.then(|| self.hold(until, told.is_some(), FailureClass::UsageLimit, rule))?
             }
@@ -185,7 +199,9 @@ impl Provider {
         match self.state {
             State::Refuses => return None,
             // What was guessed gives way to what was named, and what was named to what is later.
-            State::Held { until: before, told: was_told, .. } if was_told >= told && (was_told > told || until <= before) => {
+            State::Held { until: before, told: was_told, .. }
+                if was_told >= told && (was_told > told || until <= before) =>
+            {
                 return None;
             }
             _ => {}
@@ -213,20 +229,30 @@ impl Provider {
         }
     }
 
-    fn held_event(&self, until: Option<u64>, told: bool, why: FailureClass, rule: Option<&str>) -> EventKind {
+    fn held_event(
+        &mut self,
+        until: Option<u64>,
+        told: bool,
+        why: FailureClass,
+        rule: Option<&str>,
+    ) -> EventKind {
+        self.is_told = true;
         let (provider, rule) = (self.name.clone(), rule.unwrap_or_default().to_owned());
         EventKind::ProviderHeld { provider, until, told, why, turn: self.turn, since: self.since, rule }
     }
 
     fn open(&mut self) -> Option<EventKind> {
         (self.turn, self.answered) = (0, false);
-        match self.state {
-            State::Open | State::Refuses => None,
-            State::Held { .. } | State::Probing => {
-                self.state = State::Open;
-                Some(EventKind::ProviderOpened { provider: self.name.clone() })
-            }
+        if self.state == State::Refuses {
+            return None;
         }
+        self.state = State::Open;
+        self.tell_open()
+    }
+
+    fn tell_open(&mut self) -> Option<EventKind> {
+        let was_told = std::mem::take(&mut self.is_told);
+        was_told.then(|| EventKind::ProviderOpened { provider: self.name.clone() })
     }
 
     /// It is `wall` now.
@@ -235,8 +261,7 @@ impl Provider {
             State::Held { until, why, .. } if until <= wall => {
                 // A moment's rate says nothing of the next one; whether a quota began anew is to be seen.
                 self.state = if why == FailureClass::RateLimit { State::Open } else { State::Probing };
-                let is_open = self.state == State::Open;
-                is_open.then(|| EventKind::ProviderOpened { provider: self.name.clone() })
+                if self.state == State::Open { self.tell_open() } else { None }
             }
             _ => None,
         }
@@ -273,7 +298,7 @@ impl Providers {
             let Some(hold) = history.holds().get(&provider.name) else { continue };
             let Some(until) = hold.until else { continue };
             provider.state = State::Held { until, told: hold.told, why: hold.why };
-            (provider.turn, provider.since) = (hold.turn, hold.since);
+            (provider.turn, provider.since, provider.is_told) = (hold.turn, hold.since, true);
         }
         providers
     }
@@ -305,7 +330,13 @@ impl Providers {
     }
 
     /// Whoever ran in slot `worker` ended so.
-    pub(super) fn ended(&mut self, worker: u32, report: &AttemptReport, now: Elapsed, jobs: u32) -> Option<EventKind> {
+    pub(super) fn ended(
+        &mut self,
+        worker: u32,
+        report: &AttemptReport,
+        now: Elapsed,
+        jobs: u32,
+    ) -> Option<EventKind> {
         let wall = self.now(now);
         let (provider, at) = self.at_work(worker)?;
         let ended = provider.running.swap_remove(at);
@@ -335,12 +366,12 @@ impl Providers {
     }
 
     /// What is held, as it was told.
-    pub(super) fn held(&self) -> Vec<EventKind> {
-        let held = |provider: &Provider| match provider.state {
+    pub(super) fn held(&mut self) -> Vec<EventKind> {
+        let held = |provider: &mut Provider| match provider.state {
             State::Held { until, told, why } => Some(provider.held_event(Some(until), told, why, None)),
             _ => None,
         };
-        self.list.iter().filter_map(held).collect()
+        self.list.iter_mut().filter_map(held).collect()
     }
 
     /// Those whose attempt that went ahead was answered meanwhile.
@@ -365,7 +396,9 @@ impl Providers {
             return Some(now);
         }
         let next = |provider: &Provider| match provider.state {
-            State::Held { until, .. } => Some(Duration::from_millis(until.saturating_sub(self.wall)).min(LOOK)),
+            State::Held { until, .. } => {
+                Some(Duration::from_millis(until.saturating_sub(self.wall)).min(LOOK))
+            }
             _ => None,
         };
         Some(self.wall_at + self.list.iter().filter_map(next).min()?)
