@@ -200,7 +200,7 @@ impl Provider {
             State::Refuses => return None,
             // What was guessed gives way to what was named, and what was named to what is later.
             State::Held { until: before, told: was_told, .. }
-                if was_told >= told && (was_told > told || until <= before) =>
+                if (was_told && !told) || (was_told == told && until <= before) =>
             {
                 return None;
             }
