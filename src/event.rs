@@ -238,6 +238,18 @@ pub enum EventKind {
         /// Keeps the files as the attempt left them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reference: Option<String>,
+        /// Why some of that could not be kept: it is where it was written, and nowhere else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unkept: Option<String>,
+    },
+    /// Work that is part of the project's files became a commit of the user's branch, as was asked for.
+    Committed {
+        branch: String,
+        commit: String,
+        /// Whose work is in it.
+        tasks: Vec<TaskId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tag: Option<String>,
     },
     /// Files, boxes and state went back to a checkpoint.
     RolledBack {

@@ -4,6 +4,7 @@
 //! read differently now. Says what happened; what to do about it is the scheduler's business.
 
 pub mod checkpoints;
+pub mod phases;
 
 use crate::event::{
     AttemptOutcome, AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome, Scarce,

@@ -226,6 +226,7 @@ impl Summary {
             | EventKind::AdmissionChanged { .. }
             | EventKind::ProviderHeld { .. }
             | EventKind::ProviderOpened { .. }
+            | EventKind::Committed { .. }
             | EventKind::Escaped { .. } => {}
             EventKind::PlanChanged { added, removed, reopened, ticked } => {
                 self.plan_changed(plan, [added, removed, reopened, ticked]);

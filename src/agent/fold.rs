@@ -57,14 +57,17 @@ impl Account {
             }
             Told::StepBegun { key, kind, title, paths } => {
                 self.work();
-                self.begin(key, Step {
-                    kind: *kind,
-                    title: title.clone(),
-                    paths: paths.clone(),
-                    ok: None,
-                    exit: None,
-                    ended: false,
-                });
+                self.begin(
+                    key,
+                    Step {
+                        kind: *kind,
+                        title: title.clone(),
+                        paths: paths.clone(),
+                        ok: None,
+                        exit: None,
+                        ended: false,
+                    },
+                );
             }
             Told::StepEnded { key, ok, exit, .. } => self.end(key, *ok, *exit),
             Told::Plan(items) => self.plan.clone_from(items),

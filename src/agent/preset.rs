@@ -383,7 +383,9 @@ impl Presets {
 pub enum Wrong {
     /// The preset's name.
     Name,
-    Key { near: Option<&'static str> },
+    Key {
+        near: Option<&'static str>,
+    },
     Value(String),
 }
 
@@ -408,6 +410,7 @@ fn put(raw: &mut Value, key: &str, value: Value) {
     }
 }
 
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn to_time<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     match time.and_then(|time| jiff::SignedDuration::try_from(time).ok()) {
         Some(time) => serializer.serialize_str(&format!("{time:#}")),
@@ -423,7 +426,9 @@ fn from_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Durati
     let signed = text.trim().parse::<jiff::SignedDuration>().ok();
     match signed.and_then(|time| Duration::try_from(time).ok()) {
         Some(time) => Ok(Some(time)),
-        None => Err(serde::de::Error::custom("this must be a time with its unit, such as `90s` or `10m`, or `none`")),
+        None => Err(serde::de::Error::custom(
+            "this must be a time with its unit, such as `90s` or `10m`, or `none`",
+        )),
     }
 }
 

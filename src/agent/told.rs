@@ -90,22 +90,45 @@ impl StepKind {
     pub fn of_tool(name: &str) -> StepKind {
         let name = name.to_ascii_lowercase();
         match name.as_str() {
-            "read" | "read_file" | "readfile" | "read_many_files" | "view" | "view_image" | "notebookread"
-            | "cat" | "open" => StepKind::Read,
-            "write" | "write_file" | "writefile" | "edit" | "multiedit" | "notebookedit" | "replace"
-            | "edit_file" | "create" | "create_file" | "str_replace" | "str_replace_editor"
-            | "str_replace_based_edit_tool" | "apply_patch" | "patch" | "insert" | "file_change" => StepKind::Edit,
+            "read" | "read_file" | "readfile" | "read_many_files" | "view" | "view_image"
+            | "notebookread" | "cat" | "open" => StepKind::Read,
+            "write"
+            | "write_file"
+            | "writefile"
+            | "edit"
+            | "multiedit"
+            | "notebookedit"
+            | "replace"
+            | "edit_file"
+            | "create"
+            | "create_file"
+            | "str_replace"
+            | "str_replace_editor"
+            | "str_replace_based_edit_tool"
+            | "apply_patch"
+            | "patch"
+            | "insert"
+            | "file_change" => StepKind::Edit,
             "delete" | "delete_file" | "remove_file" => StepKind::Delete,
             "move" | "move_file" | "rename" => StepKind::Move,
-            "grep" | "glob" | "ls" | "list" | "list_directory" | "listdirectory" | "find" | "search"
-            | "search_file_content" | "grep_search" | "rg" | "codebase_search" => StepKind::Search,
+            "grep"
+            | "glob"
+            | "ls"
+            | "list"
+            | "list_directory"
+            | "listdirectory"
+            | "find"
+            | "search"
+            | "search_file_content"
+            | "grep_search"
+            | "rg"
+            | "codebase_search" => StepKind::Search,
             "bash" | "shell" | "run_shell_command" | "run_terminal_cmd" | "exec_command" | "execute"
             | "command_execution" | "powershell" | "bashoutput" | "read_bash" | "write_bash" => StepKind::Run,
             "webfetch" | "web_fetch" | "websearch" | "web_search" | "google_web_search" | "fetch"
             | "fetch_url" => StepKind::Fetch,
-            "think" | "todowrite" | "todo_write" | "write_todos" | "taskcreate" | "taskupdate" | "update_plan" => {
-                StepKind::Think
-            }
+            "think" | "todowrite" | "todo_write" | "write_todos" | "taskcreate" | "taskupdate"
+            | "update_plan" => StepKind::Think,
             _ => StepKind::Other,
         }
     }
@@ -192,7 +215,11 @@ pub struct AgentError {
 impl AgentError {
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> AgentError {
         let (kind, message) = (kind.into(), message.into());
-        AgentError { kind: bounded(&kind, MAX_NAME), message: bounded(&message, MAX_TEXT), ..AgentError::default() }
+        AgentError {
+            kind: bounded(&kind, MAX_NAME),
+            message: bounded(&message, MAX_TEXT),
+            ..AgentError::default()
+        }
     }
 }
 
@@ -216,7 +243,9 @@ impl StopReason {
         match word {
             "end_turn" | "stop" | "stop_sequence" | "completed" | "success" => StopReason::EndTurn,
             "max_tokens" | "length" | "max_output_tokens" => StopReason::MaxTokens,
-            "error_max_turns" | "max_turns" | "max_turn_requests" | "error_max_budget_usd" => StopReason::Budget,
+            "error_max_turns" | "max_turns" | "max_turn_requests" | "error_max_budget_usd" => {
+                StopReason::Budget
+            }
             "refusal" | "content_filter" | "safety" => StopReason::Refusal,
             "cancelled" | "canceled" | "aborted" | "interrupted" => StopReason::Cancelled,
             "error" | "error_during_execution" => StopReason::Error,

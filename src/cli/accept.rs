@@ -6,13 +6,14 @@ use super::ground::Base;
 use super::recover::{Command, Known};
 use super::rollback::words;
 use crate::boxes::Boxes;
+use crate::driver;
 use crate::driver::rollback::append;
 use crate::event::{EventKind, Merge, TaskRef, Verdict};
 use crate::git::{Attempt, Outcome};
 use crate::history::History;
 use crate::history::checkpoints::done_after;
 use crate::projection::kept::KeptState;
-use crate::task::TaskId;
+use crate::task::{BlockKind, TaskId};
 use crate::text::{count, safe};
 use crate::writeback::Tick;
 use std::time::Duration;
@@ -56,11 +57,7 @@ pub(super) fn accept(command: &Command<'_>, wanted: &str) -> Result<Exit, Error>
     events.extend(ticked);
     record(command, &mut base, events)?;
     let mut lines = vec![format!("{name} is integrated: {}", count(files, "file"))];
-    if is_merged {
-        lines.push(
-            "it was merged with what came since: look at the result, nothing has checked it".to_owned(),
-        );
-    }
+    lines.extend(unchecked(command, &task, is_merged));
     lines.extend(problems);
     lines.push("`specter resume` goes on with what waited for it".to_owned());
     command.say(&lines.join("\n"))
@@ -90,17 +87,7 @@ fn integrate(base: &mut Base, found: &Known, attempt: &Attempt) -> Result<Merge,
     }
     base.git.take_up()?;
     match base.git.accept(&found.kept)? {
-        Outcome::Integrated(done) => {
-            let paths = |paths: &[std::path::PathBuf]| paths.iter().map(|path| words(path)).collect();
-            Ok(Merge {
-                commit: done.commit.to_string(),
-                files: paths(&done.paths),
-                merged: done.was_merged,
-                dropped: paths(&done.dropped),
-                kept: paths(&done.kept),
-                by_rule: Vec::new(),
-            })
-        }
+        Outcome::Integrated(done) => Ok(driver::merge(done)),
         Outcome::Conflict(conflicts) => {
             let list: Vec<String> = conflicts
                 .iter()
@@ -128,6 +115,25 @@ fn record(command: &Command<'_>, base: &mut Base, events: Vec<EventKind>) -> Res
     append(&mut journal, &base.loaded.events, events, ground.clock.wall_ms())?;
     base.loaded = ground.store.load(&base.run)?;
     Ok(())
+}
+
+/// What a person has to look at: its checks ran before it was integrated, and not on what it has become.
+fn unchecked(command: &Command<'_>, task: &TaskRef, is_merged: bool) -> Option<String> {
+    let document = command.ground.document();
+    let blocks = document.iter().flat_map(|document| &document.tasks).find(|known| known.id == task.id);
+    let checks = blocks.map_or(0, |task| task.blocks_of(BlockKind::Verify).count()) as u64;
+    match (is_merged, checks) {
+        (false, _) => None,
+        (true, 0) => {
+            Some("it was merged with what came since: look at the result, nothing has checked it".to_owned())
+        }
+        (true, n) => Some(format!(
+            "it was merged with what came since, and {} of {} did not run on the result: run {}",
+            count(n, "verify block"),
+            safe(task.id.as_str()),
+            if n == 1 { "it" } else { "them" }
+        )),
+    }
 }
 
 /// The task's box, in the file of its run.

@@ -4,9 +4,9 @@ use super::args::{Agents, Format, Global};
 use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::implement::find_program;
+use super::out;
 use super::stage::{self, Stream};
 use super::target::{self, Target};
-use super::out;
 use crate::agent::{Call, Preset, Presets, PromptBy, Session};
 use crate::config::Loaded;
 use crate::exec;
@@ -17,8 +17,8 @@ use crate::ui;
 use std::path::Path;
 use std::time::Duration;
 
-/// A program that needs longer to tell its version has other troubles.
-const PROBE: Duration = Duration::from_secs(5);
+/// A program that needs longer to tell its version has other troubles: on a busy machine some took 5 s.
+const PROBE: Duration = Duration::from_secs(15);
 
 pub(super) fn agents(global: &Global, given: &Agents) -> Result<Exit, Error> {
     let target = Target::bare(&target::here()?);
@@ -28,10 +28,12 @@ pub(super) fn agents(global: &Global, given: &Agents) -> Result<Exit, Error> {
     let project = &target.project;
     // Each may take its time to start: all at once.
     let told = std::thread::scope(|scope| {
-        let looked: Vec<_> = names.iter().map(|name| scope.spawn(|| look(presets, name, &loaded, project))).collect();
+        let looked: Vec<_> =
+            names.iter().map(|name| scope.spawn(|| look(presets, name, &loaded, project))).collect();
         looked.into_iter().filter_map(|looked| looked.join().ok().flatten()).collect::<Vec<_>>()
     });
-    let is_here = |name: &&str| presets.get(name).is_some_and(|preset| find(&preset.command, project).is_some());
+    let is_here =
+        |name: &&str| presets.get(name).is_some_and(|preset| find(&preset.command, project).is_some());
     let auto = presets.in_order().into_iter().find(is_here).map(str::to_owned);
     let told = AgentsJson::new(loaded.config.agent.clone(), auto, told);
     if given.format == Format::Json {
@@ -68,9 +70,10 @@ fn look(presets: &Presets, name: &str, loaded: &Loaded, project: &Path) -> Optio
         (Some(problem), _) => (None, Some(problem.to_owned())),
         (None, None) => (None, None),
         // Looking is not running: what a repository names as a program is not even asked for its version.
-        (None, Some(_)) if is_of_project(loaded, name) => {
-            (None, Some("not asked for its version: the project's configuration says how it is called".to_owned()))
-        }
+        (None, Some(_)) if is_of_project(loaded, name) => (
+            None,
+            Some("not asked for its version: the project's configuration says how it is called".to_owned()),
+        ),
         (None, Some(_)) if preset.version.is_empty() => (None, None),
         (None, Some(path)) => match exec::first_line(path, &preset.version, PROBE) {
             Ok(version) => (Some(version), None),

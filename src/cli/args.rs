@@ -3,10 +3,17 @@
 //! A flag exists only if it does something, or says that it does nothing yet. What a flag means for the configuration
 //! is told by [`Implement::overrides`]: one list of (setting, value, spelling), laid over the files like any layer.
 
+mod admin;
+mod kept;
+mod look;
+
 use super::exit::Exit;
 use crate::config::Override;
 use crate::plan;
+pub use admin::{Agents, ConfigArgs, Doctor, Init, TrustArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use kept::{Checkpoints, Recover, RecoverWhat, Restore, Rollback};
+pub use look::{Check, CheckFormat, Log, Status, Why};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -289,6 +296,13 @@ pub struct Run {
     /// Do not save the project's files under hidden references of git
     #[arg(long)]
     pub no_checkpoints: bool,
+    /// `task`, `phase`: commit what is integrated on the branch that is checked out (with --isolation=worktree); nothing
+    /// else that has changed is in these commits, hooks are not run, nothing is signed
+    #[arg(long, value_name = "EACH")]
+    pub commit: Option<Commit>,
+    /// Tag each such commit: `done/{task}`, `{run}/{phase}`
+    #[arg(long, value_name = "PATTERN")]
+    pub tag: Option<String>,
     /// `enterprise` implies --tdd; otherwise no effect yet: each profile runs the tasks' own verify blocks
     #[arg(long, value_name = "NAME")]
     pub profile: Option<Profile>,
@@ -327,202 +341,11 @@ pub struct PlanOnly {
     pub format: Format,
 }
 
-#[derive(Clone, Debug, Default, Args)]
-pub struct Check {
-    /// Task files or their directories
-    #[arg(value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// Explain a finding by its code
-    #[arg(long, value_name = "CODE", conflicts_with = "files")]
-    pub explain: Option<String>,
-    /// One line per file: tasks, ignored lines, errors, warnings
-    #[arg(long)]
-    pub table: bool,
-    /// Warnings are errors
-    #[arg(long)]
-    pub strict: bool,
-    #[arg(long, value_enum, default_value_t)]
-    pub format: CheckFormat,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct Why {
-    /// The task's id
-    pub task: String,
-    /// The task file, its directory, or a feature's id
-    pub target: Option<PathBuf>,
-    #[command(flatten)]
-    pub shape: Shape,
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-pub struct Status {
-    /// The task file, its directory, or a feature's id
-    pub target: Option<PathBuf>,
-    /// Show it again whenever it changes, until the run ends
-    #[arg(long)]
-    pub watch: bool,
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-pub struct Log {
-    /// Show the output of this task's attempts instead of the run's log
-    pub task: Option<String>,
-    /// Only this attempt
-    #[arg(long, value_name = "N", requires = "task")]
-    pub attempt: Option<u32>,
-    /// The task file, its directory, or a feature's id
-    #[arg(long, value_name = "TARGET")]
-    pub target: Option<PathBuf>,
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-pub struct Checkpoints {
-    /// The task file, its directory, or a feature's id
-    pub target: Option<PathBuf>,
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-pub struct Rollback {
-    /// The task file, its directory, or a feature's id
-    pub target: Option<PathBuf>,
-    /// The state right after `T005`, right before `phase:2`, or of a name that `specter checkpoints` lists
-    #[arg(long, value_name = "T005|phase:2|NAME")]
-    pub to: String,
-    /// Show what would change, and change nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-}
-
-#[derive(Clone, Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct Recover {
-    #[command(subcommand)]
-    pub what: Option<RecoverWhat>,
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum RecoverWhat {
-    /// List everything that is kept; what a killed run left is saved first
-    List {
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-    },
-    /// Show what an attempt changed
-    Show {
-        /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
-        attempt: String,
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-    },
-    /// Print what an attempt changed as a patch
-    Diff {
-        /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
-        attempt: String,
-        /// Only these files or directories
-        #[arg(value_name = "PATH")]
-        paths: Vec<PathBuf>,
-    },
-    /// Bring back what an attempt changed, or single files of it; what is there is saved first
-    Restore(Restore),
-    /// Integrate an attempt that waits for review, and count its task as done
-    Accept {
-        /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
-        attempt: String,
-    },
-}
-
-#[derive(Clone, Debug, Default, Args)]
-pub struct Restore {
-    /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
-    pub attempt: String,
-    /// Only these files or directories
-    #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
-    /// Write them into this directory instead of the project
-    #[arg(long, value_name = "DIR")]
-    pub to: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-pub struct Agents {
-    /// Only these agents
-    #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-pub struct Doctor {
-    /// The task file, its directory, or a feature's id
-    pub target: Option<PathBuf>,
-    /// Remove idle working trees that are not needed; without it they are listed
-    #[arg(long)]
-    pub clean: bool,
-    /// Ask each installed coding agent a question of one line, which costs a few tokens
-    #[arg(long)]
-    pub agents: bool,
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-pub struct ConfigArgs {
-    /// Print the JSON Schema of configuration files
-    #[arg(long)]
-    pub schema: bool,
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-pub struct TrustArgs {
-    /// The task file, its directory, or a feature's id
-    pub target: Option<PathBuf>,
-    /// List the projects with agreed commands
-    #[arg(long, conflicts_with_all = ["revoke", "hash", "target"])]
-    pub list: bool,
-    /// Forget what was agreed to for this project
-    #[arg(long, conflicts_with = "hash")]
-    pub revoke: bool,
-    /// Show the commands and their hash; agree to nothing
-    #[arg(long)]
-    pub hash: bool,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-pub struct Init {
-    /// Also write a small example tasks.md if there is none
-    #[arg(long)]
-    pub example: bool,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     #[default]
     Text,
     Json,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum CheckFormat {
-    #[default]
-    Text,
-    Json,
-    Sarif,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -571,6 +394,13 @@ pub enum Isolation {
     None,
     Auto,
     Worktree,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Commit {
+    Off,
+    Task,
+    Phase,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -647,6 +477,8 @@ impl Implement {
         list.maybe("isolation", "--isolation", run.isolation.map(word));
         list.maybe("user-edits", "--user-edits", run.user_edits.map(word));
         list.maybe("checkpoints", "--no-checkpoints", run.no_checkpoints.then_some(Value::Bool(false)));
+        list.maybe("commit", "--commit", run.commit.map(word));
+        list.maybe("tag", "--tag", run.tag.as_deref().map(Value::from));
         list.maybe("min-free-memory", "--min-free-memory", run.min_free_memory.as_deref().map(Value::from));
         list.maybe("min-free-disk", "--min-free-disk", run.min_free_disk.as_deref().map(Value::from));
         list.maybe("max-load", "--max-load", run.max_load.as_deref().map(Value::from));
@@ -774,12 +606,14 @@ mod tests {
             "--agent=codex,claude",
             "--model=m",
             "--stall=5m",
+            "--commit=phase",
+            "--tag={run}/{phase}",
         ];
         let first = implement(&args);
         let again = Implement::from_options(&first.to_options()).expect("parses");
         assert_eq!(again.overrides(), first.overrides());
         assert_eq!(again.select.selection(), first.select.selection());
-        assert_eq!(first.overrides().len(), 18);
+        assert_eq!(first.overrides().len(), 20);
     }
 
     #[test]

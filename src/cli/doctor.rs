@@ -185,7 +185,17 @@ impl Looked {
 
     fn repository(&mut self, config: &Config, project: &Path) {
         let needs_one = config.isolation == Isolation::Worktree;
-        match git::probe(project) {
+        if let Err(error) = super::commit::check_words(config) {
+            self.fail("commits", &error);
+        }
+        let findings = git::probe(project);
+        let found = findings.as_deref().unwrap_or_default();
+        let stops = super::commit::stops(config, project, found).unwrap_or_default();
+        for git::Finding { state, help } in stops {
+            let help: Vec<&str> = help.into_iter().collect();
+            self.say(Level::Fail, "commits", state.to_string(), &help);
+        }
+        match findings {
             Err(error) => self.say(Level::Fail, "repository", error.to_string(), &[]),
             Ok(findings) if findings.is_empty() => self.say(Level::Ok, "repository", "clean", &[]),
             Ok(findings) => {

@@ -7,7 +7,8 @@ use crate::agent::{Permission, Presets};
 use crate::config::Loaded;
 use crate::event::{AttemptReport, FailureClass, agents};
 use crate::exec::{
-    AgentConfig, AgentExecutor, Attempt, Executor, NoObserver, ShellConfig, ShellExecutor, StopHandle,
+    AgentConfig, AgentExecutor, Attempt, Executor, NoObserver, PlainPrompts, ShellConfig, ShellExecutor,
+    StopHandle,
 };
 use crate::parse;
 use crate::projection::kept::Level;
@@ -15,6 +16,7 @@ use crate::source::SourceText;
 use crate::task::TaskIx;
 use crate::text::safe;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who does not answer such a question in this time answers no other.
@@ -58,7 +60,7 @@ fn answer(loaded: &Loaded, presets: &Presets, name: &str) -> Result<Answer, Erro
         stall: Some(STALL),
         wall: Some(WALL),
         own_files: Vec::new(),
-        task_file: "doctor".to_owned(),
+        prompts: Arc::new(PlainPrompts),
     };
     let shell = ShellExecutor::new(ShellConfig {
         secrets: agents.secrets(),

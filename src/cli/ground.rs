@@ -122,20 +122,26 @@ pub(super) fn finish_rollback(
 ) -> Result<Option<(Rollback, RolledBack)>, Error> {
     let Base { run, loaded, git, lock } = base;
     let except = except(&ground.target, &ground.store, git);
-    let place = Place { store: &ground.store, run, lock, task_file: &ground.target.file, except: &except };
-    finish(git, loaded, &place, ground.clock.wall_ms())
+    let place = Place {
+        store: &ground.store,
+        run,
+        lock,
+        loaded,
+        task_file: &ground.target.file,
+        except: &except,
+        now_ms: ground.clock.wall_ms(),
+    };
+    let finished = finish(git, &place)?;
+    if finished.is_some() {
+        base.loaded = ground.store.load(&base.run)?;
+    }
+    Ok(finished)
 }
 
-/// As [`finish_rollback`]; `loaded` holds the event afterwards.
-pub(super) fn finish(
-    git: &mut Git,
-    loaded: &mut Loaded,
-    place: &Place<'_>,
-    now_ms: u64,
-) -> Result<Option<(Rollback, RolledBack)>, Error> {
+/// As [`finish_rollback`].
+pub(super) fn finish(git: &mut Git, place: &Place<'_>) -> Result<Option<(Rollback, RolledBack)>, Error> {
     let Some(pending) = rollback::pending(place.store, place.run)? else { return Ok(None) };
-    let done = rollback::carry_out(git, &pending, loaded, place, now_ms)?;
-    *loaded = place.store.load(place.run)?;
+    let done = rollback::carry_out(git, &pending, place)?;
     Ok(Some((pending, done)))
 }
 

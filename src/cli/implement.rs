@@ -8,7 +8,7 @@ use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::staff::{self, Staff};
 use super::target::Target;
-use super::{consent, ground, report, sandbox, stage, workspace};
+use super::{consent, ground, prompt, report, sandbox, stage, workspace};
 use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::config::trust::Trust;
@@ -100,6 +100,7 @@ impl<'a> Session<'a> {
         self.take_up_files(&run, &mut loaded)?;
         repair(&self.target, &loaded, self.loaded.config.tick == config::Tick::Unverified);
         if !wants_resume {
+            self.commit_left(&run, &mut loaded)?;
             let what = match History::ended_by(&loaded.events) {
                 Some(EventKind::RunFinished { .. }) => "left work undone".to_owned(),
                 Some(EventKind::RolledBack { to, .. }) => format!("went back to {}", safe(to)),
@@ -124,9 +125,17 @@ impl<'a> Session<'a> {
         git.clear_stale_locks()?;
         git.finish()?;
         let except = ground::except(&self.target, store, &git);
-        let place = rollback::Place { store, run: &run, lock, task_file: &self.target.file, except: &except };
-        let mut loaded = store.load(&run)?;
-        if let Some((finished, _)) = ground::finish(&mut git, &mut loaded, &place, self.clock.wall_ms())? {
+        let loaded = store.load(&run)?;
+        let place = rollback::Place {
+            store,
+            run: &run,
+            lock,
+            loaded: &loaded,
+            task_file: &self.target.file,
+            except: &except,
+            now_ms: self.clock.wall_ms(),
+        };
+        if let Some((finished, _)) = ground::finish(&mut git, &place)? {
             self.say(&format!("a going back to {} that was cut off is finished", safe(&finished.to)));
         }
         Ok(())
@@ -151,18 +160,20 @@ impl<'a> Session<'a> {
         let taken = driver::take_up_files(&mut git, Some(&pool), &tasks, &loaded.events)
             .map_err(|error| workspace::failed(&error))?;
         taken.notes.iter().for_each(|note| self.say(note));
-        if taken.events.is_empty() {
+        record(store, lock, run, loaded, taken.events)
+    }
+
+    /// What a run that died integrated and did not commit, although commits are asked for.
+    fn commit_left(&self, run: &RunId, loaded: &mut Loaded) -> Result<(), Error> {
+        let (Some((store, lock)), config) = (&self.held, &self.loaded.config) else { return Ok(()) };
+        if config.commit == config::Commit::Off || config.isolation != Isolation::Worktree {
             return Ok(());
         }
-        let events = driver::stamped(taken.events, &loaded.events);
-        let record = |error: io::Error| Error::new(Kind::Io, error);
-        let mut journal = store.resume_run(run, loaded, lock)?;
-        journal.append(&events).map_err(record)?;
-        let mut syncer = journal.syncer().map_err(record)?;
-        syncer.prepare()?;
-        syncer.sync()?;
-        *loaded = store.load(run)?;
-        Ok(())
+        let mut git = workspace::open(config, &self.target, store, run, &self.clock)
+            .map_err(|error| workspace::failed(&error))?;
+        let document = stage::read(&self.target).map(|file| file.document).ok();
+        let told = super::commit::left(config, &mut git, run, &loaded.events, document.as_ref())?;
+        record(store, lock, run, loaded, told.events)
     }
 
     fn nothing_to_resume(&self, wanted: bool) {
@@ -172,7 +183,7 @@ impl<'a> Session<'a> {
     }
 
     /// The options of the run that goes on, with what was typed now laid over them.
-    fn take_up(&mut self, run: RunId, loaded: Loaded) -> Result<(), Error> {
+    fn take_up(&mut self, run: RunId, mut loaded: Loaded) -> Result<(), Error> {
         let history = History::from_events(&loaded.events);
         let options = history.info.map(|info| info.options).unwrap_or_default();
         let remembered = self.args.laid_over(&options).map_err(|error| {
@@ -192,6 +203,7 @@ impl<'a> Session<'a> {
         config.sandbox = config.sandbox.max(sandbox);
         config.isolation = config.isolation.max(isolation);
         config.user_edits = config.user_edits.max(user_edits);
+        self.commit_left(&run, &mut loaded)?;
         self.resumed = Some((run, loaded));
         Ok(())
     }
@@ -223,6 +235,10 @@ impl<'a> Session<'a> {
         let own_files = vec![PathBuf::from(&self.target.name)];
         let agents = staff.check(&plan, &self.loaded.config, &self.target.project, own_files)?;
         self.isolate(agents.is_some());
+        // What is wrong with templates is found before anything is run.
+        let prompts =
+            agents.as_ref().map(|_| prompt::context(self.global, &self.loaded.config, &self.target));
+        let prompts = prompts.transpose()?;
         let shell = shell_program(&self.loaded.config, &self.target.project, &plan)?;
         self.say_what_has_no_effect();
         if plan.runnable().next().is_none() && self.resumed.is_none() {
@@ -242,7 +258,7 @@ impl<'a> Session<'a> {
         drop(source);
         let mut request = self.request(&store, &lock, Arc::new(plan), boxes, (options, staff))?;
         (request.shell.shell, request.shell.sandbox) = (shell, self.sandbox);
-        request.agents = agents;
+        (request.agents, request.prompts) = (agents, prompts);
         let run = request.run.clone();
         let json = self.args.format == Format::Json;
         let ended = driver::run(request).map_err(|error| {
@@ -383,6 +399,7 @@ impl<'a> Session<'a> {
                 &run_dir,
             ),
             agents: None,
+            prompts: None,
             header: header::header(&screen, &plan, &manner),
             screen,
             boxes,
@@ -399,6 +416,28 @@ impl<'a> Session<'a> {
             repository,
         })
     }
+}
+
+/// Adds to the record of a run that is not under way.
+fn record(
+    store: &Store,
+    lock: &Lock,
+    run: &RunId,
+    loaded: &mut Loaded,
+    kinds: Vec<EventKind>,
+) -> Result<(), Error> {
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    let events = driver::stamped(kinds, &loaded.events);
+    let failed = |error: io::Error| Error::new(Kind::Io, error);
+    let mut journal = store.resume_run(run, loaded, lock)?;
+    journal.append(&events).map_err(failed)?;
+    let mut syncer = journal.syncer().map_err(failed)?;
+    syncer.prepare()?;
+    syncer.sync()?;
+    *loaded = store.load(run)?;
+    Ok(())
 }
 
 pub(super) fn lock(store: &Store, clock: &Clock, config: &Config) -> Result<Lock, Error> {

@@ -5,6 +5,7 @@ mod admin;
 mod agents;
 pub mod args;
 mod check;
+mod commit;
 mod consent;
 mod doctor;
 mod doctor_agents;

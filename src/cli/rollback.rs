@@ -15,7 +15,7 @@ use crate::history::History;
 use crate::history::checkpoints::{self, NotFound, Point, done_after};
 use crate::journal::RunId;
 use crate::projection::kept::{
-    BoxJson, ChangeJson, CheckpointJson, CheckpointsJson, FileJson, RollbackJson, SavedJson,
+    BoxJson, ChangeJson, CheckpointJson, CheckpointsJson, CommitJson, FileJson, RollbackJson, SavedJson,
 };
 use crate::projection::schema::VERSION;
 use crate::projection::time::rfc3339;
@@ -164,10 +164,12 @@ impl Command<'_> {
             store: &ground.store,
             run: &base.run,
             lock: &base.lock,
+            loaded: &base.loaded,
             task_file: &ground.target.file,
             except: &except,
+            now_ms: ground.clock.wall_ms(),
         };
-        let preview = rollback::preview(&mut base.git, &base.loaded.events, &goal, &place)?;
+        let preview = rollback::preview(&mut base.git, &goal, &place)?;
         check_boxes(&preview)?;
         if self.given.dry_run {
             let rollback = preview.rollback.clone();
@@ -179,7 +181,7 @@ impl Command<'_> {
             ground.say(&format!("nothing to do: everything is as it was at {}", safe(&rollback.to)));
             return Ok(Exit::Done);
         }
-        let done = rollback::begin(&mut base.git, &rollback, &base.loaded, &place, ground.clock.wall_ms())?;
+        let done = rollback::begin(&mut base.git, &rollback, &place)?;
         base.loaded = ground.store.load(&base.run)?;
         self.rebuild(&base);
         self.tell(&base, &rollback, Done::Now(files.iter().map(file).collect(), done))
@@ -259,6 +261,7 @@ impl Command<'_> {
             reopened: ids(&rollback.reopened),
             done: ids(&rollback.done),
             kept: kept.iter().map(|path| words(path)).collect(),
+            commits: self.commits(rollback)?,
         };
         if self.given.format == Format::Json {
             out::json(&json)?;
@@ -267,6 +270,22 @@ impl Command<'_> {
             out::text(&ui::kept::rollback(&screen, &json, &self.next(rollback)))?;
         }
         Ok(Exit::Done)
+    }
+
+    /// What `--commit` put on the user's branch of tasks that are open again. Only its owner moves a branch back.
+    fn commits(&self, rollback: &Rollback) -> Result<Vec<CommitJson>, Error> {
+        let mut commits = Vec::new();
+        for run in self.ground.runs()? {
+            for event in self.ground.store.load(&run)?.events {
+                if let EventKind::Committed { branch, commit, tasks, tag } = event.kind
+                    && tasks.iter().any(|task| rollback.reopened.contains(task))
+                {
+                    let tasks = tasks.iter().map(ToString::to_string).collect();
+                    commits.push(CommitJson { branch, commit, tasks, tag });
+                }
+            }
+        }
+        Ok(commits)
     }
 
     /// The command that goes on.

@@ -5,13 +5,14 @@ use super::error::{Error, Kind};
 use super::implement::find_program;
 use crate::agent::{Permission, Presets};
 use crate::config::{Config, Isolation};
-use crate::exec::{AgentConfig, WALL};
+use crate::exec::{AgentConfig, PlainPrompts, WALL};
 use crate::git;
 use crate::plan::{Mode, Plan};
 use crate::task::{Document, State, Task};
 use crate::text::{count, nearest, safe};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// So many tasks without work are listed.
 const LISTED: usize = 20;
@@ -87,7 +88,7 @@ impl Staff {
             stall: config.stall,
             wall: Some(config.timeout.unwrap_or(WALL)),
             own_files,
-            task_file: plan.file.clone(),
+            prompts: Arc::new(PlainPrompts),
         }))
     }
 

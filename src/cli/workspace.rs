@@ -3,13 +3,13 @@
 //! be done about it; nothing is ever done without what was asked for.
 
 use super::error::{Error, Kind};
-use super::stage;
 use super::target::Target;
+use super::{commit, stage};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, Isolation, UserEdits};
+use crate::config::{Commit, Config, Environment, Isolation, UserEdits};
 use crate::driver::{self, Repository, Trees, User};
 use crate::fs;
-use crate::git::{self, Carry, Git, How, Pool, Rules, Run};
+use crate::git::{self, Carry, Git, How, Pool, Rules, Run, State};
 use crate::journal::{RunId, Store};
 use crate::policy::Floor;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub(super) fn settle(
         Err(error) => return Err(failed(&error)),
     };
     let below = below(&git, &target.project);
-    let trees = if wants_trees { Some(trees(config, target, &mut git)?) } else { None };
+    let trees = if wants_trees { Some(trees(config, target, run, &mut git)?) } else { None };
     Ok(Some(Repository { git, below, trees }))
 }
 
@@ -90,25 +90,35 @@ fn settled(project: &Path) -> Result<Vec<git::Finding>, Error> {
 
 /// Everything that stands in the way of what was asked for, at once. Before anything is written.
 pub(super) fn check(config: &Config, project: &Path) -> Result<(), Error> {
+    commit::check_words(config)?;
     if config.isolation != Isolation::Worktree {
         return Ok(());
     }
     let findings = settled(project)?;
-    let stops: Vec<_> = findings.iter().filter_map(|finding| Some((&finding.state, finding.help?))).collect();
-    if stops.is_empty() {
-        trees_dir(config, &git::root_of(project).map_err(|error| failed(&error))?)?;
-        for finding in findings.iter().filter(|finding| finding.state.matters_to_trees()) {
-            stage::note(config, &finding.state.to_string());
-        }
-        return Ok(());
+    let stops: Vec<git::Finding> =
+        findings.iter().filter(|finding| finding.help.is_some()).cloned().collect();
+    refuse("attempts cannot have working trees", &stops)?;
+    refuse("nothing can be committed", &commit::stops(config, project, &findings)?)?;
+    trees_dir(config, &git::root_of(project).map_err(|error| failed(&error))?)?;
+    let matters = |state: &State| {
+        state.matters_to_trees() || (config.commit != Commit::Off && matches!(state, State::Hooks(_)))
+    };
+    for finding in findings.iter().filter(|finding| matters(&finding.state)) {
+        stage::note(config, &finding.state.to_string());
     }
-    let what: Vec<String> = stops.iter().map(|(state, _)| state.to_string()).collect();
-    let error =
-        Error::message(Kind::Preflight, format!("attempts cannot have working trees: {}", what.join("; ")));
-    Err(stops.into_iter().fold(error, |error, (_, help)| error.hint(help)))
+    Ok(())
 }
 
-fn trees(config: &Config, target: &Target, git: &mut Git) -> Result<Trees, Error> {
+fn refuse(what: &str, stops: &[git::Finding]) -> Result<(), Error> {
+    if stops.is_empty() {
+        return Ok(());
+    }
+    let states: Vec<String> = stops.iter().map(|stop| stop.state.to_string()).collect();
+    let error = Error::message(Kind::Preflight, format!("{what}: {}", states.join("; ")));
+    Err(stops.iter().filter_map(|stop| stop.help).fold(error, Error::hint))
+}
+
+fn trees(config: &Config, target: &Target, run: &RunId, git: &mut Git) -> Result<Trees, Error> {
     let pool = pool(config, git)?;
     // Of a run whose record is gone: with the lock held nobody else works in them.
     let taken = driver::take_up_files(git, Some(&pool), &[], &[]).map_err(|error| failed(&error))?;
@@ -128,7 +138,7 @@ fn trees(config: &Config, target: &Target, git: &mut Git) -> Result<Trees, Error
         let below = below(git, &target.project);
         config.carry.iter().map(|item| carry(item, &below)).collect()
     };
-    Ok(Trees { pool, carry, keep: config.keep_trees as usize, user })
+    Ok(Trees { pool, carry, keep: config.keep_trees as usize, user, commits: commit::wanted(config, run) })
 }
 
 /// Where the project's working trees are.

@@ -37,7 +37,8 @@ impl Said<'_> {
             return if is_table {
                 Ok(())
             } else {
-                Err(Diagnostic::error(Code::BadValue, what).at(entry.value_span, "this must be a table of agents"))
+                Err(Diagnostic::error(Code::BadValue, what)
+                    .at(entry.value_span, "this must be a table of agents"))
             };
         }
         presets.set(self.name, self.key, &entry.value).map_err(|wrong| match wrong {
@@ -72,9 +73,9 @@ pub(super) fn schema() -> Value {
                 properties.insert((*key).to_owned(), json!({}));
             }
             Some((table, name)) => {
-                let below = properties
-                    .entry(table)
-                    .or_insert_with(|| json!({ "type": "object", "properties": {}, "additionalProperties": false }));
+                let below = properties.entry(table).or_insert_with(
+                    || json!({ "type": "object", "properties": {}, "additionalProperties": false }),
+                );
                 if name == "*" {
                     *below = json!({ "type": "object", "additionalProperties": { "type": "string" } });
                 } else {

@@ -569,7 +569,10 @@ mod tests {
         ]);
         let loaded = loaded.load(&[], &[]).expect("loads");
         let of = |name: &str| loaded.config.agents.get(name).expect("known");
-        assert_eq!((of("claude").flags.model.len(), of("claude").env_pass.as_slice()), (2, ["X_KEY".to_owned()].as_slice()));
+        assert_eq!(
+            (of("claude").flags.model.len(), of("claude").env_pass.as_slice()),
+            (2, ["X_KEY".to_owned()].as_slice())
+        );
         assert_eq!((of("claude").command.as_str(), of("mine").command.as_str()), ("claude", "./mine"));
         assert_eq!(of("mine").stall, Some(Duration::from_secs(90)));
         assert_eq!(loaded.config.agent, "mine,claude");
@@ -596,7 +599,10 @@ mod tests {
             ]
         );
         let Err(Invalid::Findings(findings)) = files.load(&[], &[]) else { panic!("loads") };
-        assert_eq!(findings[0].diagnostic.help, ["a setting with a similar name exists: `agents.claude.args`"]);
+        assert_eq!(
+            findings[0].diagnostic.help,
+            ["a setting with a similar name exists: `agents.claude.args`"]
+        );
         assert_eq!(findings[1].diagnostic.labels[0].text, "this must be a list, not string \"x\"");
         assert!(findings[5].diagnostic.labels[0].text.contains("neither `command` nor `acp.command`"));
         assert!(Files::new(&[("specter.toml", "[agents]\n[agents.claude]\n")]).load(&[], &[]).is_ok());

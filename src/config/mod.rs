@@ -98,6 +98,17 @@ pub enum Isolation {
     Worktree,
 }
 
+/// When integrated work becomes commits of the user's branch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Commit {
+    #[default]
+    Off,
+    /// Each task.
+    Task,
+    /// Each finished phase.
+    Phase,
+}
+
 /// Whether the user changes files while a run goes on. Later is stricter with attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UserEdits {
@@ -165,6 +176,9 @@ pub struct Config {
     pub checkpoints: bool,
     /// If that would copy more than this into the repository at once, it is not done.
     pub max_saved: Floor,
+    pub commit: Commit,
+    /// What each commit's tag is called; empty: none.
+    pub tag: String,
     pub try_alternatives: bool,
     /// Words in a failure's output that make it worth another try, and those that make it final.
     pub retryable: Vec<String>,
@@ -221,6 +235,8 @@ impl Default for Config {
             user_edits: UserEdits::default(),
             checkpoints: true,
             max_saved: Floor::default(),
+            commit: Commit::default(),
+            tag: String::new(),
             try_alternatives: true,
             retryable: Vec::new(),
             non_retryable: Vec::new(),

@@ -1,6 +1,6 @@
 //! The JSON Schema of configuration files, made from the table of settings, so that the two cannot drift apart.
 
-use super::{SETTINGS, agents, foreign};
+use super::{SETTINGS, Setting, agents, foreign};
 use serde_json::{Map, Value, json};
 
 /// Dotted names become nested objects; accepted foreign keys are listed without a type.
@@ -11,7 +11,7 @@ pub fn schema() -> Value {
         leaf["description"] = setting.doc.into();
         insert(&mut root, setting.key, leaf);
     }
-    for key in foreign::KEYS {
+    for key in foreign::KEYS.iter().filter(|key| Setting::find(key).is_none()) {
         let leaf = json!({ "description": "accepted from existing files" });
         insert(&mut root, key.trim_end_matches('.'), leaf);
     }

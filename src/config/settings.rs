@@ -1,6 +1,6 @@
 //! The table of settings: name, meaning, where it may be set, how it is read and shown.
 
-use super::{Color, Config, Durability, Isolation, Jobs, Profile, Sandbox, Tick, UserEdits};
+use super::{Color, Commit, Config, Durability, Isolation, Jobs, Profile, Sandbox, Tick, UserEdits};
 use super::{domains, machine, spend};
 use crate::plan::{Mode, ProseDeps, Treat};
 use crate::policy::FailurePolicy;
@@ -63,6 +63,7 @@ const SANDBOXES: [Sandbox; 3] = [Sandbox::Off, Sandbox::Write, Sandbox::Require]
 const SANDBOX_WORDS: [&str; 3] = ["off", "write", "require"];
 const ISOLATIONS: [Isolation; 3] = [Isolation::None, Isolation::Auto, Isolation::Worktree];
 const USER_EDITS: [UserEdits; 3] = [UserEdits::Expected, UserEdits::Auto, UserEdits::None];
+const COMMITS: [Commit; 3] = [Commit::Off, Commit::Task, Commit::Phase];
 const COLORS: [Color; 3] = [Color::Auto, Color::Always, Color::Never];
 
 fn place<T: PartialEq>(all: &[T], value: &T) -> usize {
@@ -376,6 +377,21 @@ pub static SETTINGS: &[Setting] = &[
             set: |c, value| machine::read_floor(value).map(|limit| c.max_saved = limit),
             schema: machine::floor_schema,
         },
+    ),
+    setting(
+        "commit",
+        "commit what is integrated from working trees on the branch that is checked out: `task`: each task; `phase`: \
+         each finished phase. What else has changed is not in the commits, hooks are not run, nothing is signed",
+        Access::Words {
+            words: &["off", "task", "phase"],
+            get: |c| place(&COMMITS, &c.commit),
+            set: |c, n| c.commit = COMMITS[n],
+        },
+    ),
+    setting(
+        "tag",
+        "a tag for each such commit, such as `done/{task}` or `{run}/{phase}`",
+        Access::Text(|c| &mut c.tag),
     ),
     Setting {
         user_only: true,

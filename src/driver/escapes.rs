@@ -5,11 +5,15 @@
 //! was made by that attempt or by the user. No record of the system tells which; so it is asked whether anybody else is
 //! at work in the project. If nobody is, it was an attempt, and every attempt of that time is held for it: none of them
 //! can be told from the one that did it. What decides what git does (configuration, hooks) is never taken for the user's.
+//!
+//! What an attempt writes into the working tree of another that is at work is not found: no system tells afterwards who
+//! wrote a file, so it looks like the other's own work. Only the sandbox keeps it from happening; trees in which nobody
+//! is at work are looked at when they are used again.
 
 use super::workspaces::{Opened, User, Work};
 use crate::event::EventKind;
 use crate::exec::others_at_work;
-use crate::git::{Change, Entry, Error, Fingerprint, Integrated};
+use crate::git::{Change, Entry, Error, Fingerprint, Made};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -55,6 +59,8 @@ struct Foreign {
     at: SystemTime,
     words: String,
     reference: Option<String>,
+    /// Why it could not be kept.
+    unkept: Option<String>,
 }
 
 impl Watch {
@@ -76,8 +82,15 @@ impl Watch {
     }
 
     /// These paths were written by specter.
-    pub(super) fn integrated(&self, integrated: &Integrated) {
-        self.lock().own.extend(integrated.written.iter().map(|(path, entry)| (path.clone(), *entry)));
+    pub(super) fn wrote(&self, written: &BTreeMap<PathBuf, Option<Entry>>) {
+        self.lock().own.extend(written.iter().map(|(path, entry)| (path.clone(), *entry)));
+    }
+
+    /// Specter itself committed on the user's branch.
+    pub(super) fn committed(&self, made: &Made) {
+        if let Some(last) = &mut self.lock().last {
+            last.committed(made);
+        }
     }
 
     /// Looks at everything, and says whether the attempt of this window is held for something.
@@ -86,7 +99,7 @@ impl Watch {
         if let Err(error) = self.look(&mut inner, opened, work) {
             // What cannot be looked at cannot be vouched for.
             let words = format!("it could not be told what changed outside: {error}");
-            inner.foreign.push(Foreign { at: SystemTime::now(), words, reference: None });
+            inner.foreign.push(Foreign { at: SystemTime::now(), words, reference: None, unkept: None });
         }
         let of_window: Vec<&Foreign> =
             inner.foreign.iter().filter(|foreign| foreign.at >= window.from).collect();
@@ -98,6 +111,7 @@ impl Watch {
             attempt: work.attempt.number,
             changes: of_window.iter().map(|foreign| foreign.words.clone()).collect(),
             reference: of_window.iter().find_map(|foreign| foreign.reference.clone()),
+            unkept: of_window.iter().find_map(|foreign| foreign.unkept.clone()),
         });
         true
     }
@@ -136,11 +150,15 @@ impl Watch {
         }
         let list: Vec<Change> = escaped.iter().map(|(change, _)| change.clone()).collect();
         let kept = opened.owner.ask(move |git| git.keep_changes(&list, "changed outside of working trees\n"));
-        let reference = kept.ok();
+        let (reference, unkept) = match kept {
+            Ok(reference) => (Some(reference), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
         inner.foreign.extend(escaped.into_iter().map(|(change, at)| Foreign {
             at: at.unwrap_or_else(SystemTime::now),
             words: change.to_string(),
             reference: reference.clone(),
+            unkept: unkept.clone(),
         }));
         Ok(())
     }

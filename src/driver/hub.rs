@@ -5,10 +5,12 @@
 //! do. A worker that ended an attempt takes the next one itself, so that a chain of tasks needs no wake-up.
 //! The hub knows no terminal and no task file; the recorder takes the events from here once they are on disk.
 
+use super::prompts::HandedOn;
 use crate::clock::Clock;
 use crate::event::{AttemptReport, Event, EventKind, FailureClass, RunOutcome, Stop};
 use crate::exec::StopHandle;
 use crate::history::checkpoints::Moments;
+use crate::history::phases::Phases;
 use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::schedule::{self, Action, Decision, Input, Scheduler};
@@ -39,6 +41,8 @@ pub(super) struct Next {
     pub(super) job: Option<Job>,
     /// Names under which the files are to be saved, now that the work is part of them.
     pub(super) moments: Vec<String>,
+    /// The phase that is over with it, where that is asked about.
+    pub(super) phase: Option<String>,
 }
 
 pub(super) struct Hub {
@@ -99,6 +103,12 @@ struct Core {
     moments: Option<Moments>,
     /// Of the events just recorded: with the task whose start makes them due, or none for an end.
     due: Vec<(Option<TaskIx>, Vec<String>)>,
+    /// For agents: what finished tasks left to later ones.
+    handed_on: Option<HandedOn>,
+    /// Where phases are committed: what is left of them.
+    phases: Option<Phases>,
+    /// The one that is over with the events just recorded.
+    ended_phase: Option<String>,
     /// Workers that save files after an attempt: the run is not over before that is on record.
     saving: u32,
 }
@@ -139,6 +149,9 @@ impl Hub {
             is_paused: false,
             moments: None,
             due: Vec::new(),
+            handed_on: None,
+            phases: None,
+            ended_phase: None,
             saving: 0,
         };
         Hub {
@@ -153,9 +166,21 @@ impl Hub {
         }
     }
 
+    /// Keeps what finished tasks leave up to date from now on.
+    pub(super) fn handing_on(self, handed_on: Option<HandedOn>) -> Hub {
+        self.lock().handed_on = handed_on;
+        self
+    }
+
     /// Tells from now on when files are to be saved.
     pub(super) fn saving_at(self, moments: Option<Moments>) -> Hub {
         self.lock().moments = moments;
+        self
+    }
+
+    /// Tells from now on which phases are over.
+    pub(super) fn watching(self, phases: Option<Phases>) -> Hub {
+        self.lock().phases = phases;
         self
     }
 
@@ -197,11 +222,12 @@ impl Hub {
         }
         let moments: Vec<String> =
             std::mem::take(&mut core.due).into_iter().flat_map(|(_, names)| names).collect();
+        let phase = core.ended_phase.take();
         core.saving += u32::from(!moments.is_empty());
         let job = core.take_job();
         let ready = core.queue.len();
         self.wake(&mut core, ready);
-        Next { job, moments }
+        Next { job, moments, phase }
     }
 
     /// Waits for an attempt to run; `None` when the run is over.
@@ -450,6 +476,9 @@ impl Core {
             event.seq = self.seq;
         }
         self.note_moments(events);
+        if let Some(handed_on) = &self.handed_on {
+            events.iter().for_each(|event| handed_on.on_event(event));
+        }
         match self.journal.append(events) {
             Ok(()) => self.unsynced.append(events),
             Err(error) => {
@@ -460,6 +489,10 @@ impl Core {
     }
 
     fn note_moments(&mut self, events: &[Event]) {
+        if let Some(phases) = &mut self.phases {
+            let ended = events.iter().filter_map(|event| phases.on_event(&self.plan, event)).last();
+            self.ended_phase = ended.or(self.ended_phase.take());
+        }
         let Some(moments) = &mut self.moments else { return };
         for event in events {
             let names = moments.on_event(&self.plan, event);

@@ -4,13 +4,14 @@
 
 use super::escapes::Window;
 use super::unix_words;
-use super::workspaces::{Held, Opened, Work, not_integrated, task_id};
+use super::workspaces::{Held, Opened, OpenedTrees, Work, not_integrated, task_id};
 use crate::event::{AttemptReport, Conflict, EventKind, FailureClass, Merge};
 use crate::exec::{Attempt, Masker, Part};
 use crate::git::{self, Error, Integrated, Outcome};
 use crate::task::{BlockKind, TaskId};
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// So often a merged result is checked while others integrate; after that they wait for it.
@@ -24,6 +25,8 @@ pub(super) struct Merging {
     turn: Mutex<()>,
     /// What each task last conflicted with: the same once more will be the same for ever.
     conflicts: Mutex<HashMap<TaskId, Vec<Conflict>>>,
+    /// An integration failed: what it had begun comes before all others.
+    has_failed: AtomicBool,
 }
 
 impl Merging {
@@ -64,6 +67,9 @@ impl Opened {
                 }
             }
             let turn = turn.take().unwrap_or_else(|| trees.merging.wait());
+            if let Err(error) = self.finish_begun(trees) {
+                return (broken(report, &error), Some(turn));
+            }
             if trees.watch.told(self, work, window) {
                 // Tried again: of several attempts of one time most did not do it.
                 return (not_integrated(report, FailureClass::Gate, ESCAPED.to_owned()), Some(turn));
@@ -71,10 +77,24 @@ impl Opened {
             match self.integrate_onto(preview.tip, held, &made) {
                 Ok(None) => {} // Others were faster: what is checked must be what will be.
                 Ok(Some(outcome)) => return (self.judge(work, report, outcome), Some(turn)),
-                Err(error) => return (broken(report, &error), Some(turn)),
+                Err(error) => {
+                    trees.merging.has_failed.store(true, Ordering::Relaxed);
+                    return (broken(report, &error), Some(turn));
+                }
             }
         }
         unreachable!("the loop ends by returning: with the turn held, the tip stands still")
+    }
+
+    /// Finishes the integration that failed before this one, if one did. Who holds the turn calls it.
+    fn finish_begun(&self, trees: &OpenedTrees) -> Result<(), Error> {
+        if trees.merging.has_failed.load(Ordering::Relaxed) {
+            if let Some(finished) = self.owner.ask(git::Git::finish)? {
+                trees.watch.wrote(&finished.written);
+            }
+            trees.merging.has_failed.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn preview(&self, held: &Held, made: &Arc<git::Saved>) -> Result<git::Preview, Error> {
@@ -114,7 +134,7 @@ impl Opened {
         match outcome {
             Outcome::Integrated(integrated) => {
                 if let Some(trees) = &self.trees {
-                    trees.watch.integrated(&integrated);
+                    trees.watch.wrote(&integrated.written);
                 }
                 work.record(EventKind::Integrated { task, attempt, merge: Box::new(merge(integrated)) });
                 report
@@ -165,7 +185,8 @@ impl Opened {
 
 const ESCAPED: &str = "it changed what is outside its working tree";
 
-fn merge(integrated: Integrated) -> Merge {
+/// What an integration did, as it is recorded.
+pub fn merge(integrated: Integrated) -> Merge {
     let words = |paths: Vec<PathBuf>| paths.iter().map(|path| unix_words(path)).collect();
     Merge {
         commit: integrated.commit.to_string(),

@@ -4,6 +4,7 @@
 //! them visible; the caller's own thread controls (signals, timers, frames). They meet in the `hub`.
 //! What to run, with which limits, and whether that was agreed to is decided before, by `cli`.
 
+pub mod commits;
 mod control;
 mod escapes;
 mod files;
@@ -11,6 +12,7 @@ mod hub;
 mod integrate;
 mod machine;
 mod pool;
+mod prompts;
 mod recorder;
 mod repairs;
 pub mod rollback;
@@ -23,14 +25,16 @@ use crate::boxes::{Boxes, Edited};
 use crate::clock::Clock;
 use crate::event::{Event, RunInfo, RunOutcome};
 use crate::exec::{
-    AgentConfig, AgentExecutor, Executor, Guardian, ShellConfig, ShellExecutor, kill_leftovers,
+    AgentConfig, AgentExecutor, Executor, Guardian, Prompts, ShellConfig, ShellExecutor, kill_leftovers,
 };
 use crate::history::History;
 use crate::history::checkpoints::Moments;
+use crate::history::phases::Phases;
 use crate::journal::{Journal, Loaded, RunId, Store};
 use crate::plan::Plan;
 use crate::policy::Floors;
 use crate::projection::Projections;
+use crate::prompt::Context;
 use crate::schedule::{Limits, Scheduler, Session};
 use crate::sink::Sink;
 use crate::summary::Summary;
@@ -40,8 +44,10 @@ use crate::ui::view::View;
 use control::Control;
 use files::StateFiles;
 use hub::Hub;
+pub use integrate::merge;
 use machine::Machine;
 use pool::Pool;
+use prompts::{HandedOn, Prompter};
 use recorder::Recorder;
 pub use repairs::{Saved, repairs};
 use screen::{Screen, ScreenSink};
@@ -82,6 +88,8 @@ pub struct Request {
     pub shell: ShellConfig,
     /// For tasks without work of their own; none if there are none.
     pub agents: Option<AgentConfig>,
+    /// What their prompts are built from.
+    pub prompts: Option<Context>,
     /// Where progress goes.
     pub screen: theme::Screen,
     pub header: Vec<String>,
@@ -181,17 +189,28 @@ impl Parts {
         let workspaces =
             Workspaces::start(request.repository, &request.shell.run).map_err(DriverError::Start)?;
         let moments = workspaces.saves().then(|| Moments::resumed(&plan, &earlier));
+        let phases = workspaces.is_by_phase().then(|| Phases::resumed(&plan, &earlier));
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         let secrets = request.agents.as_ref().map(AgentConfig::secrets).unwrap_or_default();
         let providers = request.agents.as_ref().map(AgentConfig::providers).unwrap_or_default();
-        let agents = request.agents.map(|agents| AgentExecutor::new(agents, &earlier));
+        let handed_on = request.agents.is_some().then(|| HandedOn::of(&earlier));
+        let prompts = request.prompts.map(|context| {
+            let handed_on = handed_on.clone().unwrap_or_default();
+            Arc::new(Prompter { context, project: project.clone(), handed_on }) as Arc<dyn Prompts>
+        });
+        let agents = request.agents.map(|agents| {
+            let prompts = prompts.unwrap_or_else(|| Arc::clone(&agents.prompts));
+            AgentExecutor::new(AgentConfig { prompts, ..agents }, &earlier)
+        });
         drop(earlier);
         let session = Session { within, providers, ..Session::after(&history, info, request.started, seed) };
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
         let hub =
             Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, history.last_seq, request.strict)
-                .saving_at(moments);
+                .saving_at(moments)
+                .handing_on(handed_on)
+                .watching(phases);
         let hub = Arc::new(hub);
         let out = Box::new(io::stderr());
         let screen = Arc::new(Screen::new(request.screen, &plan, view, &request.header, out));

@@ -82,6 +82,10 @@ fn work(hub: &Hub, executor: &Executor, workspaces: &Workspaces, observer: &dyn 
         let ended = hub.finished(job.stop, report);
         if !ended.moments.is_empty() {
             workspaces.save(hub, ended.moments, false);
+            if turn.is_some() {
+                let task = job.plan.task(job.task);
+                workspaces.commit(hub, task, ended.phase.as_deref());
+            }
             hub.saved();
         }
         drop(turn);
@@ -105,7 +109,10 @@ fn run<'a>(
     job: &Job,
     observer: &dyn OutputObserver,
 ) -> (AttemptReport, Option<Turn<'a>>) {
-    let attempt = Attempt::new(job.task, job.plan.task(job.task), job.attempt, job.is_last);
+    let attempt = Attempt {
+        plan: Some(&job.plan),
+        ..Attempt::new(job.task, job.plan.task(job.task), job.attempt, job.is_last)
+    };
     let work = Work { hub, executor, observer, stop: &job.stop, attempt };
     catch_unwind(AssertUnwindSafe(|| workspaces.run(&work))).unwrap_or_else(|_| (broken(), None))
 }

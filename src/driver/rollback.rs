@@ -68,10 +68,13 @@ pub struct Place<'a> {
     pub store: &'a Store,
     pub run: &'a RunId,
     pub lock: &'a Lock,
+    /// The run's record as it is on disk.
+    pub loaded: &'a Loaded,
     /// Absolute.
     pub task_file: &'a Path,
     /// Paths of specter's own and the task file, relative to the repository's root: they are not restored as files.
     pub except: &'a [PathBuf],
+    pub now_ms: u64,
 }
 
 /// Going back, decided. Kept on disk while it happens.
@@ -125,13 +128,8 @@ pub struct Goal<'a> {
     pub may_tick: &'a HashSet<TaskId>,
 }
 
-/// Decides what going back means now. `events` are those of the run that goes back.
-pub fn preview(
-    git: &mut Git,
-    events: &[Event],
-    goal: &Goal<'_>,
-    place: &Place<'_>,
-) -> Result<Preview, RollbackError> {
+/// Decides what going back means now.
+pub fn preview(git: &mut Git, goal: &Goal<'_>, place: &Place<'_>) -> Result<Preview, RollbackError> {
     let gone = || RollbackError::Gone { name: goal.name.to_owned() };
     let commit = git.find(goal.reference)?.ok_or_else(gone)?;
     let missing = git.missing(commit)?;
@@ -145,7 +143,8 @@ pub fn preview(
     };
     let reopened = sorted(goal.now.difference(goal.then).cloned().collect());
     let done = sorted(goal.then.difference(goal.now).cloned().collect());
-    let rollbacks = events.iter().filter(|event| matches!(event.kind, EventKind::RolledBack { .. })).count();
+    let rollbacks =
+        place.loaded.events.iter().filter(|event| matches!(event.kind, EventKind::RolledBack { .. })).count();
     let boxes = TaskFile::read(place.task_file)?;
     let ticks = done.iter().filter(|task| goal.may_tick.contains(*task)).cloned().collect();
     let rollback = Rollback {
@@ -161,20 +160,14 @@ pub fn preview(
     Ok(Preview { rollback, files, cleared, ticked, problems })
 }
 
-/// Goes back. `loaded` is the run's record as it is on disk.
-pub fn begin(
-    git: &mut Git,
-    rollback: &Rollback,
-    loaded: &Loaded,
-    place: &Place<'_>,
-    now_ms: u64,
-) -> Result<RolledBack, RollbackError> {
+/// Goes back.
+pub fn begin(git: &mut Git, rollback: &Rollback, place: &Place<'_>) -> Result<RolledBack, RollbackError> {
     // First of all: whatever comes, what is there now can be gone back to.
     let _ = git.checkpoint(&rollback.save_as)?;
     let text = serde_json::to_vec(rollback).map_err(|source| note_error(place, source))?;
     git.next_step()?;
     fs::atomic_replace(&note(place.store, place.run), &text, Access::Private)?;
-    carry_out(git, rollback, loaded, place, now_ms)
+    carry_out(git, rollback, place)
 }
 
 /// One that was begun and is not finished, if there is any.
@@ -190,13 +183,7 @@ pub fn pending(store: &Store, run: &RunId) -> Result<Option<Rollback>, RollbackE
 }
 
 /// Does what is not done yet. To be called with any half-done change of files finished ([`Git::finish`]).
-pub fn carry_out(
-    git: &mut Git,
-    rollback: &Rollback,
-    loaded: &Loaded,
-    place: &Place<'_>,
-    now_ms: u64,
-) -> Result<RolledBack, RollbackError> {
+pub fn carry_out(git: &mut Git, rollback: &Rollback, place: &Place<'_>) -> Result<RolledBack, RollbackError> {
     let commit =
         Oid::from_str(&rollback.commit).map_err(|_| RollbackError::Gone { name: rollback.to.clone() })?;
     let mut kept = Vec::new();
@@ -207,7 +194,7 @@ pub fn carry_out(
     git.next_step()?;
     let (cleared, ticked) = change_boxes(rollback, place)?;
     git.next_step()?;
-    record(rollback, &saved, loaded, place, now_ms)?;
+    record(rollback, &saved, place)?;
     git.next_step()?;
     // Of a process that died before it could begin.
     fs::sweep_temporaries(&place.store.run_dir(place.run))?;
@@ -245,17 +232,11 @@ fn change_boxes(rollback: &Rollback, place: &Place<'_>) -> Result<(Lines, Lines)
 }
 
 /// Appends the event, unless it is there, and makes it durable.
-fn record(
-    rollback: &Rollback,
-    saved: &str,
-    loaded: &Loaded,
-    place: &Place<'_>,
-    now_ms: u64,
-) -> Result<(), RollbackError> {
+fn record(rollback: &Rollback, saved: &str, place: &Place<'_>) -> Result<(), RollbackError> {
     let is_this =
         |event: &Event| matches!(&event.kind, EventKind::RolledBack { saved: known, .. } if known == saved);
-    let mut journal = place.store.resume_run(place.run, loaded, place.lock)?;
-    if loaded.events.iter().any(is_this) {
+    let mut journal = place.store.resume_run(place.run, place.loaded, place.lock)?;
+    if place.loaded.events.iter().any(is_this) {
         return Ok(());
     }
     let kind = EventKind::RolledBack {
@@ -265,7 +246,7 @@ fn record(
         reopened: rollback.reopened.clone(),
         done: rollback.done.clone(),
     };
-    append(&mut journal, &loaded.events, vec![kind], now_ms)
+    append(&mut journal, &place.loaded.events, vec![kind], place.now_ms)
 }
 
 /// Records what happened between two sessions, durably.

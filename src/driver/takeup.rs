@@ -3,6 +3,7 @@
 //!
 //! To be called with the project's lock held, before the task file is planned.
 
+use super::commits::of_found;
 use crate::event::{AttemptReport, Event, EventKind, TaskRef, Verdict};
 use crate::fs::shown;
 use crate::git::{Attempt, Error, Git, Pool, Worktree};
@@ -36,6 +37,9 @@ pub fn take_up_files(
         if finished.rescued > 0 {
             taken.notes.push(format!("{} found half way and kept", count(finished.rescued, "edit")));
         }
+    }
+    if let Some(found) = git.take_up_commits()? {
+        taken.events.extend(unrecorded(of_found(found), events));
     }
     let mut saved = 0;
     for worktree in pool.map(|pool| git.leased(pool)).transpose()?.unwrap_or_default() {
@@ -79,6 +83,15 @@ fn save(git: &mut Git, worktree: Worktree, taken: &mut TakenUp) -> Result<bool, 
             Ok(false)
         }
     }
+}
+
+/// It may be in the record although the mark in the repository was not made.
+fn unrecorded(event: EventKind, events: &[Event]) -> Option<EventKind> {
+    let is_known = events.iter().any(|known| match (&known.kind, &event) {
+        (EventKind::Committed { commit: known, .. }, EventKind::Committed { commit, .. }) => known == commit,
+        _ => false,
+    });
+    (!is_known).then_some(event)
 }
 
 /// It was integrated, which only follows success.

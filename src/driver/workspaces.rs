@@ -5,6 +5,7 @@
 //! as it will be, and a working tree is given back only with the proof that all of it is kept. Knows no scheduler:
 //! what happened goes to the hub as events, what came of it is in the attempt's report.
 
+use super::commits::{Commits, Committer};
 use super::escapes::{Watch, Window};
 use super::hub::Hub;
 use super::integrate::{Merging, Turn};
@@ -15,7 +16,7 @@ use crate::event::{
 use crate::exec::{Attempt, Executor, OutputObserver, StopHandle, Workspace};
 use crate::fs::shown;
 use crate::git::{self, Carried, Carry, Error, Git, How, Owner, Removal, Saved, Worktree};
-use crate::task::{TaskId, TaskIx};
+use crate::task::{Task, TaskId, TaskIx};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -53,6 +54,8 @@ pub struct Trees {
     /// So many idle ones are kept for the next run.
     pub keep: usize,
     pub user: User,
+    /// Where the user's branch gets commits of it.
+    pub commits: Option<Commits>,
 }
 
 /// Who else changes files while the run goes on.
@@ -92,6 +95,7 @@ pub(super) struct OpenedTrees {
     keep: usize,
     pub(super) merging: Merging,
     pub(super) watch: Watch,
+    committer: Option<Committer>,
 }
 
 /// One attempt, as everything here needs it.
@@ -174,12 +178,13 @@ impl Workspaces {
             return Ok(Workspaces { repository: None });
         };
         let root = git.root().to_owned();
-        let trees = trees.map(|Trees { pool, carry, keep, user }| OpenedTrees {
+        let trees = trees.map(|Trees { pool, carry, keep, user, commits }| OpenedTrees {
             pool,
             carry,
             keep,
             merging: Merging::default(),
             watch: Watch::new(user, session, &root),
+            committer: commits.map(Committer::new),
         });
         let owner = Owner::start(git)?;
         let opened = Opened {
@@ -219,7 +224,24 @@ impl Workspaces {
         }
     }
 
-    /// For the end of a run: working trees that will not be used again go.
+    /// Whether it matters when a phase is over.
+    pub(super) fn is_by_phase(&self) -> bool {
+        self.committer().is_some_and(|(_, committer)| committer.is_by_phase())
+    }
+
+    fn committer(&self) -> Option<(&Opened, &Committer)> {
+        let opened = self.repository.as_ref()?;
+        Some((opened, opened.trees.as_ref()?.committer.as_ref()?))
+    }
+
+    /// Commits what is due on the user's branch, now that `task` is done, and with it `phase`. With the turn held.
+    pub(super) fn commit(&self, hub: &Hub, task: &Task, phase: Option<&str>) {
+        if let Some((opened, committer)) = self.committer() {
+            committer.commit(opened, hub, task, phase);
+        }
+    }
+
+    /// For the end of a run: working trees that will not be used again go. Returns what a person should know.
     pub(super) fn finish(&self) -> Vec<String> {
         let Some(opened) = &self.repository else { return Vec::new() };
         let Opened { owner, trees: Some(trees), .. } = opened else { return Vec::new() };
@@ -228,6 +250,7 @@ impl Workspaces {
         if let Err(error) = owner.ask(move |git| git.collect_garbage(&pool, keep)) {
             problems.push(format!("working trees that are not needed any more were not removed: {error}"));
         }
+        problems.extend(self.committer().and_then(|(opened, committer)| committer.left(opened)));
         problems
     }
 }

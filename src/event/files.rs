@@ -39,12 +39,19 @@ pub fn line(kind: &EventKind) -> Option<Line> {
             Weight::Trouble,
             format!("changed {}: nothing of it is integrated before a person has looked", names(paths)),
         ),
-        EventKind::Escaped { changes, reference, .. } => {
-            (Weight::Trouble, escaped(changes, reference.as_deref()))
+        EventKind::Escaped { changes, reference, unkept, .. } => {
+            (Weight::Trouble, escaped(changes, reference.as_deref(), unkept.as_deref()))
         }
         _ => return None,
     };
     Some(Line { weight, text })
+}
+
+/// A commit on the user's branch.
+pub fn committed(branch: &str, commit: &str, tasks: &[TaskId], tag: Option<&str>) -> String {
+    let names: Vec<&str> = tasks.iter().take(NAMED).map(TaskId::as_str).collect();
+    let tag = tag.map(|tag| format!(", tagged `{tag}`")).unwrap_or_default();
+    format!("committed {}{} to `{branch}` as {}{tag}", names.join(", "), more(tasks.len()), short(commit))
 }
 
 /// What a going back did.
@@ -107,9 +114,11 @@ fn conflicted(conflicts: &[Conflict]) -> String {
     format!("conflicts in {}{}", shown.join(", "), more(conflicts.len()))
 }
 
-fn escaped(changes: &[String], reference: Option<&str>) -> String {
+fn escaped(changes: &[String], reference: Option<&str>, unkept: Option<&str>) -> String {
     let kept = reference.map(|reference| format!("; kept as {reference}")).unwrap_or_default();
-    format!("changed what is outside its working tree: {}; nothing of it is integrated{kept}", names(changes))
+    let unkept = unkept.map(|why| format!("; it could not all be kept: {why}")).unwrap_or_default();
+    let changes = names(changes);
+    format!("changed what is outside its working tree: {changes}; nothing of it is integrated{kept}{unkept}")
 }
 
 fn names(all: &[String]) -> String {
@@ -158,6 +167,15 @@ mod tests {
     }
 
     #[test]
+    fn an_escape_says_what_could_not_be_kept() {
+        let (changes, unkept) = (vec!["a changed".to_owned()], Some("the disk is full".to_owned()));
+        let kind = EventKind::Escaped { task: task(), attempt: 1, changes, reference: None, unkept };
+        let text = "changed what is outside its working tree: `a changed`; nothing of it is integrated; it could not \
+                    all be kept: the disk is full";
+        assert_eq!(told(&kind), (Weight::Trouble, text.to_owned()));
+    }
+
+    #[test]
     fn what_was_left_out_of_an_integration_is_said() {
         let merge = Merge {
             commit: "0123456789abcdef".to_owned(),
@@ -180,6 +198,15 @@ mod tests {
         let paths = (0..8).map(|n| format!("p{n}")).collect();
         let (_, text) = told(&EventKind::ReviewNeeded { task: task(), attempt: 1, paths });
         assert!(text.starts_with("changed `p0`, `p1`, `p2`, `p3`, `p4` and 3 more:"), "{text}");
+    }
+
+    #[test]
+    fn a_commit_says_whose_work_is_in_it_and_where_it_is() {
+        let tasks = [TaskId::new("T1"), TaskId::new("T2")];
+        assert_eq!(
+            committed("main", "0123456789abcdef", &tasks, Some("done/T2")),
+            "committed T1, T2 to `main` as 0123456789, tagged `done/T2`"
+        );
     }
 
     #[test]

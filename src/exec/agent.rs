@@ -33,6 +33,7 @@ use files::{Files, Look};
 use listen::{Ear, Heard};
 use memory::{Memories, Memory};
 use process::{Cause, End, Setting};
+pub use prompt::{Asked, PlainPrompts, Prompted, Prompts};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, OsString};
 use std::io;
@@ -62,8 +63,7 @@ pub struct AgentConfig {
     pub wall: Option<Duration>,
     /// Files that only specter writes, from the project.
     pub own_files: Vec<PathBuf>,
-    /// For every task's prompt.
-    pub task_file: String,
+    pub prompts: Arc<dyn Prompts>,
 }
 
 impl AgentConfig {
@@ -232,12 +232,9 @@ impl Run<'_> {
             _ => Session::None,
         };
         let is_resumed = matches!(session, Session::Resume(_));
-        let prompt = prompt::prompt(
-            self.attempt.task,
-            &self.agents.config.task_file,
-            memory.lesson.as_deref(),
-            is_resumed,
-        );
+        let Attempt { ix, task, plan, .. } = *self.attempt;
+        let prompted = self.agents.config.prompts.prompt(&Asked { ix, task, plan });
+        let prompt = prompt::text(&prompted, memory.lesson.as_deref(), is_resumed);
         let prompt_file = place.path().join("prompt.md");
         let call = Call {
             model: self.agents.config.model.as_deref(),
@@ -259,13 +256,12 @@ impl Run<'_> {
             Session::New(id) | Session::Resume(id) => Some(id.to_owned()),
             Session::None => None,
         };
-        let prompt_tokens = prompt.len() as u64 / 4;
         let input = if line.stdin { prompt.into_bytes() } else { Vec::new() };
         let (end, heard) = self
             .process(&prepared, &program, &line, input, &place, (files, before))
             .map_err(|error| format!("`{}`: {error}", program.to_string_lossy()))?;
         let session = heard.account.session.clone().or(named);
-        Ok(Told { end, heard, session, prompt_tokens })
+        Ok(Told { end, heard, session, prompt_tokens: prompted.tokens })
     }
 
     fn process(

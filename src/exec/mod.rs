@@ -24,7 +24,7 @@ mod shell;
 mod stop;
 mod tree;
 
-pub use agent::{AgentConfig, AgentExecutor, WALL};
+pub use agent::{AgentConfig, AgentExecutor, Asked, PlainPrompts, Prompted, Prompts, WALL};
 pub use environment::{is_secret_name, is_withheld};
 pub use guardian::{Guardian, kill_leftovers};
 pub use jobserver::JobserverConfig;
@@ -37,6 +37,7 @@ pub use shell::{ShellConfig, ShellExecutor};
 pub use stop::StopHandle;
 
 use crate::event::{AgentStep, AttemptReport, GateVerdict};
+use crate::plan::Plan;
 use crate::task::{Task, TaskId, TaskIx};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct Attempt<'a> {
     pub number: u32,
     /// No other attempt follows if this one fails: `fallback` blocks are tried.
     pub last: bool,
+    /// That `ix` is a position in, for whoever has to know what is around the task.
+    pub plan: Option<&'a Plan>,
     /// Where it works, if not in the project.
     pub workspace: Option<&'a Workspace>,
     pub part: Part,
@@ -59,7 +62,7 @@ pub struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     /// All of a task's blocks, in the project.
     pub fn new(ix: TaskIx, task: &'a Task, number: u32, last: bool) -> Attempt<'a> {
-        Attempt { ix, task, number, last, workspace: None, part: Part::All }
+        Attempt { ix, task, number, last, plan: None, workspace: None, part: Part::All }
     }
 }
 

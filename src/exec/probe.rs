@@ -29,8 +29,10 @@ pub fn first_line(program: &Path, args: &[String], limit: Duration) -> Result<St
         .spawn()
         .map_err(|error| format!("it could not be started: {error}"))?;
     let (send, ended) = mpsc::channel();
-    let pipes: [Option<Box<dyn Read + Send>>; 2] =
-        [child.stdout.take().map(|pipe| Box::new(pipe) as _), child.stderr.take().map(|pipe| Box::new(pipe) as _)];
+    let pipes: [Option<Box<dyn Read + Send>>; 2] = [
+        child.stdout.take().map(|pipe| Box::new(pipe) as _),
+        child.stderr.take().map(|pipe| Box::new(pipe) as _),
+    ];
     for (ix, pipe) in pipes.into_iter().enumerate() {
         let send = send.clone();
         // Ends with the pipe, or with the program when it is killed below.
@@ -80,12 +82,18 @@ mod tests {
         assert_eq!(sh("echo; echo ' tool 1.2'; echo more; echo no >&2", limit), Ok("tool 1.2".to_owned()));
         assert_eq!(sh("echo tool 3 >&2; exit 1", limit), Ok("tool 3".to_owned()));
         assert_eq!(sh(":", limit), Err("it printed nothing".to_owned()));
-        assert!(first_line(Path::new("/no/such"), &[], limit).is_err_and(|why| why.contains("could not be started")));
+        assert!(
+            first_line(Path::new("/no/such"), &[], limit)
+                .is_err_and(|why| why.contains("could not be started"))
+        );
     }
 
     #[test]
     fn a_program_that_says_nothing_or_never_ends_is_ended() {
-        assert_eq!(sh("exec sleep 600", Duration::from_millis(50)), Err("it said nothing within 0 s".to_owned()));
+        assert_eq!(
+            sh("exec sleep 600", Duration::from_millis(50)),
+            Err("it said nothing within 0 s".to_owned())
+        );
         let begun = Instant::now();
         assert!(sh("while :; do echo y; done", Duration::from_secs(20)).is_ok_and(|line| line == "y"));
         assert!(begun.elapsed() < Duration::from_secs(20), "its output was waited for to its end");

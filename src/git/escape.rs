@@ -3,20 +3,21 @@
 //! itself integrated meanwhile.
 
 use super::Error;
+use super::branch::Made;
 use super::error::git;
 use super::integrate::path_of;
 use super::names::ROOT;
 use super::repo::Git;
 use super::tree::{self, Entry};
 use crate::fs::shown;
-use git2::Oid;
+use git2::{Index, Oid};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-type Hash = [u8; 32];
+pub(super) type Hash = [u8; 32];
 
 /// The state of a repository and its working tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +85,22 @@ impl Change {
     /// Whether it decides what git does, which nobody does by accident.
     pub fn is_setting(&self) -> bool {
         matches!(self, Change::Setting(_))
+    }
+}
+
+impl Fingerprint {
+    /// As it stands after specter itself committed, as far as it was what that started from: what somebody else changed
+    /// meanwhile still differs.
+    pub fn committed(&mut self, made: &Made) {
+        if let Some(branch) = self.refs.get_mut(&made.reference).filter(|branch| **branch == made.from) {
+            *branch = made.commit;
+        }
+        if let Some(tag) = &made.tag {
+            self.refs.entry(format!("refs/tags/{tag}")).or_insert(made.commit);
+        }
+        if self.index == made.index.0 {
+            self.index = made.index.1;
+        }
     }
 }
 
@@ -192,15 +209,7 @@ impl Git {
     fn index_hash(&self) -> Result<Hash, Error> {
         let mut index = self.repo.index().map_err(git("read the index"))?;
         index.read(false).map_err(git("read the index"))?;
-        let mut hash = Sha256::new();
-        for entry in index.iter() {
-            hash.update(entry.id.as_bytes());
-            hash.update(entry.mode.to_le_bytes());
-            hash.update((entry.flags & 0x3000).to_le_bytes());
-            hash.update(&entry.path);
-            hash.update([0]);
-        }
-        Ok(hash.finalize().into())
+        Ok(index_hash(&index))
     }
 
     fn settings(&self) -> BTreeMap<PathBuf, Hash> {
@@ -235,6 +244,19 @@ impl Git {
         };
         files.into_iter().filter_map(hash).collect()
     }
+}
+
+/// What is staged, not when it was last looked at.
+pub(super) fn index_hash(index: &Index) -> Hash {
+    let mut hash = Sha256::new();
+    for entry in index.iter() {
+        hash.update(entry.id.as_bytes());
+        hash.update(entry.mode.to_le_bytes());
+        hash.update((entry.flags & 0x3000).to_le_bytes());
+        hash.update(&entry.path);
+        hash.update([0]);
+    }
+    hash.finalize().into()
 }
 
 /// The later of content and metadata: no program can set that.

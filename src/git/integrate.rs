@@ -307,8 +307,12 @@ impl Git {
     pub(super) fn merge_trees(&self, trees: &Three, made: &[Differs]) -> Result<Combined<Changes>, Error> {
         let tip = trees.there;
         let mut combined = Combined::<Changes>::default();
+        // What is written where a submodule belongs would end up in the user's: that is another repository.
+        let is_removed = |change: &&Differs| {
+            change.new.is_none() && change.old.is_none_or(|old| old.kind != super::Kind::Submodule)
+        };
         let removed: Vec<&[u8]> =
-            made.iter().filter(|change| change.new.is_none()).map(|change| change.path.as_slice()).collect();
+            made.iter().filter(is_removed).map(|change| change.path.as_slice()).collect();
         let mut renames = Renames::of(&self.repo, trees);
         for change in made {
             let there = tree::at_path(&self.repo, tip, &change.path)?;
@@ -467,7 +471,7 @@ impl Git {
     }
 }
 
-fn of_commit(commit: &git2::Commit<'_>) -> Option<Attempt> {
+pub(super) fn of_commit(commit: &git2::Commit<'_>) -> Option<Attempt> {
     Attempt::of_message(&String::from_utf8_lossy(commit.message_bytes()))
 }
 

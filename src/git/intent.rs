@@ -19,9 +19,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How often a file is tried that somebody keeps changing.
 const TRIES: u32 = 8;
+/// How long it is waited before what failed is tried again.
+const AGAIN: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
 const BESIDE: &str = ".specter-merge-";
 
 /// What a path is and shall be.
@@ -67,7 +70,8 @@ impl Git {
         let Some(intent) = self.open_intent()? else { return Ok(None) };
         let rescued = self.rescue_staged(&intent.steps)?;
         let kept = self.carry_out(&intent)?;
-        Ok(Some(Finished { tip: intent.new_tip, kept, rescued }))
+        let written = intent.steps.iter().map(|(path, step)| (super::integrate::path_of(path), step.after));
+        Ok(Some(Finished { tip: intent.new_tip, kept, rescued, written: written.collect() }))
     }
 
     fn open_intent(&self) -> Result<Option<Intent>, Error> {
@@ -98,12 +102,21 @@ impl Git {
         Ok(self.open_intent()?.is_some())
     }
 
-    /// Carries out what [`Git::intend`] recorded.
+    /// Carries out what [`Git::intend`] recorded. What the disk refuses once it may take a moment later: half of an
+    /// integration would stay where it is until somebody finishes it.
     pub(super) fn carry_out_intent(&mut self) -> Result<Vec<PathBuf>, Error> {
-        match self.open_intent()? {
-            Some(intent) => self.carry_out(&intent),
-            None => Ok(Vec::new()),
+        let Some(intent) = self.open_intent()? else { return Ok(Vec::new()) };
+        let mut result = self.carry_out(&intent);
+        for pause in AGAIN {
+            match result {
+                Ok(_) | Err(Error::Stopped) => break,
+                Err(_) => {
+                    std::thread::sleep(pause);
+                    result = self.finish().map(|finished| finished.map_or_else(Vec::new, |done| done.kept));
+                }
+            }
         }
+        result
     }
 
     fn carry_out(&mut self, intent: &Intent) -> Result<Vec<PathBuf>, Error> {
@@ -350,6 +363,8 @@ pub struct Finished {
     pub kept: Vec<PathBuf>,
     /// Edits found half way and kept under references of their own.
     pub rescued: u32,
+    /// What each path it was about is now.
+    pub written: BTreeMap<PathBuf, Option<Entry>>,
 }
 
 fn key(path: &[u8]) -> String {

@@ -2,13 +2,15 @@
 //! integrating what they made, checkpoints, and noticing who else changed something.
 //!
 //! What holds throughout: git's index, HEAD, stash, branches and configuration are read and never written, no hook
-//! and no filter runs, and no `git` program is needed. What specter keeps are objects and references below
-//! `refs/specter/`. Contents are stored byte for byte as they are on disk (no line end or LFS conversion), so that
-//! what comes back is what was there. Nothing is removed or overwritten before its content is reachable from such a
-//! reference: removal takes a [`Saved`], which only saving makes.
+//! and no filter runs, and no `git` program is needed; only `branch`, for who asked for commits, moves the user's
+//! branch, with what is staged of it. What specter keeps are objects and references below `refs/specter/`. Contents
+//! are stored byte for byte as they are on disk (no line end or LFS conversion), so that what comes back is what was
+//! there. Nothing is removed or overwritten before its content is reachable from such a reference: removal takes a
+//! [`Saved`], which only saving makes.
 //!
 //! Knows nothing of plans, journals and processes: whoever calls says which run, task and attempt it is about.
 
+mod branch;
 mod carry;
 mod checkout;
 mod disk;
@@ -27,12 +29,16 @@ mod restore;
 mod rules;
 mod save;
 mod show;
+mod staging;
 mod state;
 mod steps;
 mod tree;
 mod walk;
 mod worktree;
 
+pub use branch::{
+    Committing, FoundCommit, Made, NewCommit, Pending, PutOff, Uncommitted, is_tag_name, stops_commits,
+};
 pub use carry::{Carried, Carry, How};
 pub use error::Error;
 pub use escape::{Change, Fingerprint};

@@ -58,6 +58,16 @@ impl Run {
         format!("{ROOT}/{}/intent", self.0)
     }
 
+    /// What commit of the user's branch was begun last.
+    pub(super) fn commit(&self) -> String {
+        format!("{ROOT}/{}/commit", self.0)
+    }
+
+    /// The last integration that is a commit of the user's branch.
+    pub(super) fn committed(&self) -> String {
+        format!("{ROOT}/{}/committed", self.0)
+    }
+
     pub(super) fn checkpoint(&self, name: &str) -> String {
         format!("{ROOT}/{}/checkpoints/{}", self.0, slug(name))
     }

@@ -17,10 +17,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How often and how long a reference is tried that somebody else has locked.
-const LOCK_TRIES: u32 = 50;
-const LOCK_WAIT: Duration = Duration::from_millis(40);
+pub(super) const LOCK_TRIES: u32 = 50;
+pub(super) const LOCK_WAIT: Duration = Duration::from_millis(40);
 /// A lock on one of specter's own references that is older was left by a process that died.
-const STALE_LOCK: Duration = Duration::from_millis(1500);
+pub(super) const STALE_LOCK: Duration = Duration::from_millis(1500);
 
 /// The repository of one run, owned by one thread.
 pub struct Git {

@@ -39,6 +39,8 @@ pub struct Restored {
 }
 
 const NAME: &str = "Specter-Checkpoint: ";
+/// How the message of a going back begins.
+pub(super) const BACK: &str = "back to ";
 /// Under which name was saved what the working tree held before.
 const BEFORE: &str = "Specter-Before: ";
 
@@ -122,7 +124,7 @@ impl Git {
             .filter(|change| !is_excepted(&change.path, except))
             .map(|change| (change.path, step(change.old, change.new)))
             .collect();
-        self.go(saved, &steps, &format!("back to {commit}\n\n{BEFORE}{save_as}\n"), None)
+        self.go(saved, &steps, &format!("{BACK}{commit}\n\n{BEFORE}{save_as}\n"), None)
     }
 
     /// Whether the working tree has gone away, to the end, from what it was when it was saved under this name.

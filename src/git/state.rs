@@ -7,6 +7,7 @@ use crate::fs::shown;
 use crate::text::count;
 use git2::{ErrorClass, ErrorCode, Repository, RepositoryState, StatusOptions};
 use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// How many names are given as examples.
@@ -54,6 +55,8 @@ pub enum State {
     /// A linked working tree of another repository.
     Linked,
     Signs,
+    /// Git does not know who the user is.
+    NoIdentity,
     Hooks(Vec<PathBuf>),
 }
 
@@ -89,6 +92,7 @@ impl fmt::Display for State {
             State::IgnoresCase => f.write_str("the file system ignores case"),
             State::Linked => f.write_str("this is a linked working tree of another repository"),
             State::Signs => f.write_str("commits are signed; those that specter makes for itself are not"),
+            State::NoIdentity => f.write_str("git does not know who commits"),
             State::Hooks(paths) => write!(f, "hooks ({}) are not run by specter", names(paths)),
         }
     }
@@ -138,7 +142,7 @@ pub fn probe(inside: &Path) -> Result<Vec<Finding>, Error> {
     let root = working_directory(&repo)?;
     let mut findings = Vec::new();
     findings.extend(head(&repo));
-    findings.extend(under_way(&repo));
+    findings.extend(half_done(&repo));
     findings.extend(index_lock(&repo, &root));
     findings.extend(contents(&repo, &root));
     findings.extend(dirty(&repo));
@@ -164,8 +168,8 @@ fn head(repo: &Repository) -> Option<Finding> {
     }
 }
 
-fn under_way(repo: &Repository) -> Option<Finding> {
-    let what = match repo.state() {
+pub(super) fn under_way(repo: &Repository) -> Option<&'static str> {
+    Some(match repo.state() {
         RepositoryState::Clean => return None,
         RepositoryState::Merge => "merge",
         RepositoryState::Revert | RepositoryState::RevertSequence => "revert",
@@ -175,18 +179,21 @@ fn under_way(repo: &Repository) -> Option<Finding> {
             "rebase"
         }
         RepositoryState::ApplyMailbox | RepositoryState::ApplyMailboxOrRebase => "am",
-    };
-    Some(stops(
-        State::UnderWay(what),
-        "finish it or give it up (`--continue`, `--abort`, `git bisect reset`)",
-    ))
+    })
 }
+
+fn half_done(repo: &Repository) -> Option<Finding> {
+    let help = "finish it or give it up (`--continue`, `--abort`, `git bisect reset`)";
+    under_way(repo).map(|what| stops(State::UnderWay(what), help))
+}
+
+/// How often a lock may be another one after a look at the processes, before it is believed that git works here.
+const LOOKS: u32 = 20;
 
 /// specter itself needs no lock of the index; but who holds it is changing the same files.
 fn index_lock(repo: &Repository, root: &Path) -> Option<Finding> {
     let path = repo.path().join("index.lock");
-    std::fs::symlink_metadata(&path).ok()?;
-    let is_owner_alive = git_works_in(root);
+    let is_owner_alive = is_owner_alive(&path, root)?;
     let help = if is_owner_alive {
         "wait for the git command that is running"
     } else {
@@ -195,8 +202,28 @@ fn index_lock(repo: &Repository, root: &Path) -> Option<Finding> {
     Some(stops(State::IndexLocked { path, is_owner_alive }, help))
 }
 
+/// None where there is no lock. One is left behind only if it is the same before and after a look that found nobody:
+/// else its owner ended meanwhile, and took it along.
+fn is_owner_alive(lock: &Path, root: &Path) -> Option<bool> {
+    for _ in 0..LOOKS {
+        let before = identity(lock)?;
+        if git_works_in(root) {
+            return Some(true);
+        }
+        if identity(lock)? == before {
+            return Some(false);
+        }
+    }
+    Some(true)
+}
+
+fn identity(path: &Path) -> Option<(u64, u64, i64, i64)> {
+    let found = std::fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino(), found.ctime(), found.ctime_nsec()))
+}
+
 /// A lock says nothing of its owner: any git process in the tree may be it.
-fn git_works_in(root: &Path) -> bool {
+pub(super) fn git_works_in(root: &Path) -> bool {
     let Ok(processes) = std::fs::read_dir("/proc") else { return true };
     processes.flatten().any(|process| {
         let dir = process.path();

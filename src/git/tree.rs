@@ -22,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn of(mode: i32) -> Option<Kind> {
+    pub(super) fn of(mode: i32) -> Option<Kind> {
         match mode {
             0o100_644 | 0o100_664 => Some(Kind::File),
             0o100_755 => Some(Kind::Executable),

@@ -75,6 +75,17 @@ pub struct RollbackJson {
     pub done: Vec<String>,
     /// Files that somebody wrote in that very moment: theirs stayed.
     pub kept: Vec<String>,
+    /// Commits of the user's branch with work of tasks that are open now: they stay.
+    pub commits: Vec<CommitJson>,
+}
+
+/// A commit on the user's branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CommitJson {
+    pub branch: String,
+    pub commit: String,
+    pub tasks: Vec<String>,
+    pub tag: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]

@@ -104,6 +104,9 @@ impl LogLines {
             | EventKind::Conflicted { task, .. }
             | EventKind::ReviewNeeded { task, .. }
             | EventKind::Escaped { task, .. } => log.files(task, &event.kind),
+            EventKind::Committed { branch, commit, tasks, tag } => {
+                log.line("INFO", &[&files::committed(branch, commit, tasks, tag.as_deref())]);
+            }
             EventKind::RolledBack { to, saved, reopened, done, .. } => {
                 log.line("ROLLBACK", &[&files::rolled_back(to, saved, reopened, done)]);
             }

@@ -32,6 +32,8 @@ pub struct RollbackPlan {
     points: VecDeque<Point>,
     more: usize,
     rollbacks: usize,
+    /// The branch that got commits of this run.
+    branch: Option<String>,
 }
 
 impl RollbackPlan {
@@ -40,6 +42,10 @@ impl RollbackPlan {
         let (name, reference) = match &event.kind {
             EventKind::CheckpointCreated { name, reference: Some(reference), .. } => {
                 (name.clone(), reference)
+            }
+            EventKind::Committed { branch, .. } => {
+                self.branch = Some(branch.clone());
+                return;
             }
             EventKind::RolledBack { saved, .. } => {
                 self.rollbacks += 1;
@@ -82,6 +88,13 @@ impl RollbackPlan {
             writeln!(out, "   git ls-files --cached --others --exclude-standard | sort | comm -13 ../then -");
         let _ = writeln!(out, "   ```\n");
         out.push_str("4. Clear the boxes of the tasks that the state lists as done since, and run `specter implement`.\n");
+        if let Some(branch) = &self.branch {
+            let _ = writeln!(
+                out,
+                "\nCommits that this run made on {} stay there whatever is gone back to: `git revert` undoes one.",
+                code(branch)
+            );
+        }
         out.push_str("\n## States, newest first\n\n");
         for point in self.points.iter().rev() {
             write_point(&mut out, summary, point);

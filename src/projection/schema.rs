@@ -7,8 +7,18 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 pub const VERSION: u32 = 1;
 
 /// The published shapes by name, in the order in which they are listed.
-pub const NAMES: [&str; 10] =
-    ["agents", "checkpoints", "doctor", "events", "metrics", "plan", "recover", "recover-show", "rollback", "status"];
+pub const NAMES: [&str; 10] = [
+    "agents",
+    "checkpoints",
+    "doctor",
+    "events",
+    "metrics",
+    "plan",
+    "recover",
+    "recover-show",
+    "rollback",
+    "status",
+];
 
 /// Schema text of a name in [`NAMES`].
 pub fn named(name: &str) -> Option<String> {

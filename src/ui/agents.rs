@@ -52,7 +52,9 @@ fn chosen(told: &AgentsJson) -> String {
             format!("no agent is chosen: `--agent auto` would take `{first}`; or set `agent` in specter.toml")
         }
         ("" | "none", None) => "no agent is chosen, and none is installed".to_owned(),
-        ("auto", Some(first)) => format!("tasks without work of their own go to `{first}`: `agent` is `auto`"),
+        ("auto", Some(first)) => {
+            format!("tasks without work of their own go to `{first}`: `agent` is `auto`")
+        }
         ("auto", None) => "`agent` is `auto`, and none is installed".to_owned(),
         (agent, _) => format!("tasks without work of their own go to `{agent}`"),
     }

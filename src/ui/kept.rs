@@ -4,8 +4,8 @@ use super::sheet::Sheet;
 use super::text::{elide, elide_middle, pad, pad_left, plural, some_of, thousands, width};
 use super::theme::{Label, Screen, Sign};
 use crate::projection::kept::{
-    BoxJson, ChangeJson, CheckpointJson, CheckpointsJson, FileJson, KeptJson, KeptState, RecoverJson,
-    RollbackJson, ShownJson,
+    BoxJson, ChangeJson, CheckpointJson, CheckpointsJson, CommitJson, FileJson, KeptJson, KeptState,
+    RecoverJson, RollbackJson, ShownJson,
 };
 use crate::text::safe;
 
@@ -121,6 +121,10 @@ pub fn rollback(screen: &Screen, rollback: &RollbackJson, next: &str) -> String 
     for path in &rollback.kept {
         sheet.words("  ", &format!("`{path}` was written in that very moment and stays as it is"));
     }
+    if !rollback.commits.is_empty() {
+        sheet.row("commits", "stay on the branch, with work that is open again; `git revert` undoes one");
+        list(&mut sheet, rollback.commits.iter().map(commit_line));
+    }
     sheet.row("saved as", &rollback.saved.name);
     if screen.verbose > 0 {
         sheet.row("reference", &rollback.saved.reference);
@@ -136,6 +140,11 @@ pub fn rollback(screen: &Screen, rollback: &RollbackJson, next: &str) -> String 
         }
     }
     sheet.done()
+}
+
+fn commit_line(commit: &CommitJson) -> String {
+    let short = commit.commit.get(..10).unwrap_or(&commit.commit);
+    format!("{short} on {}: {}", commit.branch, commit.tasks.join(", "))
 }
 
 fn or_unchanged(parts: Vec<String>) -> String {

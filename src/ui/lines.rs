@@ -105,6 +105,9 @@ pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<
         | EventKind::Conflicted { task, .. }
         | EventKind::ReviewNeeded { task, .. }
         | EventKind::Escaped { task, .. } => line.files(task, &event.kind),
+        EventKind::Committed { branch, commit, tasks, tag } => {
+            Told::one(Weight::Notice, safe(&files::committed(branch, commit, tasks, tag.as_deref())))
+        }
         EventKind::RolledBack { to, saved, reopened, done, .. } => {
             Told::one(Weight::Notice, safe(&files::rolled_back(to, saved, reopened, done)))
         }

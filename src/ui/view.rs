@@ -152,6 +152,7 @@ impl View {
             | EventKind::Conflicted { .. }
             | EventKind::ReviewNeeded { .. }
             | EventKind::Escaped { .. }
+            | EventKind::Committed { .. }
             // Between sessions, when nothing is shown live.
             | EventKind::RolledBack { .. }
             | EventKind::Note { .. } => {}

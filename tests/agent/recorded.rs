@@ -173,7 +173,8 @@ fn every_recorded_failure_is_judged_right() {
         for (case, cause) in *cases {
             let ending = ending(agent, &recorded(agent, case), Work::Nothing);
             match &ending {
-                Ending::Failed(failure) if failure.cause == *cause && failure.classified.class == cause.class() => {}
+                Ending::Failed(failure)
+                    if failure.cause == *cause && failure.classified.class == cause.class() => {}
                 other => wrong.push(format!("{agent} {case}: not {cause:?} but {other:?}")),
             }
         }
@@ -186,7 +187,8 @@ fn every_recording_is_judged_by_a_test() {
     for agent in std::fs::read_dir(directory()).unwrap() {
         let agent = agent.unwrap();
         let name = agent.file_name().into_string().unwrap();
-        let cases = FAILURES.iter().find(|(agent, _)| *agent == name).map(|(_, cases)| *cases).unwrap_or_default();
+        let cases =
+            FAILURES.iter().find(|(agent, _)| *agent == name).map(|(_, cases)| *cases).unwrap_or_default();
         for file in std::fs::read_dir(agent.path()).unwrap() {
             let file = file.unwrap().path();
             let case = file.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -269,7 +271,10 @@ fn a_recording_that_is_cut_off_anywhere_is_read_up_to_there() {
         for cut in (0..run.out.len()).step_by(97) {
             let part = account(agent, &run.out[..cut]);
             assert!(part.steps_in_all() <= whole.steps_in_all(), "{agent} at {cut}");
-            assert!(part.steps.iter().zip(&whole.steps).all(|(one, other)| one.title == other.title), "{agent} at {cut}");
+            assert!(
+                part.steps.iter().zip(&whole.steps).all(|(one, other)| one.title == other.title),
+                "{agent} at {cut}"
+            );
         }
     }
 }

@@ -71,7 +71,7 @@ for seed in ${SEEDS:-$seeds}; do
     # A killed run's guardian has two seconds to end what is left and go.
     nice -n 5 python3 "$here/harness.py" --template "$scratch/$workload" \
       --run "env HOME=$scratch $trees $in_dir $BIN implement tasks.md --parallel=graph -j2 --yes $durability $isolation" \
-      --resume "env HOME=$scratch ${trees/\{work\}/\$PWD} $in_dir $BIN resume tasks.md --yes" \
+      --resume "env HOME=$scratch ${trees/\{work\}/\$PWD} $in_dir $BIN resume tasks.md --yes $isolation" \
       --check "$(judge resumed)" --check-crashed "$(judge crashed)" \
       --modes "$modes" --orphan-fail --grace 2 --nested "$NESTED" --proc --seed "$seed" --timeout 180 \
       --jobs "${JOBS:-2}" "${sample[@]}" --out "$out" || failed=1

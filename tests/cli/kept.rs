@@ -299,6 +299,23 @@ fn what_waits_for_review_is_accepted_and_what_waited_for_it_runs() {
 }
 
 #[test]
+fn checks_that_did_not_run_on_what_an_accepted_attempt_became_are_named() {
+    if no_git() {
+        return;
+    }
+    let tasks = "- [ ] T001 Write\n\n  ```sh run\n  echo 'export A=1' > .envrc; echo x > x\n  ```\n  ```sh verify\n  \
+                 test -s x\n  ```\n";
+    let sandbox = repository(tasks);
+    implement(&sandbox, &[]).expect(1);
+    sandbox.write("mine", "since then\n");
+    let accepted = sandbox.run(["recover", "accept", "T001"]).expect(0);
+    let told =
+        "it was merged with what came since, and 1 verify block of T001 did not run on the result: run it";
+    assert!(accepted.all().contains(told), "{}", accepted.all());
+    assert_eq!((sandbox.read("x"), sandbox.read("mine")), ("x\n".to_owned(), "since then\n".to_owned()));
+}
+
+#[test]
 fn a_patch_is_byte_exact_to_a_pipe_and_safe_on_a_terminal() {
     if no_git() {
         return;

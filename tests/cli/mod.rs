@@ -1,5 +1,6 @@
 //! The command line from outside: what is typed, what is printed, how it ends.
 
+mod agents;
 mod commands;
 mod config;
 mod input;

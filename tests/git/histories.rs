@@ -2,22 +2,11 @@
 //! random steps. After each, every line that anybody wrote is on disk or reachable, and the user's own things are as
 //! the user left them.
 
-use super::{Place, git_in, no_git, put};
+use super::{Place, Tally, git_in, no_git, put};
 use specter::git::{Attempt, Error, Git, Outcome, Pool, Steps, Worktree};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
-
-#[derive(Debug, Default)]
-struct Tally {
-    attempts: u32,
-    integrated: u32,
-    conflicts: u32,
-    stops: u32,
-    user_edits: u32,
-    user_commits: u32,
-    losses: u32,
-}
 
 struct History {
     place: Place,
@@ -210,7 +199,7 @@ impl History {
         let kept = reachable(&self.place);
         let kept: BTreeSet<&str> = kept.lines().collect();
         let lost: Vec<&String> = self.written.iter().filter(|token| !kept.contains(token.as_str())).collect();
-        self.tally.losses += lost.len() as u32;
+        self.tally.losses += lost.len();
         assert!(lost.is_empty(), "of attempts: {lost:?}");
     }
 }
@@ -237,14 +226,7 @@ fn campaign_no_history_loses_a_line() {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| history.run()));
         assert!(result.is_ok(), "the history of seed {seed}");
         history.place.fsck();
-        let tally = &history.tally;
-        sum.attempts += tally.attempts;
-        sum.integrated += tally.integrated;
-        sum.conflicts += tally.conflicts;
-        sum.stops += tally.stops;
-        sum.user_edits += tally.user_edits;
-        sum.user_commits += tally.user_commits;
-        sum.losses += tally.losses;
+        sum += history.tally;
     }
     println!("{runs} histories: {sum:?}");
     assert!(sum.integrated > 0 && sum.stops > 0 && sum.attempts > 0);

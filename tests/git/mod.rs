@@ -1,6 +1,7 @@
 //! The repository: saving, working trees, integrating, checkpoints, escapes, over real repositories and with the
 //! `git` program as the judge.
 
+mod committing;
 mod escapes;
 mod expiring;
 mod histories;
@@ -17,6 +18,37 @@ use specter::clock::Clock;
 use specter::git::{Attempt, Git, Limits, Outcome, Pool, Rules, Run, Saved, Steps, Worktree};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+/// What random histories came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) attempts: usize,
+    pub(crate) integrated: usize,
+    pub(crate) conflicts: usize,
+    pub(crate) failures: usize,
+    /// Between two effects.
+    pub(crate) stops: usize,
+    pub(crate) kills: usize,
+    pub(crate) interrupts: usize,
+    pub(crate) user_edits: usize,
+    pub(crate) user_commits: usize,
+    pub(crate) losses: usize,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, more: Tally) {
+        self.attempts += more.attempts;
+        self.integrated += more.integrated;
+        self.conflicts += more.conflicts;
+        self.failures += more.failures;
+        self.stops += more.stops;
+        self.kills += more.kills;
+        self.interrupts += more.interrupts;
+        self.user_edits += more.user_edits;
+        self.user_commits += more.user_commits;
+        self.losses += more.losses;
+    }
+}
 
 /// A repository of a user, with a cache and a state directory beside it.
 pub(crate) struct Place {

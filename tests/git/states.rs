@@ -4,6 +4,7 @@ use super::{Place, git_in, integrate, lease, no_git, put, run_git};
 use specter::clock::Clock;
 use specter::git::{Git, Outcome, Rules, Run, State, probe};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn states(dir: &Path) -> Vec<(State, bool)> {
     probe(dir).unwrap().into_iter().map(|finding| (finding.state, finding.help.is_some())).collect()
@@ -71,6 +72,35 @@ fn a_lock_of_the_index_tells_whether_a_git_command_runs() {
     assert!(states(&place.root()).contains(&(alive, true)));
     drop(running.stdin.take());
     running.wait().unwrap();
+}
+
+#[test]
+fn the_lock_of_a_passing_git_command_is_never_one_left_behind() {
+    if no_git() {
+        return;
+    }
+    let place = Place::new(&[("a", "a\n")]);
+    let root = place.root();
+    let is_over = AtomicBool::new(false);
+    let mut seen = 0;
+    std::thread::scope(|scope| {
+        let user = scope.spawn(|| {
+            for n in 0..150 {
+                put(&root, "a", &format!("{n}\n"));
+                place.git(&["add", "a"]);
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        while !is_over.load(Ordering::Relaxed) && !user.is_finished() {
+            for (state, _) in states(&root) {
+                if let State::IndexLocked { is_owner_alive, .. } = state {
+                    assert!(is_owner_alive);
+                    seen += 1;
+                }
+            }
+        }
+    });
+    println!("a lock was seen {seen} times");
 }
 
 /// An attempt goes all the way, and the user's things stay.

@@ -59,6 +59,7 @@ fn state(name: &str) -> String {
 fn every_stored_journal_reads_to_the_state_it_had() {
     let names = [
         "agents",
+        "commits",
         "every-kind",
         "files",
         "finished",
@@ -111,6 +112,7 @@ fn the_stored_journals_hold_every_kind_of_event() {
         EventKind::Conflicted { .. } => "conflicted",
         EventKind::ReviewNeeded { .. } => "review_needed",
         EventKind::Escaped { .. } => "escaped",
+        EventKind::Committed { .. } => "committed",
         EventKind::RolledBack { .. } => "rolled_back",
         EventKind::BudgetReached { .. } => "budget_reached",
         EventKind::AdmissionChanged { .. } => "admission_changed",
@@ -120,16 +122,16 @@ fn the_stored_journals_hold_every_kind_of_event() {
         EventKind::Note { .. } => "note",
         EventKind::RunFinished { .. } => "run_finished",
     };
-    let events = ["agents", "every-kind", "files", "limits", "waiting"]
+    let events = ["agents", "commits", "every-kind", "files", "limits", "waiting"]
         .into_iter()
         .flat_map(|name| journal::read(&stored(name)).unwrap().events);
     let kinds: std::collections::BTreeSet<_> = events.map(|event| name(&event.kind)).collect();
-    assert_eq!(kinds.len(), 30, "{kinds:?}");
+    assert_eq!(kinds.len(), 31, "{kinds:?}");
 }
 
 #[test]
 fn a_stored_journal_is_written_the_same_way_today() {
-    for name in ["agents", "every-kind", "files", "finished", "limits", "sessions", "waiting"] {
+    for name in ["agents", "commits", "every-kind", "files", "finished", "limits", "sessions", "waiting"] {
         let events = journal::read(&stored(name)).unwrap().events;
         let text = String::from_utf8(bytes(name)).unwrap();
         for event in events {

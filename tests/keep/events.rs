@@ -267,12 +267,15 @@ fn file_kinds() -> impl Strategy<Value = EventKind> {
             attempt,
             paths
         }),
-        (task(), any::<u32>(), texts(), reference).prop_map(|(task, attempt, changes, reference)| Escaped {
-            task,
-            attempt,
-            changes,
-            reference
-        }),
+        (task(), any::<u32>(), texts(), reference, proptest::option::of(text())).prop_map(
+            |(task, attempt, changes, reference, unkept)| Escaped {
+                task,
+                attempt,
+                changes,
+                reference,
+                unkept
+            }
+        ),
     ]
 }
 
@@ -307,6 +310,8 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
         }),
         (text(), any::<u32>(), proptest::option::of(text()))
             .prop_map(|(name, done, reference)| CheckpointCreated { name, done, reference }),
+        (text(), text(), ids(), proptest::option::of(text()))
+            .prop_map(|(branch, commit, tasks, tag)| Committed { branch, commit, tasks, tag }),
         (text(), text(), text(), ids(), ids()).prop_map(|(to, commit, saved, reopened, done)| RolledBack {
             to,
             commit,
@@ -372,9 +377,10 @@ fn number(kind: &EventKind) -> usize {
         AgentStep { .. } => 27,
         ProviderHeld { .. } => 28,
         ProviderOpened { .. } => 29,
+        Committed { .. } => 30,
     }
 }
-const KINDS: usize = 30;
+const KINDS: usize = 31;
 
 #[test]
 fn the_strategies_make_every_kind() {

@@ -462,7 +462,11 @@ fn what_contradicts_others_work_is_done_again_from_where_they_stand() {
         format!("first run touch $HOME/{own}; while [ ! -e $HOME/{other} ]; do sleep 0.05; done")
     };
     let tasks = [
-        task("T001 [P] Change the first line", &[&wait("a", "b"), "run sed -i s/one/ONE/ shared.txt", "run echo first >> shared.txt"], None),
+        task(
+            "T001 [P] Change the first line",
+            &[&wait("a", "b"), "run sed -i s/one/ONE/ shared.txt", "run echo first >> shared.txt"],
+            None,
+        ),
         task(
             "T002 [P] Change it too",
             &[&wait("b", "a"), "run sed -i s/one/Two/I shared.txt", "run echo more >> shared.txt"],

@@ -5,24 +5,11 @@
 
 use super::sandbox::{finish, scale};
 use super::worktrees::{Project, task};
-use crate::git::{git_in, no_git, run_git};
+use crate::git::{Tally, git_in, no_git, run_git};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-#[derive(Debug, Default)]
-struct Tally {
-    attempts: usize,
-    integrated: usize,
-    conflicts: usize,
-    failures: usize,
-    kills: usize,
-    interrupts: usize,
-    user_edits: usize,
-    user_commits: usize,
-    losses: usize,
-}
 
 const FILES: usize = 6;
 const LINES: usize = 12;
@@ -256,15 +243,7 @@ fn campaign_no_run_loses_a_line_of_anybody() {
     for seed in first..first + runs {
         let result = std::panic::catch_unwind(|| one_history(seed));
         let Ok(tally) = result else { panic!("the history of seed {seed}") };
-        sum.attempts += tally.attempts;
-        sum.integrated += tally.integrated;
-        sum.conflicts += tally.conflicts;
-        sum.failures += tally.failures;
-        sum.kills += tally.kills;
-        sum.interrupts += tally.interrupts;
-        sum.user_edits += tally.user_edits;
-        sum.user_commits += tally.user_commits;
-        sum.losses += tally.losses;
+        sum += tally;
     }
     println!("{runs} histories of runs: {sum:?}");
     assert!(sum.integrated > 0 && sum.attempts > 0);

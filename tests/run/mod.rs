@@ -2,10 +2,12 @@
 
 mod agents;
 mod bad_input;
+mod commits;
 mod corpus;
 mod durability;
 mod edits;
 mod examples;
+mod grounds;
 mod histories;
 mod hostile_output;
 mod hostile_repos;

@@ -31,10 +31,17 @@ fn go_back(sandbox: &Sandbox, steps: u32) -> bool {
     let may_tick = HashSet::new();
     let goal = Goal { name, reference, then: &then, now: &now, may_tick: &may_tick };
     let (task_file, except) = (root.join("tasks.md"), [PathBuf::from("tasks.md")]);
-    let place = Place { store: &store, run: &run, lock: &lock, task_file: &task_file, except: &except };
-    let Ok(preview) = preview(&mut git, &loaded.events, &goal, &place) else { return true };
-    let now_ms = Clock::start().wall_ms();
-    begin(&mut git, &preview.rollback, &loaded, &place, now_ms).is_err()
+    let place = Place {
+        store: &store,
+        run: &run,
+        lock: &lock,
+        loaded: &loaded,
+        task_file: &task_file,
+        except: &except,
+        now_ms: Clock::start().wall_ms(),
+    };
+    let Ok(preview) = preview(&mut git, &goal, &place) else { return true };
+    begin(&mut git, &preview.rollback, &place).is_err()
 }
 
 /// What must hold after the going back is finished, however often it was begun.

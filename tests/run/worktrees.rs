@@ -297,6 +297,54 @@ fn a_sandboxed_attempt_cannot_even_try() {
     assert_eq!(project.sandbox.read("own.txt"), "own\n");
 }
 
+/// Who wrote a file no system tells afterwards: what a task writes into the tree of another that is at work can only be
+/// kept from happening.
+#[test]
+fn a_sandboxed_attempt_cannot_write_into_a_tree_where_another_is_at_work() {
+    if no_git() {
+        return;
+    }
+    let wait = |what: &str| format!("while ! test -e \"$MEET/{what}\"; do sleep 0.01; done");
+    let meet = tempfile::tempdir().unwrap();
+    let tasks = [
+        task(
+            "T001 [P] In one.txt",
+            &format!("echo one > one.txt; touch \"$MEET/one\"; {}", wait("two")),
+            None,
+        ),
+        task(
+            "T002 [P] In two.txt",
+            &format!(
+                "{}; touch two.txt; for tree in \"$TREES\"/*/*/p; do if test \"$tree\" != \"$PWD\"; then \
+                 if echo strayed > \"$tree/one.txt\"; then echo got in >> two.txt; fi; \
+                 if touch \"$tree/strayed.txt\"; then echo got in >> two.txt; fi; fi; done; touch \"$MEET/two\"",
+                wait("one")
+            ),
+            None,
+        ),
+    ];
+    let project = Project::new(&tasks.concat(), &[("a", "a\n")]);
+    let home = project.sandbox.root().parent().unwrap().join("home");
+    let config = home.join(".config/specter/config.toml");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    std::fs::write(&config, format!("sandbox-write = [\"{}\"]\n", meet.path().display())).unwrap();
+    let usual =
+        ["implement", "tasks.md", "--yes", "--isolation=worktree", "--parallel", "-j2", "--sandbox=write"];
+    let mut command = project.sandbox.command(usual);
+    command.env("MEET", meet.path()).env("TREES", home.join(".cache/specter/worktrees"));
+    let ended = super::sandbox::finish(command.spawn().unwrap());
+    if ended.stderr.contains("cannot be sandboxed here") {
+        eprintln!("skipped: this system has no sandbox");
+        return;
+    }
+    ended.expect(0);
+    assert_eq!(
+        (project.sandbox.read("one.txt"), project.sandbox.read("two.txt")),
+        ("one\n".to_owned(), String::new())
+    );
+    assert!(!project.sandbox.exists("strayed.txt"));
+}
+
 #[test]
 fn what_makes_tools_run_commands_waits_for_a_person() {
     if no_git() {

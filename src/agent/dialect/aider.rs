@@ -21,9 +21,8 @@ impl Aider {
             out.push(Told::Failed(error));
         } else if line.starts_with("Retrying in ") {
             out.push(Told::Retry { after: crate::agent::reset::wait(line), why: String::new() });
-        } else if line.starts_with("Applied edit to ") {
-            let path = line["Applied edit to ".len()..].to_owned();
-            let key = path.clone();
+        } else if let Some(path) = line.strip_prefix("Applied edit to ") {
+            let key = path.to_owned();
             out.push(crate::agent::dialect::json::begun(&key, "edit", &serde_json::json!({ "path": path })));
             out.push(Told::StepEnded { key, ok: Some(true), exit: None, output: String::new() });
             self.failed = false;

@@ -1,9 +1,11 @@
-//! `claude -p --output-format stream-json --verbose`, and `qwen -o stream-json`, which prints the same shapes.
+//! `claude -p --output-format stream-json --verbose`, and `qwen -o stream-json`, which prints the same shapes; cursor's
+//! tools have one of their own.
 //!
 //! Seen with claude 2.1.197 and qwen 0.15.10. Quirks: a failed run says `subtype: success` with `is_error: true`; an error
 //! comes as an assistant's message with `error` beside it; qwen tells errors as a message `[API Error: …]` of no tokens,
 //! says `is_error: false` and exits 0; a subscription's limit comes as a `rate_limit_event`.
 
+use super::cursor;
 use super::json::{self, items, number, str_of};
 use crate::agent::reset::Reset;
 use crate::agent::told::{AgentError, PlanItem, PlanState, StopReason, Told, UsageScope};
@@ -25,6 +27,7 @@ impl Claude {
             "assistant" => self.assistant(event, out),
             "user" => Self::user(event, out),
             "result" => self.result(event, out),
+            "tool_call" => cursor::tool_call(event, out),
             "rate_limit_event" => self.rate_limit(&event["rate_limit_info"], out),
             _ => {}
         }
@@ -116,7 +119,10 @@ impl Claude {
             return;
         }
         self.failed = true;
-        let message = format!("the usage limit is reached: {}", if which.is_empty() { "of the account" } else { which });
+        let message = format!(
+            "the usage limit is reached: {}",
+            if which.is_empty() { "of the account" } else { which }
+        );
         out.push(Told::Failed(AgentError { resets, ..AgentError::new("usage_limit_reached", message) }));
     }
 

@@ -20,7 +20,8 @@ impl Codex {
             "item.updated" => out.extend(plan(&event["item"])),
             "turn.completed" => {
                 let of = |key: &str| number(&event["usage"][key]).unwrap_or(0);
-                let usage = json::usage(of("input_tokens"), of("cached_input_tokens"), of("output_tokens"), None);
+                let usage =
+                    json::usage(of("input_tokens"), of("cached_input_tokens"), of("output_tokens"), None);
                 if !usage.is_nothing() {
                     out.push(Told::Usage { of: UsageScope::Total, usage });
                 }
@@ -63,8 +64,7 @@ fn begin(item: &Value, out: &mut Vec<Told>) {
             let paths: Vec<String> =
                 items(&item["changes"]).filter_map(|change| json::name(&change["path"])).take(64).collect();
             let kinds = || items(&item["changes"]).map(|change| str_of(&change["kind"]));
-            let kind =
-                if kinds().all(|kind| kind == "delete") { StepKind::Delete } else { StepKind::Edit };
+            let kind = if kinds().all(|kind| kind == "delete") { StepKind::Delete } else { StepKind::Edit };
             let title = match (paths.first(), paths.len()) {
                 (Some(path), 1) => format!("{} {path}", kinds().next().unwrap_or("change")),
                 (Some(path), n) => format!("change {path} and {} more", n - 1),
@@ -74,11 +74,21 @@ fn begin(item: &Value, out: &mut Vec<Told>) {
         }
         "mcp_tool_call" => {
             let title = format!("{} {}", str_of(&item["server"]), str_of(&item["tool"]));
-            out.push(Told::StepBegun { key, kind: StepKind::Other, title: one_line(&title), paths: Vec::new() });
+            out.push(Told::StepBegun {
+                key,
+                kind: StepKind::Other,
+                title: one_line(&title),
+                paths: Vec::new(),
+            });
         }
         "web_search" => {
             let title = format!("search {}", str_of(&item["query"]));
-            out.push(Told::StepBegun { key, kind: StepKind::Fetch, title: one_line(&title), paths: Vec::new() });
+            out.push(Told::StepBegun {
+                key,
+                kind: StepKind::Fetch,
+                title: one_line(&title),
+                paths: Vec::new(),
+            });
         }
         "todo_list" => out.extend(plan(item)),
         _ => {}
@@ -114,7 +124,8 @@ fn plan(item: &Value) -> Option<Told> {
         return None;
     }
     let entry = |entry: &Value| {
-        let state = if entry["completed"].as_bool() == Some(true) { PlanState::Done } else { PlanState::Open };
+        let state =
+            if entry["completed"].as_bool() == Some(true) { PlanState::Done } else { PlanState::Open };
         Some(PlanItem { text: json::name(&entry["text"])?, state })
     };
     Some(Told::Plan(items(&item["items"]).filter_map(entry).take(200).collect()))

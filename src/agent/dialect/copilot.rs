@@ -38,7 +38,11 @@ impl Copilot {
                 out.extend(json::text(&data["content"]).map(Told::Text));
             }
             "tool.execution_start" => {
-                out.push(json::begun(str_of(&data["toolCallId"]), str_of(&data["toolName"]), &data["arguments"]));
+                out.push(json::begun(
+                    str_of(&data["toolCallId"]),
+                    str_of(&data["toolName"]),
+                    &data["arguments"],
+                ));
             }
             "tool.execution_complete" => end(data, out),
             "model.call_failure" => {

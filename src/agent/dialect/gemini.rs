@@ -2,9 +2,7 @@
 //! brackets or as the provider's JSON inside of it.
 
 use super::json::{self, items, number, str_of};
-use crate::agent::told::{
-    self, AgentError, MAX_TEXT, PlanItem, PlanState, StopReason, Told, UsageScope,
-};
+use crate::agent::told::{self, AgentError, MAX_TEXT, PlanItem, PlanState, StopReason, Told, UsageScope};
 use serde_json::Value;
 
 #[derive(Debug, Default)]

@@ -48,7 +48,10 @@ pub(super) fn millis(value: &Value) -> Option<Duration> {
 
 /// Dollars as millionths.
 pub(super) fn micros(value: &Value) -> Option<u64> {
-    value.as_f64().filter(|dollars| *dollars >= 0.0 && *dollars < 1e9).map(|dollars| (dollars * 1e6).round() as u64)
+    value
+        .as_f64()
+        .filter(|dollars| *dollars >= 0.0 && *dollars < 1e9)
+        .map(|dollars| (dollars * 1e6).round() as u64)
 }
 
 /// The list's items, none if it is no list.
@@ -79,7 +82,8 @@ pub(super) fn begun(key: &str, tool: &str, input: &Value) -> Told {
     let kind = StepKind::of_tool(tool);
     let paths = paths(input);
     let command = ["command", "cmd", "script"].iter().find_map(|key| command(&input[*key]));
-    let about = ["query", "pattern", "url", "description", "prompt"].iter().find_map(|key| name(&input[*key]));
+    let about =
+        ["query", "pattern", "url", "description", "prompt"].iter().find_map(|key| name(&input[*key]));
     let title = match (command, paths.first()) {
         (Some(command), _) => command,
         (None, Some(path)) => format!("{} {path}", told::one_line(tool)),

@@ -7,6 +7,7 @@ mod aider;
 mod claude;
 mod codex;
 mod copilot;
+mod cursor;
 mod gemini;
 mod json;
 mod opencode;

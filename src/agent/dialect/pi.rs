@@ -29,7 +29,11 @@ impl Pi {
             "session" => out.extend(json::name(&event["id"]).map(Told::Session)),
             "message_end" => self.message(&event["message"], out),
             "tool_execution_start" => {
-                out.push(json::begun(str_of(&event["toolCallId"]), str_of(&event["toolName"]), &event["args"]));
+                out.push(json::begun(
+                    str_of(&event["toolCallId"]),
+                    str_of(&event["toolName"]),
+                    &event["args"],
+                ));
             }
             "tool_execution_end" => out.push(Told::StepEnded {
                 key: json::name(&event["toolCallId"]).unwrap_or_default(),
@@ -71,7 +75,8 @@ impl Pi {
             "error" => {
                 let text = json::text(&message["errorMessage"]).unwrap_or_default();
                 // `429 Rate limit reached …`
-                let status = text.get(..3).and_then(|code| code.parse().ok()).filter(|code| (400..600).contains(code));
+                let status =
+                    text.get(..3).and_then(|code| code.parse().ok()).filter(|code| (400..600).contains(code));
                 out.push(Told::Failed(AgentError { status, ..AgentError::new("", text) }));
                 out.push(Told::Stop(StopReason::Error));
             }

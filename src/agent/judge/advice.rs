@@ -8,7 +8,10 @@ type Lists = (Vec<String>, Vec<String>);
 pub(super) fn of(cause: Cause, ended: &Ended<'_>) -> Lists {
     let preset = ended.preset;
     let lists = |causes: &[&str], fixes: &[&str]| -> Lists {
-        (causes.iter().map(|text| (*text).to_owned()).collect(), fixes.iter().map(|text| (*text).to_owned()).collect())
+        (
+            causes.iter().map(|text| (*text).to_owned()).collect(),
+            fixes.iter().map(|text| (*text).to_owned()).collect(),
+        )
     };
     match cause {
         Cause::UsageLimit => lists(
@@ -23,12 +26,16 @@ pub(super) fn of(cause: Cause, ended: &Ended<'_>) -> Lists {
             &["add credit or a plan with the provider, then `specter resume`"],
         ),
         Cause::Auth => {
-            let (causes, mut fixes) = lists(&["you are not logged in with this agent, or its key is wrong or expired"], &[]);
+            let (causes, mut fixes) =
+                lists(&["you are not logged in with this agent, or its key is wrong or expired"], &[]);
             fixes.push(log_in(preset));
             (causes, fixes)
         }
         Cause::Config => lists(
-            &["the model's name is wrong or your account may not use it", "this version of the agent knows a flag no more"],
+            &[
+                "the model's name is wrong or your account may not use it",
+                "this version of the agent knows a flag no more",
+            ],
             &["correct `--model`, or the agent's settings: `specter agents` shows how it is called"],
         ),
         Cause::Context => lists(
@@ -39,10 +46,9 @@ pub(super) fn of(cause: Cause, ended: &Ended<'_>) -> Lists {
             &["the provider's rules, or the model, forbid what the task's words ask for"],
             &["say the task in other words, or give it to another agent"],
         ),
-        Cause::Truncated => lists(
-            &["one answer was longer than the model's limit"],
-            &["make the task smaller"],
-        ),
+        Cause::Truncated => {
+            lists(&["one answer was longer than the model's limit"], &["make the task smaller"])
+        }
         Cause::Budget => lists(
             &["the task needs more than one run of the agent was given"],
             &["allow more, or make the task smaller"],

@@ -127,7 +127,9 @@ struct Found {
 
 pub fn judge(ended: &Ended<'_>) -> Ending {
     match ended.outcome {
-        AttemptOutcome::Cancelled | AttemptOutcome::TimedOut(_) | AttemptOutcome::StartFailed(_) => general(ended),
+        AttemptOutcome::Cancelled | AttemptOutcome::TimedOut(_) | AttemptOutcome::StartFailed(_) => {
+            general(ended)
+        }
         AttemptOutcome::Success if ended.account.open_errors().is_empty() => well(ended),
         _ => match by_errors(ended.account.open_errors())
             .or_else(|| by_stop(ended.account))
@@ -156,7 +158,9 @@ fn well(ended: &Ended<'_>) -> Ending {
             cause: Cause::Silent,
             rule: match account.unreadable {
                 0 => "exit code 0, and it printed nothing".to_owned(),
-                bytes => format!("exit code 0, and nothing of the {bytes} bytes it printed could be understood"),
+                bytes => {
+                    format!("exit code 0, and nothing of the {bytes} bytes it printed could be understood")
+                }
             },
         });
         return failed(ended, found);
@@ -173,7 +177,9 @@ fn by_stop(account: &Account) -> Option<Found> {
         StopReason::MaxTokens => (Cause::Truncated, "its answer was cut off at the limit of tokens"),
         StopReason::Refusal => (Cause::Refusal, "the model refused"),
         StopReason::Budget => (Cause::Budget, "it used up the turns, time or money it was given"),
-        StopReason::EndTurn | StopReason::Cancelled | StopReason::Error | StopReason::Other(_) => return None,
+        StopReason::EndTurn | StopReason::Cancelled | StopReason::Error | StopReason::Other(_) => {
+            return None;
+        }
     };
     Some(Found { cause, rule: rule.to_owned() })
 }
@@ -206,7 +212,9 @@ fn by_error(error: &AgentError) -> Option<Found> {
 /// Providers call the same thing a rate and a quota: how long it lasts tells them apart.
 fn by_wait(cause: Cause, wait: Option<Duration>) -> Cause {
     match (cause, wait) {
-        (Cause::Billing | Cause::UsageLimit, Some(wait)) if wait < Duration::from_mins(10) => Cause::RateLimit,
+        (Cause::Billing | Cause::UsageLimit, Some(wait)) if wait < Duration::from_mins(10) => {
+            Cause::RateLimit
+        }
         (Cause::RateLimit, Some(wait)) if wait >= Duration::from_hours(1) => Cause::UsageLimit,
         _ => cause,
     }

@@ -3,12 +3,28 @@
 //! Only what programs print is matched, never what a model says. Each message stands in `tests/agent/messages.toml` or in
 //! `tests/agent/recorded` with its source.
 
-use super::Cause::{self, Auth, Billing, Budget, Config, Context, Network, Overloaded, RateLimit, Refusal, Truncated, UsageLimit};
+use super::Cause::{
+    self, Auth, Billing, Budget, Config, Context, Network, Overloaded, RateLimit, Refusal, Truncated,
+    UsageLimit,
+};
 
 /// Words for machines, lower case and without `_`, `-`, blanks and the library's name.
 const KINDS: &[(Cause, &[&str])] = &[
-    (UsageLimit, &["usagelimitreached", "usagelimitexceeded", "usagelimit", "quotaexceeded", "freeusagelimiterror"]),
-    (Billing, &["billingerror", "insufficientquota", "insufficientcredits", "creditserror", "paymentrequired", "billingnotactive"]),
+    (
+        UsageLimit,
+        &["usagelimitreached", "usagelimitexceeded", "usagelimit", "quotaexceeded", "freeusagelimiterror"],
+    ),
+    (
+        Billing,
+        &[
+            "billingerror",
+            "insufficientquota",
+            "insufficientcredits",
+            "creditserror",
+            "paymentrequired",
+            "billingnotactive",
+        ],
+    ),
     (
         Auth,
         &[
@@ -57,7 +73,14 @@ const KINDS: &[(Cause, &[&str])] = &[
     (Budget, &["errormaxturns", "maxturns", "errormaxbudgetusd", "turns", "budget"]),
     (
         RateLimit,
-        &["ratelimit", "ratelimiterror", "ratelimitexceeded", "resourceexhausted", "toomanyrequests", "userglobalratelimited"],
+        &[
+            "ratelimit",
+            "ratelimiterror",
+            "ratelimitexceeded",
+            "resourceexhausted",
+            "toomanyrequests",
+            "userglobalratelimited",
+        ],
     ),
     (
         Overloaded,
@@ -204,10 +227,7 @@ const MESSAGES: &[(Cause, &[&[&str]])] = &[
             &["content_filter"],
         ],
     ),
-    (
-        Truncated,
-        &[&["reason: max_output_tokens"], &["exceeded the", "output token maximum"]],
-    ),
+    (Truncated, &[&["reason: max_output_tokens"], &["exceeded the", "output token maximum"]]),
     (
         RateLimit,
         &[
@@ -273,7 +293,7 @@ pub(super) fn of_message(message: &str) -> Option<(Cause, &str)> {
     let hit = |line: &str| {
         let lower = line.to_lowercase().replace('’', "'");
         let fits = |parts: &&[&str]| parts.iter().all(|part| lower.contains(part));
-        MESSAGES.iter().position(|(_, any)| any.iter().any(|parts| fits(parts)))
+        MESSAGES.iter().position(|(_, any)| any.iter().any(fits))
     };
     let (at, line) = message.lines().filter_map(|line| Some((hit(line)?, line))).min_by_key(|(at, _)| *at)?;
     MESSAGES.get(at).map(|(cause, _)| (*cause, line))

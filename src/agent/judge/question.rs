@@ -68,7 +68,8 @@ mod tests {
     fn a_question_at_the_end_waits_for_an_answer() {
         for work in [Work::Nothing, Work::Changed] {
             assert_eq!(
-                text("I looked at it.\n\nWhich database should I use: **PostgreSQL or SQLite?**\n", work).as_deref(),
+                text("I looked at it.\n\nWhich database should I use: **PostgreSQL or SQLite?**\n", work)
+                    .as_deref(),
                 Some("Which database should I use: **PostgreSQL or SQLite?**")
             );
         }
@@ -85,7 +86,10 @@ mod tests {
 
     #[test]
     fn a_block_names_options_and_a_default() {
-        let question = find("Wrote half.\nBLOCKED: which port\nOPTIONS: 80 | 8080 |\nDEFAULT: 8080\nBye.", Work::Changed);
+        let question = find(
+            "Wrote half.\nBLOCKED: which port\nOPTIONS: 80 | 8080 |\nDEFAULT: 8080\nBye.",
+            Work::Changed,
+        );
         assert_eq!(
             question,
             Some(Question {

@@ -57,7 +57,13 @@ fn a_claim_without_work_is_no_change_and_silence_is_told_apart() {
     assert_eq!((claim.cause, claim.classified.class), (Cause::NoChange, FailureClass::NoChange));
     let silent = failure(judged("claude", &AttemptOutcome::Success, &[], "", Work::Unknown));
     assert_eq!(silent.classified.rule, "exit code 0, and it printed nothing");
-    let garbage = failure(judged("claude", &AttemptOutcome::Success, &[Told::Unreadable { bytes: 9 }], "", Work::Nothing));
+    let garbage = failure(judged(
+        "claude",
+        &AttemptOutcome::Success,
+        &[Told::Unreadable { bytes: 9 }],
+        "",
+        Work::Nothing,
+    ));
     assert_eq!((garbage.cause, garbage.then), (Cause::Silent, Then::Begin));
     assert_eq!(judged("claude", &AttemptOutcome::Success, &[], "", Work::Changed), Ending::Worked);
 }
@@ -79,8 +85,10 @@ fn a_question_asks_unless_it_ended_badly() {
 
 #[test]
 fn the_strongest_of_several_errors_counts_and_the_exact_time_of_them() {
-    let limit = AgentError { resets: Some(Reset::At(1_795_283_998)), ..AgentError::new("usage_limit_reached", "") };
-    let told = [Told::Failed(limit), error("rate_limit", "You've hit your session limit · resets 5:59pm (UTC)")];
+    let limit =
+        AgentError { resets: Some(Reset::At(1_795_283_998)), ..AgentError::new("usage_limit_reached", "") };
+    let told =
+        [Told::Failed(limit), error("rate_limit", "You've hit your session limit · resets 5:59pm (UTC)")];
     let failure = failure(judged("claude", &EXIT, &told, "", Work::Nothing));
     assert_eq!((failure.cause, failure.resets), (Cause::UsageLimit, Some(Reset::At(1_795_283_998))));
 }
@@ -95,12 +103,17 @@ fn a_message_makes_a_word_stronger_and_never_weaker() {
     assert_eq!(with(429, "", "You exceeded your current quota, please check your plan"), Cause::Billing);
     assert_eq!(with(429, "", "You exceeded your current quota. Please retry in 37.9s."), Cause::RateLimit);
     assert_eq!(with(401, "authentication_failed", "rate limit"), Cause::Auth);
-    assert_eq!(with(429, "rate_limit", "Server is temporarily limiting requests (not your usage limit)"), Cause::RateLimit);
+    assert_eq!(
+        with(429, "rate_limit", "Server is temporarily limiting requests (not your usage limit)"),
+        Cause::RateLimit
+    );
 }
 
 #[test]
 fn an_exit_code_that_means_something_counts_where_no_error_was_told() {
-    let exit = |code: i32, stderr: &str| failure(judged("gemini", &AttemptOutcome::ExitCode(code), &[], stderr, Work::Nothing));
+    let exit = |code: i32, stderr: &str| {
+        failure(judged("gemini", &AttemptOutcome::ExitCode(code), &[], stderr, Work::Nothing))
+    };
     assert_eq!(exit(41, "").cause, Cause::Auth);
     assert_eq!(exit(41, "").classified.rule, "exit code 41 of this agent means `auth`");
     assert_eq!(exit(55, "").cause, Cause::Config);
@@ -126,7 +139,13 @@ fn what_is_not_installed_is_told_how_to_install() {
 
 #[test]
 fn a_limit_says_how_long_and_a_session_too_long_is_begun_anew() {
-    let rate = failure(judged("codex", &EXIT, &[error("", "rate limit exceeded. Please try again in 2.5s.")], "", Work::Nothing));
+    let rate = failure(judged(
+        "codex",
+        &EXIT,
+        &[error("", "rate limit exceeded. Please try again in 2.5s.")],
+        "",
+        Work::Nothing,
+    ));
     assert_eq!(rate.classified.retry_after, Some(Duration::from_millis(2500)));
     assert_eq!(rate.then, Then::Resume);
     let long = failure(judged("codex", &EXIT, &[error("", "Prompt is too long")], "", Work::Nothing));

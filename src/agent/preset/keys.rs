@@ -50,7 +50,10 @@ pub(super) fn nearest(key: &str) -> Option<&'static str> {
 /// What can stand in `--agent`, in a file's name and in a table of TOML without quotes.
 pub(super) fn is_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 40 && name.chars().all(fits) && name != "auto"
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.len() <= 40
+        && name.chars().all(fits)
+        && name != "auto"
 }
 
 /// What serde says of a wrong value, as a fragment.

@@ -21,10 +21,15 @@ fn every_preset_that_is_compiled_in_parses_and_can_be_called() {
         let preset: Preset = toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(keys::is_name(name), "{name}");
         assert_eq!(preset.problem(), None, "{name}");
-        assert!(!preset.title.is_empty() && !preset.provider.is_empty() && !preset.install.is_empty(), "{name}");
+        assert!(
+            !preset.title.is_empty() && !preset.provider.is_empty() && !preset.install.is_empty(),
+            "{name}"
+        );
         assert!(preset.stall.is_some_and(|stall| stall >= Duration::from_mins(1)), "{name}");
         for secret in &preset.secrets {
-            let passed = |given: &String| given == secret || given.strip_suffix('*').is_some_and(|part| secret.starts_with(part));
+            let passed = |given: &String| {
+                given == secret || given.strip_suffix('*').is_some_and(|part| secret.starts_with(part))
+            };
             assert!(preset.env_pass.iter().any(passed), "{name}: {secret} is masked but never passed");
         }
         assert!(text.starts_with("# "), "{name} does not say what was run");
@@ -54,10 +59,7 @@ fn every_key_of_a_preset_is_known_and_no_other() {
 fn the_lines_are_those_that_were_run() {
     let plain = Call::default();
     for (name, wanted) in [
-        (
-            "claude",
-            "claude -p --output-format stream-json --verbose --dangerously-skip-permissions < prompt",
-        ),
+        ("claude", "claude -p --output-format stream-json --verbose --dangerously-skip-permissions < prompt"),
         (
             "codex",
             "codex exec --json --skip-git-repo-check -c 'analytics.enabled=false' -c 'approval_policy=\"never\"' \
@@ -81,7 +83,9 @@ fn the_lines_are_those_that_were_run() {
 fn a_session_is_begun_with_a_chosen_id_and_gone_on_with_where_the_agent_can() {
     let new = Call { session: Session::New("S"), model: Some("m"), ..Call::default() };
     let resume = Call { session: Session::Resume("S"), ..Call::default() };
-    assert!(line("claude", &new).ends_with("--dangerously-skip-permissions --model m --session-id S < prompt"));
+    assert!(
+        line("claude", &new).ends_with("--dangerously-skip-permissions --model m --session-id S < prompt")
+    );
     assert!(line("claude", &resume).ends_with("--dangerously-skip-permissions --resume S < prompt"));
     assert!(line("codex", &resume).starts_with("codex exec resume S --json "), "{}", line("codex", &resume));
     assert!(line("codex", &resume).ends_with(" - < prompt"));
@@ -101,7 +105,10 @@ fn a_session_is_begun_with_a_chosen_id_and_gone_on_with_where_the_agent_can() {
 fn edits_alone_and_further_directories_are_asked_for_in_each_agents_own_words() {
     let dirs = ["/a b".to_owned(), "/c".to_owned()];
     let call = Call { permission: Permission::Edits, extra_dirs: &dirs, ..Call::default() };
-    assert!(line("claude", &call).ends_with("--permission-mode acceptEdits --add-dir '/a b' --add-dir /c < prompt"));
+    assert!(
+        line("claude", &call)
+            .ends_with("--permission-mode acceptEdits --add-dir '/a b' --add-dir /c < prompt")
+    );
     assert!(line("gemini", &call).contains("--approval-mode auto_edit --include-directories '/a b'"));
     let codex = line("codex", &call);
     assert!(codex.contains("'sandbox_mode=\"workspace-write\"'"), "{codex}");
@@ -143,12 +150,10 @@ fn configuration_changes_single_keys_and_makes_agents_of_its_own() {
     assert_eq!(presets.problem("mine"), None);
     let mine = presets.get("mine").expect("mine");
     assert_eq!(mine.stall, Some(Duration::from_secs(90)));
-    assert_eq!(mine.command_line(&Call::default()), CommandLine {
-        program: "./mine".into(),
-        args: vec!["-x".into()],
-        env: vec![],
-        stdin: true
-    });
+    assert_eq!(
+        mine.command_line(&Call::default()),
+        CommandLine { program: "./mine".into(), args: vec!["-x".into()], env: vec![], stdin: true }
+    );
     presets.set("mine", "prompt", &json!("file")).expect("sets");
     assert!(presets.problem("mine").is_some_and(|problem| problem.contains("{prompt-file}")));
 }

@@ -21,7 +21,10 @@ fn when(message: &str) -> Option<String> {
 #[test]
 fn the_end_of_a_limit_is_read_however_it_is_told() {
     for (message, end) in [
-        (r#"{"type":"usage_limit_reached","resets_at":1795283561,"resets_in_seconds":3600}"#, "2026-11-21T17:52:41Z"),
+        (
+            r#"{"type":"usage_limit_reached","resets_at":1795283561,"resets_in_seconds":3600}"#,
+            "2026-11-21T17:52:41Z",
+        ),
         ("Claude AI usage limit reached|1795284000", "2026-11-21T18:00:00Z"),
         ("Rate limit reached. Please try again in 2.5s.", "2026-11-21T16:30:02.5Z"),
         ("Please retry in 37.966s.", "2026-11-21T16:30:37.966Z"),
@@ -42,7 +45,9 @@ fn the_end_of_a_limit_is_read_however_it_is_told() {
         ("your limit resets at 2026-11-21T18:00:00Z", "2026-11-21T18:00:00Z"),
     ] {
         let read = when(message);
-        let read = read.as_deref().map(|read| read.split_once('.').map_or(read.to_owned(), |(whole, _)| format!("{whole}Z")));
+        let read = read
+            .as_deref()
+            .map(|read| read.split_once('.').map_or(read.to_owned(), |(whole, _)| format!("{whole}Z")));
         let end = end.split_once('.').map_or(end.to_owned(), |(whole, _)| format!("{whole}Z"));
         assert_eq!(read, Some(end), "{message}");
     }
@@ -61,9 +66,8 @@ fn what_tells_no_time_is_not_read_as_one() {
         "resets Feb 31, 5pm (UTC)x",
         "",
     ] {
-        let read = find(message).and_then(|reset| {
-            reset.resolve(at("2026-11-21T16:30:00Z"), &TimeZone::UTC, &named)
-        });
+        let read =
+            find(message).and_then(|reset| reset.resolve(at("2026-11-21T16:30:00Z"), &TimeZone::UTC, &named));
         assert_eq!(read, None, "{message}");
     }
 }

@@ -1,31 +1,61 @@
-//! What an agent is asked to do: the task in its own words, how it will be checked, what went wrong before.
+//! What an agent is asked to do. Who knows the plan and its documents says it ([`Prompts`]); what went wrong in the attempt
+//! before is added here.
 
-use crate::task::{BlockKind, Task};
+use crate::plan::Plan;
+use crate::task::{BlockKind, Task, TaskIx};
+use std::fmt::Debug;
 
-/// The same for every task.
-const PREFIX: &str = "You work on one task of a larger plan, alone, in the current directory. Nobody is there to answer \
-questions: decide by yourself.\n\
-Rules: change files only below the current directory. Do not commit, push or switch branches. Do not edit the task file; \
-its boxes are ticked by others. Leave no placeholders. Stop when the task is done and say in a few words what you did.\n";
+/// What a prompt is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub ix: TaskIx,
+    pub task: &'a Task,
+    /// That `ix` is a position in.
+    pub plan: Option<&'a Plan>,
+}
 
-pub(super) fn prompt(task: &Task, file: &str, lesson: Option<&str>, is_resumed: bool) -> String {
-    let mut text = String::new();
-    if !is_resumed {
-        text.push_str(PREFIX);
-    }
-    text.push_str(&format!("\n# Task {}, from {file}\n\n{}\n", task.id, task.title.as_str()));
-    let body = task.title.beside(task.body).trim_end();
-    if !body.trim().is_empty() {
-        text.push_str(body);
-        text.push('\n');
-    }
-    let mut checks = task.blocks_of(BlockKind::Verify).peekable();
-    if checks.peek().is_some() {
-        text.push_str("\n# It is done when these commands succeed\n");
-        for block in checks {
-            text.push_str(&format!("\n```{}\n{}\n```\n", block.interpreter, block.code.trim_end()));
+/// What an agent is told first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prompted {
+    /// The same bytes for every task of a run: an agent that goes on in its session knows it.
+    pub prefix: String,
+    pub own: String,
+    /// Of both.
+    pub tokens: u64,
+}
+
+/// Who says what agents are told.
+pub trait Prompts: Debug + Send + Sync {
+    fn prompt(&self, asked: &Asked<'_>) -> Prompted;
+}
+
+/// The task in its own words and how it will be checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlainPrompts;
+
+const RULES: &str = "You work on one task, alone, in the current directory. Nobody is there to answer questions. Change \
+files only below the current directory. Do not commit. Stop when it is done.\n";
+
+impl Prompts for PlainPrompts {
+    fn prompt(&self, asked: &Asked<'_>) -> Prompted {
+        let task = asked.task;
+        let mut own = format!("\n# Task {}\n\n{}\n", task.id, task.title.as_str());
+        own.push_str(task.title.beside(task.body));
+        for block in task.blocks_of(BlockKind::Verify) {
+            own.push_str(&format!(
+                "\nIt is done when this succeeds:\n\n```\n{}\n```\n",
+                block.code.trim_end()
+            ));
         }
+        let tokens = (RULES.len() + own.len()) as u64 / 4;
+        Prompted { prefix: RULES.to_owned(), own, tokens }
     }
+}
+
+/// All of it, as it reaches the agent.
+pub(super) fn text(prompted: &Prompted, lesson: Option<&str>, is_resumed: bool) -> String {
+    let mut text = if is_resumed { String::new() } else { prompted.prefix.clone() };
+    text.push_str(&prompted.own);
     if let Some(lesson) = lesson {
         text.push_str(&format!("\n# What went wrong before\n\n{lesson}\n"));
     }

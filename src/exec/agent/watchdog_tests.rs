@@ -70,7 +70,7 @@ impl Simulated {
             Does::Writes => self.files += u64::from(is_due),
             // A sixth of a core at the worst, and not in every moment.
             Does::Computes if self.rng.u32(0..4) > 0 => {
-                self.sample.cpu += since.mul_f64(self.rng.f64() * 0.8 + 0.15)
+                self.sample.cpu += since.mul_f64(self.rng.f64() * 0.8 + 0.15);
             }
             Does::Speaks => self.sample.news += u64::from(is_due),
             Does::WaitsForChild if self.sample.open_calls == 0 => {
@@ -89,7 +89,7 @@ fn watched(does: Does, seed: u64, limits: Limits) -> Option<(Duration, Duration,
     let mut watchdog = Watchdog::new(limits, Some(7));
     let (mut now, mut last) = (Duration::ZERO, Duration::ZERO);
     while now < 240 * MINUTE {
-        let sample = agent.at(now, now - last, watchdog.wants_files(now));
+        let sample = agent.at(now, now.saturating_sub(last), watchdog.wants_files(now));
         let verdict = watchdog.look(now, &sample);
         if verdict != Verdict::Fine {
             return Some((now, agent.from, verdict));
@@ -121,7 +121,7 @@ fn whoever_is_stuck_is_found_within_the_limit() {
             };
             assert_eq!(verdict, Verdict::Stalled(STALL), "{does:?}, seed {seed}");
             // Two samples late at the most.
-            assert!(at <= from + STALL + 3 * MINUTE, "{does:?}, seed {seed}: after {:?}", at - from);
+            assert!(at <= from + STALL + 3 * MINUTE, "{does:?}, seed {seed}: after {at:?}, from {from:?}");
         }
     }
 }
