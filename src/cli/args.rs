@@ -613,7 +613,7 @@ mod tests {
         let again = Implement::from_options(&first.to_options()).expect("parses");
         assert_eq!(again.overrides(), first.overrides());
         assert_eq!(again.select.selection(), first.select.selection());
-        assert_eq!(first.overrides().len(), 20);
+        assert_eq!(first.overrides().len(), 24);
     }
 
     #[test]

@@ -119,7 +119,8 @@ fn obstacles(plan: &Plan, record: Option<&Record>, task: TaskIx) -> Vec<String> 
     // The run that goes on said so; whether it is still so, only that run knows.
     let waits_for = history.waits_for.clone().filter(|_| obstacles.is_empty());
     let waits = waits_for.map(|(scarce, text)| format!("waiting for {}: {}", scarce.words(), safe(&text)));
-    let held = history.holds().iter().filter(|_| plan.task(task).more.agent.is_some());
+    // Which agent would do it is decided when it is run: a task of the shell has no provider, any other may.
+    let held = history.holds().iter().filter(|_| !plan.task(task).has_run_block());
     let held = held.map(|(name, hold)| safe(&providers::held(name, hold.until, hold.told, hold.why)));
     let held: Vec<String> = held.collect();
     let words = obstacles.iter().map(|it| ui::why::obstacle_words(&plan, task, it, Duration::ZERO));

@@ -1,6 +1,6 @@
 //! Limits of providers, and what agents spent, as they bear on the run: what is told of them, and when waiting ends it.
 
-use super::provider::{Held, ProviderIx};
+use super::provider::{Held, ProviderIx, Terms};
 use super::{Decision, Scheduler};
 use crate::event::providers::clock;
 use crate::event::{AttemptReport, BudgetKind, EventKind, FailureClass};
@@ -38,7 +38,8 @@ impl Scheduler {
         if self.providers.is_empty() {
             return None;
         }
-        self.providers.ended(worker, report, self.now, self.limits.jobs)
+        let terms = Terms { jobs: self.limits.jobs, base: self.limits.retry.base };
+        self.providers.ended(worker, report, self.now, terms)
     }
 
     pub(super) fn tell_limit(&mut self, out: &mut Decision, told: Option<EventKind>) {

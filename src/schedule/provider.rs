@@ -19,8 +19,9 @@ pub const MARGIN: Duration = Duration::from_secs(30);
 pub const LOOK: Duration = Duration::from_secs(20);
 /// A usage limit that names no time is asked about after so many minutes; the last repeats.
 const ASK: [u64; 5] = [5, 10, 20, 40, 60];
-/// The first wait for a rate limit that names no time, and the longest.
-const RATE: Duration = Duration::from_secs(30);
+/// The first wait for a rate limit that names no time, in waits for a second attempt, and the longest: whoever asked has
+/// tried again many times before it gave up.
+const RATE: u32 = 30;
 const RATE_CAP: Duration = Duration::from_mins(10);
 /// So many refusals in a row, and it is not asked again in this session.
 const REFUSALS: u32 = 3;
@@ -82,6 +83,14 @@ impl Said {
             _ => Said::Nothing,
         }
     }
+}
+
+/// What the run allows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) jobs: u32,
+    /// The wait before a second attempt.
+    pub(super) base: Duration,
 }
 
 /// An attempt that runs, by its slot.
@@ -149,7 +158,7 @@ impl Provider {
         said: Said,
         is_new: bool,
         wall: u64,
-        jobs: u32,
+        Terms { jobs, base }: Terms,
         rule: Option<&str>,
     ) -> Option<EventKind> {
         match said {
@@ -176,7 +185,7 @@ impl Provider {
             Said::Rate(named) => {
                 self.limited(true, wall);
                 self.room = (self.room.min(jobs.max(1) as f32) / 2.0).max(1.0);
-                let first = if named.is_some() { Duration::from_secs(1) } else { RATE };
+                let first = if named.is_some() { base } else { base.saturating_mul(RATE) };
                 let doubled = first.saturating_mul(1 << (self.turn - 1).min(16)).min(RATE_CAP);
                 let wait = named.unwrap_or(0).max(millis(doubled));
                 self.hold(wall.saturating_add(wait), named.is_some(), FailureClass::RateLimit, rule)
@@ -335,13 +344,13 @@ impl Providers {
         worker: u32,
         report: &AttemptReport,
         now: Elapsed,
-        jobs: u32,
+        terms: Terms,
     ) -> Option<EventKind> {
         let wall = self.now(now);
         let (provider, at) = self.at_work(worker)?;
         let ended = provider.running.swap_remove(at);
         let is_new = ended.generation == provider.generation;
-        provider.hear(Said::of(report), is_new, wall, jobs, report.rule.as_deref())
+        provider.hear(Said::of(report), is_new, wall, terms, report.rule.as_deref())
     }
 
     /// The attempt in slot `worker` got an answer and goes on.
