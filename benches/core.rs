@@ -72,7 +72,7 @@ fn limits() -> Limits {
 }
 
 fn session() -> Session {
-    Session { info: RunInfo::default(), started: 0, number: 1, seed: 1, first_seq: 1, within: String::new() }
+    Session { info: RunInfo::default(), started: 0, number: 1, seed: 1, first_seq: 1, ..Session::default() }
 }
 
 /// Runs the whole plan in virtual time, one millisecond a task; `each` sees the events of every decision.

@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod files;
 mod json;
+pub mod providers;
 
 use crate::task::{BlockKind, TaskId, TaskIx};
 use schemars::JsonSchema;
@@ -274,6 +275,30 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         text: String,
     },
+    /// Nothing that needs this provider of models is started before it is asked again.
+    ProviderHeld {
+        provider: String,
+        /// `usage-limit`, `rate-limit`; `permanent`: it refuses whatever is asked.
+        why: FailureClass,
+        /// Wall time in milliseconds since the epoch; none: not again in this session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<u64>,
+        /// The provider named that time; else it is only asked then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        told: bool,
+        /// Limits in a row, and the wall time of the first.
+        #[serde(default)]
+        turn: u32,
+        #[serde(default)]
+        since: u64,
+        /// What showed it, in words.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        rule: String,
+    },
+    /// It answers again.
+    ProviderOpened {
+        provider: String,
+    },
     Interrupted {
         signal: String,
         how: Stop,
@@ -374,6 +399,12 @@ pub struct AgentReport {
     /// What it was told, in tokens as they are estimated.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub prompt_tokens: u64,
+    /// When the limit that it ran into ends: wall time in milliseconds since the epoch, where it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resets_at: Option<u64>,
+    /// It failed of what it was given to work with (a key, credit, a model's name) and not of the task.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
 }
 
 /// Tokens and money.
@@ -393,6 +424,10 @@ pub struct Spent {
 }
 
 impl Spent {
+    pub fn tokens(self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
+
     #[must_use]
     pub fn plus(self, more: Spent) -> Spent {
         let cost_micros = match (self.cost_micros, more.cost_micros) {
@@ -577,6 +612,8 @@ pub enum BudgetKind {
     Tokens,
     /// The disk has less room than its floor.
     Disk,
+    /// A provider of models is not to be had for longer than is waited for.
+    Provider,
 }
 
 /// What attempts need of the machine.

@@ -8,9 +8,10 @@ pub mod phases;
 
 use crate::event::{
     AttemptOutcome, AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome, Scarce,
+    Spent,
 };
 use crate::task::TaskId;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// How a task was last settled.
@@ -137,6 +138,21 @@ pub struct History {
     pub waits_for: Option<(Scarce, String)>,
     /// Over which files attempts of which task were at odds with others; relative to the repository's root.
     contested: BTreeSet<(TaskId, String)>,
+    /// Providers that a limit holds, by name.
+    holds: BTreeMap<String, Hold>,
+    /// By agents, over all attempts.
+    pub spent: Spent,
+}
+
+/// A provider's limit, as it was last told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Wall time in milliseconds; none: not again in that session.
+    pub until: Option<u64>,
+    pub told: bool,
+    pub why: FailureClass,
+    pub turn: u32,
+    pub since: u64,
 }
 
 /// Of one conflict so many files are remembered: a task that is at odds over more is told apart by these.
@@ -186,6 +202,10 @@ impl History {
         &self.contested
     }
 
+    pub fn holds(&self) -> &BTreeMap<String, Hold> {
+        &self.holds
+    }
+
     pub fn apply(&mut self, event: &Event) {
         self.last_seq = self.last_seq.max(event.seq);
         let is_border = matches!(event.kind, EventKind::RunStarted { .. } | EventKind::RunResumed { .. });
@@ -206,6 +226,13 @@ impl History {
             EventKind::AdmissionChanged { waits_for, text } => {
                 self.waits_for = waits_for.map(|scarce| (scarce, text.clone()));
             }
+            EventKind::ProviderHeld { provider, until, told, why, turn, since, .. } => {
+                let hold = Hold { until: *until, told: *told, why: *why, turn: *turn, since: *since };
+                self.holds.insert(provider.clone(), hold);
+            }
+            EventKind::ProviderOpened { provider } => {
+                self.holds.remove(provider);
+            }
             kind => self.apply_to_task(kind),
         }
         if !is_late {
@@ -219,6 +246,8 @@ impl History {
         self.session_started = started;
         self.outcome = None;
         self.waits_for = None;
+        // Who resumes may have seen to it.
+        self.holds.retain(|_, hold| hold.until.is_some());
     }
 
     fn apply_to_task(&mut self, kind: &EventKind) {
@@ -234,7 +263,12 @@ impl History {
                 let session = self.sessions;
                 self.entry(&task.id).start(*attempt, session);
             }
-            EventKind::AttemptFinished { task, report, .. } => self.entry(&task.id).end(report),
+            EventKind::AttemptFinished { task, report, .. } => {
+                self.entry(&task.id).end(report);
+                if let Some(spent) = report.agent.as_ref().and_then(|agent| agent.spent) {
+                    self.spent = self.spent.plus(spent);
+                }
+            }
             EventKind::TaskDone { task, .. } => self.settle(&task.id, Settled::Done),
             EventKind::TaskFailed { task, .. } => self.settle(&task.id, Settled::Failed),
             EventKind::TaskBlocked { task, .. } => self.settle(&task.id, Settled::Blocked),

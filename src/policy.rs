@@ -103,11 +103,36 @@ pub struct Budgets {
     pub max_no_change: u32,
     /// Time over all sessions of the run.
     pub max_time: Option<Duration>,
+    /// Sent to and received from models, by what agents tell of it.
+    pub max_tokens: Option<u64>,
+    /// Millionths of a dollar, by what agents tell of it.
+    pub max_cost_micros: Option<u64>,
+    pub on_limit: OnLimit,
+    /// A provider's limit that lasts longer than this ends the run, once there is nothing else to do.
+    pub max_wait: Duration,
+}
+
+/// What a usage limit of a provider does to the run (SPEC 5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnLimit {
+    /// What needs that provider waits, all else goes on.
+    #[default]
+    Wait,
+    /// Nothing more is started.
+    Stop,
 }
 
 impl Default for Budgets {
     fn default() -> Budgets {
-        Budgets { max_dispatches: None, max_no_change: 3, max_time: None }
+        Budgets {
+            max_dispatches: None,
+            max_no_change: 3,
+            max_time: None,
+            max_tokens: None,
+            max_cost_micros: None,
+            on_limit: OnLimit::Wait,
+            max_wait: Duration::from_hours(8),
+        }
     }
 }
 

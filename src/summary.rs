@@ -224,6 +224,8 @@ impl Summary {
             | EventKind::Conflicted { .. }
             | EventKind::ReviewNeeded { .. }
             | EventKind::AdmissionChanged { .. }
+            | EventKind::ProviderHeld { .. }
+            | EventKind::ProviderOpened { .. }
             | EventKind::Committed { .. }
             | EventKind::Escaped { .. } => {}
             EventKind::PlanChanged { added, removed, reopened, ticked } => {

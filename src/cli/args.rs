@@ -260,6 +260,18 @@ pub struct Run {
     /// End the run cleanly after this many attempts of whatever task, resumes counted
     #[arg(long, value_name = "N", alias = "max-attempts")]
     pub max_dispatches: Option<u32>,
+    /// End the run cleanly once agents used so many tokens, resumes counted: `500k`, `2M`
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<String>,
+    /// End the run cleanly once agents spent so many dollars, by what they tell of it, resumes counted
+    #[arg(long, value_name = "DOLLARS")]
+    pub max_cost: Option<String>,
+    /// What a usage limit of a model's provider does: `wait` until it ends, or `stop` the run cleanly
+    #[arg(long, value_name = "WHAT")]
+    pub on_limit: Option<String>,
+    /// Wait so long for a provider's limit to end, and no longer: `8h`
+    #[arg(long, value_name = "TIME")]
+    pub max_wait: Option<String>,
     /// Start nothing more while less memory is available: `256 MiB`, `none`
     #[arg(long, value_name = "SIZE")]
     pub min_free_memory: Option<String>,
@@ -485,6 +497,10 @@ impl Implement {
         list.maybe("min-free-disk", "--min-free-disk", run.min_free_disk.as_deref().map(Value::from));
         list.maybe("max-load", "--max-load", run.max_load.as_deref().map(Value::from));
         list.maybe("max-dispatches", "--max-dispatches", run.max_dispatches.map(Value::from));
+        list.maybe("max-tokens", "--max-tokens", run.max_tokens.as_deref().map(Value::from));
+        list.maybe("max-cost", "--max-cost", run.max_cost.as_deref().map(Value::from));
+        list.maybe("on-limit", "--on-limit", run.on_limit.as_deref().map(Value::from));
+        list.maybe("max-wait", "--max-wait", run.max_wait.as_deref().map(Value::from));
         list.0
     }
 
@@ -594,6 +610,10 @@ mod tests {
             "--treat=-=skip",
             "--tdd",
             "--max-dispatches=9",
+            "--max-tokens=2M",
+            "--max-cost=2.50",
+            "--on-limit=stop",
+            "--max-wait=2h",
             "--prose-deps=ignore",
             "--profile=fast",
             "--durability=strict",
@@ -610,7 +630,7 @@ mod tests {
         let again = Implement::from_options(&first.to_options()).expect("parses");
         assert_eq!(again.overrides(), first.overrides());
         assert_eq!(again.select.selection(), first.select.selection());
-        assert_eq!(first.overrides().len(), 20);
+        assert_eq!(first.overrides().len(), 24);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::out;
 use super::plan::Planned;
 use super::stage::{self, Stream};
 use crate::clock::Clock;
-use crate::event::EventKind;
+use crate::event::{EventKind, providers};
 use crate::fs;
 use crate::history::History;
 use crate::journal::{Loaded, RunId, Store};
@@ -117,10 +117,14 @@ fn obstacles(plan: &Plan, record: Option<&Record>, task: TaskIx) -> Vec<String> 
     let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, Session::default());
     let obstacles = scheduler.explain(task).obstacles;
     // The run that goes on said so; whether it is still so, only that run knows.
-    let waits_for = history.waits_for.filter(|_| obstacles.is_empty());
+    let waits_for = history.waits_for.clone().filter(|_| obstacles.is_empty());
     let waits = waits_for.map(|(scarce, text)| format!("waiting for {}: {}", scarce.words(), safe(&text)));
+    // Which agent would do it is decided when it is run: a task of the shell has no provider, any other may.
+    let held = history.holds().iter().filter(|_| !plan.task(task).has_run_block());
+    let held = held.map(|(name, hold)| safe(&providers::held(name, hold.until, hold.told, hold.why)));
+    let held: Vec<String> = held.collect();
     let words = obstacles.iter().map(|it| ui::why::obstacle_words(&plan, task, it, Duration::ZERO));
-    waits.into_iter().chain(words).collect()
+    waits.into_iter().chain(held).chain(words).collect()
 }
 
 fn why_json(planned: &Planned, plan: &Plan, task: TaskIx) -> WhyJson {

@@ -13,6 +13,7 @@ mod layers;
 mod machine;
 mod schema;
 mod settings;
+mod spend;
 pub mod trust;
 
 pub use layers::{Environment, Finding, Invalid, Loaded, Note, Origin, Override, Sources, load, user_file};

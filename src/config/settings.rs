@@ -1,7 +1,7 @@
 //! The table of settings: name, meaning, where it may be set, how it is read and shown.
 
 use super::{Color, Commit, Config, Durability, Isolation, Jobs, Profile, Sandbox, Tick, UserEdits};
-use super::{domains, machine};
+use super::{domains, machine, spend};
 use crate::plan::{Mode, ProseDeps, Treat};
 use crate::policy::FailurePolicy;
 use crate::prompt::MIN_TOKENS;
@@ -194,6 +194,27 @@ pub static SETTINGS: &[Setting] = &[
         "max-dispatches",
         "most attempts of a run, resumes counted, or `none`",
         Access::MaybeCount(|c| &mut c.budgets.max_dispatches),
+    ),
+    setting(
+        "max-tokens",
+        "most tokens that agents send and receive in a run, resumes counted, by what they tell of it: a number such as \
+         `500k` or `2M`, or `none`",
+        Access::Own { get: spend::show_tokens, set: spend::set_tokens, schema: spend::tokens_schema },
+    ),
+    setting(
+        "max-cost",
+        "most dollars that agents spend in a run, resumes counted, by what they tell of it, or `none`",
+        Access::Own { get: spend::show_cost, set: spend::set_cost, schema: spend::cost_schema },
+    ),
+    setting(
+        "on-limit",
+        "what a usage limit of a model's provider does: `wait` until it ends, by the wall clock, or `stop` the run cleanly",
+        Access::Own { get: spend::show_on_limit, set: spend::set_on_limit, schema: spend::on_limit_schema },
+    ),
+    setting(
+        "max-wait",
+        "a provider's limit that lasts longer ends the run cleanly, once there is nothing else to do",
+        Access::Time(|c| &mut c.budgets.max_wait),
     ),
     setting(
         "max-no-change",

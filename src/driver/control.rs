@@ -93,7 +93,7 @@ impl Control {
                 }
                 _ = signals.suspend.recv() => self.suspend(),
                 () = self.hub.control.notified() => {}
-                () = tokio::time::sleep(wait) => self.hub.input(Input::Wakeup),
+                () = tokio::time::sleep(wait) => self.hub.wake_up(),
                 _ = ticks.tick(), if every.is_some() => self.screen.tick(self.clock.now(), &self.hub),
             }
         }

@@ -7,7 +7,7 @@
 
 use super::prompts::HandedOn;
 use crate::clock::Clock;
-use crate::event::{AttemptReport, Event, EventKind, RunOutcome, Stop};
+use crate::event::{AttemptReport, Event, EventKind, FailureClass, RunOutcome, Stop};
 use crate::exec::StopHandle;
 use crate::history::checkpoints::Moments;
 use crate::history::phases::Phases;
@@ -197,6 +197,17 @@ impl Hub {
         self.wake(&mut core, ready);
     }
 
+    /// The time of the next wake-up has come. What waits for a time of day is told it first: the machine may have slept.
+    pub(super) fn wake_up(&self) {
+        let mut core = self.lock();
+        if core.scheduler.waits_for_wall() {
+            self.step(&mut core, Input::Wall(self.clock.wall_ms()));
+        }
+        self.step(&mut core, Input::Wakeup);
+        let ready = core.queue.len();
+        self.wake(&mut core, ready);
+    }
+
     /// An attempt ended.
     pub(super) fn finished(&self, ended: Arc<StopHandle>, report: AttemptReport) -> Next {
         let mut core = self.lock();
@@ -204,6 +215,9 @@ impl Hub {
         if let Some(at) = core.running.iter().position(|running| Arc::ptr_eq(&running.stop, &ended)) {
             let task = core.running.swap_remove(at).position;
             core.keep(ended);
+            if matches!(report.class, Some(FailureClass::UsageLimit | FailureClass::RateLimit)) {
+                self.step(&mut core, Input::Wall(self.clock.wall_ms()));
+            }
             self.step(&mut core, Input::Finished { task, report });
         }
         let moments: Vec<String> =

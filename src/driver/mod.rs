@@ -192,6 +192,7 @@ impl Parts {
         let phases = workspaces.is_by_phase().then(|| Phases::resumed(&plan, &earlier));
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         let secrets = request.agents.as_ref().map(AgentConfig::secrets).unwrap_or_default();
+        let providers = request.agents.as_ref().map(AgentConfig::providers).unwrap_or_default();
         let handed_on = request.agents.is_some().then(|| HandedOn::of(&earlier));
         let prompts = request.prompts.map(|briefing| {
             let handed_on = handed_on.clone().unwrap_or_default();
@@ -202,7 +203,7 @@ impl Parts {
             AgentExecutor::new(AgentConfig { prompts, ..agents }, &earlier)
         });
         drop(earlier);
-        let session = Session { within, ..Session::after(&history, info, request.started, seed) };
+        let session = Session { within, providers, ..Session::after(&history, info, request.started, seed) };
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
         let hub =

@@ -23,7 +23,7 @@ use super::shell::{ShellExecutor, path_string};
 use super::stop::StopHandle;
 use super::tree::TOKEN_IS;
 use super::{Attempt, OutputObserver, Part, Workspace};
-use crate::agent::judge::{Failure, Work};
+use crate::agent::judge::{Cause as Blame, Failure, Work};
 use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Session, judge};
 use crate::classify::Classified;
 use crate::event::{AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict};
@@ -34,7 +34,7 @@ use listen::{Ear, Heard};
 use memory::{Memories, Memory};
 use process::{Cause, End, Setting};
 pub use prompt::{Asked, PlainPrompts, Prompted, Prompts};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,11 @@ pub struct AgentConfig {
 }
 
 impl AgentConfig {
+    /// Whose limits each agent runs into.
+    pub fn providers(&self) -> BTreeMap<String, String> {
+        self.presets.iter().map(|(name, preset)| (name.to_owned(), preset.provider.clone())).collect()
+    }
+
     /// Variables whose values are secret by the presets' word.
     pub fn secrets(&self) -> Vec<String> {
         self.presets.iter().flat_map(|(_, preset)| preset.secrets.iter().cloned()).collect()
@@ -338,6 +343,7 @@ impl Run<'_> {
             steps: heard.steps,
             text: mask(&context::end_of(&account.final_text)),
             prompt_tokens: *prompt_tokens,
+            ..AgentReport::default()
         };
         AttemptReport {
             outcome,
@@ -410,8 +416,13 @@ impl Run<'_> {
                 context::duration(limit)
             ));
         }
-        if let Some(at) = failure.resets.as_ref().and_then(context::wait_for) {
-            report.retry_after_ms = report.retry_after_ms.max(Some(at.as_millis() as u64));
+        let resets = failure.resets.as_ref().and_then(context::resets_at);
+        if let Some((wait, _)) = resets {
+            report.retry_after_ms = report.retry_after_ms.max(Some(wait.as_millis() as u64));
+        }
+        if let Some(agent) = &mut report.agent {
+            agent.resets_at = resets.map(|(_, at)| at).filter(|_| failure.cause == Blame::UsageLimit);
+            agent.refused = matches!(failure.cause, Blame::Auth | Blame::Billing | Blame::Config);
         }
         memory::Lesson::of_failure(report, failure.then)
     }

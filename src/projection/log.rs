@@ -5,6 +5,7 @@
 
 use super::markdown::{last_line, push_safe};
 use super::time::{Stamps, duration, percent, write_duration};
+use crate::event::providers;
 use crate::event::{
     AttemptOutcome, AttemptReport, BlockRef, Event, EventKind, FailureClass, GateVerdict, NoteLevel,
     RunOutcome, SkipReason, Stop, TaskRef, Verdict, agents, files,
@@ -117,6 +118,12 @@ impl LogLines {
             }
             EventKind::AdmissionChanged { waits_for: None, .. } => {
                 log.line("INFO", &["the machine has room again"]);
+            }
+            EventKind::ProviderHeld { provider, until, told, why, rule, .. } => {
+                log.line("WARN", &[&providers::held(provider, *until, *told, *why), ": ", rule]);
+            }
+            EventKind::ProviderOpened { provider } => {
+                log.line("INFO", &["provider ", provider, " answers again"])
             }
             EventKind::Interrupted { signal, how } => log.interrupted(signal, *how),
             EventKind::Note { level, text } => log.line(level_word(*level), &[text]),

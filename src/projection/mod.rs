@@ -132,6 +132,7 @@ fn budget_word(budget: BudgetKind) -> &'static str {
         BudgetKind::Cost => "cost",
         BudgetKind::Tokens => "tokens",
         BudgetKind::Disk => "disk",
+        BudgetKind::Provider => "provider",
     }
 }
 

@@ -42,7 +42,7 @@ impl Admission {
 impl Scheduler {
     /// What is waited for, if anything is.
     pub fn waits_for(&self) -> Option<Scarce> {
-        let waits = !self.ready.is_empty() && self.halt.is_none() && !self.over;
+        let waits = self.has_open_ready() && self.halt.is_none() && !self.over;
         self.admission.short.as_ref().filter(|_| waits).map(|short| short.of)
     }
 
@@ -55,7 +55,7 @@ impl Scheduler {
 
     /// Whether a ready task may start, as far as the machine goes.
     pub(super) fn is_admitted(&mut self, out: &mut Decision) -> bool {
-        let Some(short) = self.admission.short.clone().filter(|_| !self.ready.is_empty()) else {
+        let Some(short) = self.admission.short.clone().filter(|_| self.has_open_ready()) else {
             self.admission.idle_since = None;
             return true;
         };

@@ -25,12 +25,14 @@ enum Judgement {
 }
 
 /// Takes from the task's budget and says what is left of it.
-fn judge(report: &AttemptReport, slot: &mut TaskSlot, max_no_change: u32) -> Judgement {
+///
+/// Where a provider is known, it is held as a whole, and how long the run waits for it is limited there.
+fn judge(report: &AttemptReport, slot: &mut TaskSlot, max_no_change: u32, has_provider: bool) -> Judgement {
     let class = report.class.unwrap_or(FailureClass::Unknown);
     match cost(report) {
         Cost::Nothing if report.outcome.is_success() => return Judgement::Done,
         Cost::Nothing => return Judgement::Cancelled,
-        Cost::Wait if slot.limited >= MAX_LIMITED => return Judgement::Failed(class),
+        Cost::Wait if slot.limited >= MAX_LIMITED && !has_provider => return Judgement::Failed(class),
         Cost::Wait => {
             slot.limited += 1;
             return Judgement::Again { class, turn: slot.limited + 1 };
@@ -64,14 +66,21 @@ impl Scheduler {
         self.slots.give_back(worker);
         self.overlap.end(task);
         let max_no_change = self.limits.budgets.max_no_change;
+        let has_provider = self.overlap.provider(self.overlap.class(task)).is_some();
+        let limit = self.note_limit(worker, &report);
+        self.note_spent(&report);
         let slot = self.board.get_mut(task);
         let attempt = slot.attempts;
-        let judgement = judge(&report, slot, max_no_change);
+        let judgement = judge(&report, slot, max_no_change, has_provider);
         let (duration, verified, after) = (report.duration, report.verified, report.retry_after_ms);
+        // Its provider waits, by the wall clock; the task need not too.
+        let is_limit = matches!(report.class, Some(FailureClass::RateLimit | FailureClass::UsageLimit));
+        let after = after.filter(|_| !(has_provider && is_limit));
         let task_ref = self.task_ref(task);
         let finished =
             EventKind::AttemptFinished { task: task_ref.clone(), attempt, report: Box::new(report) };
         self.record(out, finished);
+        self.tell_limit(out, limit);
         let not_run = self.board.get(task).role != Role::Run || self.board.get(task).believed;
         match judgement {
             Judgement::Done => self.done(out, task, task_ref, duration, verified),
@@ -151,15 +160,19 @@ impl Scheduler {
         if self.removed.iter().all(Option::is_none) {
             self.removed.clear();
         }
+        let mut limit = None;
         if let Some(worker) = removed.slot.worker() {
             self.slots.give_back(worker);
+            limit = self.note_limit(worker, &report);
         }
+        self.note_spent(&report);
         let attempt = removed.slot.attempts;
-        judge(&report, &mut removed.slot, u32::MAX); // counted, should the task come back
+        judge(&report, &mut removed.slot, u32::MAX, true); // counted, should the task come back
         self.dropped.insert(removed.id.clone(), removed.slot.staged(Stage::Waiting));
         let task = TaskRef { ix: TaskRef::UNRESOLVED, id: removed.id };
         let report = Box::new(report);
         self.record(out, EventKind::AttemptFinished { task: task.clone(), attempt, report });
+        self.tell_limit(out, limit);
         self.record(out, EventKind::TaskSkipped { task, why: SkipReason::Removed });
     }
 }

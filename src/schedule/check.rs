@@ -17,10 +17,11 @@ impl Scheduler {
             self.check_nodes();
         }
         self.check_overlap();
+        self.check_providers();
         assert!(self.work.is_empty(), "work is left over");
         let has_room = self.admission.short.is_none();
         let idle = self.slots.len() == 0 && self.halt.is_none() && self.limits.jobs > 0 && has_room;
-        let stuck = idle && self.begun && !self.over && !self.ready.is_empty();
+        let stuck = idle && self.begun && !self.over && self.has_open_ready();
         assert!(!stuck, "nothing runs although something is ready");
     }
 
@@ -39,6 +40,23 @@ impl Scheduler {
             if task.ix() < self.board.len() {
                 assert_eq!(self.board.get(task).worker(), Some(worker), "worker");
             }
+        }
+    }
+
+    /// Whoever runs for a provider is known to it, by its slot; whoever waits for one is waited for.
+    fn check_providers(&self) {
+        self.providers.check();
+        let mut held: Vec<u32> = Vec::new();
+        for provider in self.providers.ixs() {
+            held.extend(self.providers.workers(provider));
+        }
+        held.sort_unstable();
+        assert!(held.windows(2).all(|pair| pair[0] < pair[1]), "a slot is held for two providers");
+        let taken: Vec<u32> = self.slots.running().map(|(worker, _)| worker).collect();
+        assert!(held.iter().all(|worker| taken.contains(worker)), "nobody runs for whom a provider is held");
+        let waits = self.begun && !self.over && self.halt.is_none() && !self.ready.is_empty();
+        if waits && !self.has_open_ready() && self.slots.len() == 0 && self.removed.is_empty() {
+            assert!(self.next_wakeup().is_some(), "nobody looks whether a provider is to be had again");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::layout::NodeIx;
 use super::state::{Stage, TaskOutcome, TaskState};
-use super::{Halt, Scheduler};
+use super::{Halt, Held, Scheduler};
 use crate::event::{Elapsed, Scarce};
 use crate::plan::Role;
 use crate::plan::graph::Edge;
@@ -39,6 +39,8 @@ pub enum Obstacle {
     GivesWay { to: TaskIx },
     /// The machine has too little of it.
     Scarce(Scarce),
+    /// The provider of its agent is at a limit.
+    Provider { name: String, why: Held },
     /// All workers are busy; `ahead` ready tasks come first.
     NoFreeWorker { jobs: u32, ahead: u32 },
     /// A task that was removed from the file still runs.
@@ -101,6 +103,11 @@ impl Scheduler {
     fn why_ready_waits(&self, task: TaskIx) -> Vec<Obstacle> {
         if !self.removed.is_empty() {
             return vec![Obstacle::RemovedTaskRuns];
+        }
+        let provider = self.overlap.provider(self.overlap.class(task));
+        if let Some((provider, why)) = provider.and_then(|known| Some((known, self.providers.holds(known)?)))
+        {
+            return vec![Obstacle::Provider { name: self.providers.name(provider).to_owned(), why }];
         }
         let with: Vec<TaskIx> = self
             .slots

@@ -80,6 +80,7 @@ impl Play {
         play.scheduler.limits.budgets = Budgets::default();
         // Nor how long the machine is busy with something else.
         play.scheduler.admission = Admission::default();
+        play.scheduler.providers.open_all();
         play.scheduler.limits.jobs = play.scheduler.limits.jobs.max(1);
         for (_, task) in scheduler.slots.running() {
             let is_known = task.ix() < scheduler.board.len();

@@ -108,7 +108,7 @@ impl Scheduler {
         set_budgets(&plan, &mut slots, self.limits.retry.max_attempts);
         count_children(&plan, &mut slots);
         self.order = rank(&plan, &mut slots);
-        self.overlap = Overlap::new(&plan);
+        self.overlap = Overlap::new(&plan, &self.providers);
         self.ready = Ready::new(self.overlap.class_count());
         self.backing_off.clear();
         self.held.clear();

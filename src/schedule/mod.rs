@@ -10,7 +10,7 @@
 //!
 //! Parts: `state` (where each task stands, counts), `layout` (from plan and history to a starting position),
 //! `settle` (the two waves above), `attempt` (what the end of an attempt means), `ready`, `overlap`, `slots` (who
-//! starts next and where), `stop` (budgets, interrupts, the end), `replan`, `explain`, `forecast`, `check`.
+//! starts next and where), `provider`, `limits` (whose limits agents run into, and what that does), `stop` (budgets, interrupts, the end), `replan`, `explain`, `forecast`, `check`.
 
 mod admission;
 mod attempt;
@@ -18,7 +18,9 @@ mod check;
 mod explain;
 mod forecast;
 mod layout;
+mod limits;
 mod overlap;
+mod provider;
 mod ready;
 mod replan;
 mod settle;
@@ -29,11 +31,12 @@ mod stop;
 pub use admission::{PATIENCE, Shortage};
 pub use explain::{Explanation, Obstacle};
 pub use forecast::{FORECAST_CAP, Forecast, forecast};
+pub use provider::{Held, LOOK, MARGIN};
 pub use state::{TaskOutcome, TaskState};
 pub use stop::Halt;
 
 use crate::event::{
-    AttemptReport, Conflict, Counts, Elapsed, Event, EventKind, RunInfo, RunOutcome, Stop, TaskRef,
+    AttemptReport, Conflict, Counts, Elapsed, Event, EventKind, RunInfo, RunOutcome, Spent, Stop, TaskRef,
 };
 use crate::history::{History, MAX_CONTESTED};
 use crate::plan::Plan;
@@ -43,12 +46,13 @@ use crate::task::{TaskId, TaskIx};
 use admission::Admission;
 use layout::Node;
 use overlap::{Moved, Overlap};
+use provider::Providers;
 use ready::Ready;
 use slots::Slots;
 use state::{Board, Stage, TaskSlot};
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,13 +79,16 @@ pub struct Session {
     pub first_seq: u64,
     /// Where the project lies in its repository, with a slash at its end, or nothing: events name files from there.
     pub within: String,
+    /// Whose limits each agent that may be called runs into; empty without agents.
+    pub providers: BTreeMap<String, String>,
 }
 
 impl Session {
     /// The session that takes up `history`, or begins the run if there is none.
     pub fn after(history: &History, info: RunInfo, started: u64, seed: u64) -> Session {
         let (number, first_seq) = (history.sessions + 1, history.last_seq + 1);
-        Session { info, started, number, seed, first_seq, within: String::new() }
+        let (within, providers) = (String::new(), BTreeMap::new());
+        Session { info, started, number, seed, first_seq, within, providers }
     }
 }
 
@@ -97,6 +104,9 @@ pub enum Input {
     Interrupt { signal: i32, name: &'static str, how: Stop },
     /// The number of workers changed; 0 is a pause.
     Jobs(u32),
+    /// What the wall clock shows, in milliseconds since the epoch. While [`Scheduler::waits_for_wall`], it comes before each
+    /// wake-up, and before the end of an attempt that ran into a limit.
+    Wall(u64),
     /// Whether the machine has room for another attempt changed.
     Admission(Option<Shortage>),
 }
@@ -154,6 +164,9 @@ pub struct Scheduler {
     contested: BTreeSet<(TaskId, String)>,
     slots: Slots,
     admission: Admission,
+    providers: Providers,
+    /// By agents, all sessions.
+    spent: Spent,
     removed: Vec<Option<Removed>>,
     /// What is known of tasks that the file no longer has: an editor may save half a file and then the whole.
     dropped: HashMap<TaskId, TaskSlot>,
@@ -182,10 +195,12 @@ impl Scheduler {
             order: Vec::new(),
             ready: Ready::default(),
             backing_off: BinaryHeap::new(),
-            overlap: Overlap::new(&plan),
+            overlap: Overlap::default(),
             contested: BTreeSet::new(),
             slots: Slots::default(),
             admission: Admission::default(),
+            providers: Providers::new(&session.providers, history, session.started),
+            spent: history.spent,
             removed: Vec::new(),
             dropped: layout::missing(&plan, history),
             held: Vec::new(),
@@ -229,6 +244,7 @@ impl Scheduler {
             Input::Finished { task, report } => self.attempt_finished(out, task, report),
             Input::Interrupt { signal, name, how } => self.interrupt(out, signal, name, how),
             Input::Jobs(jobs) => self.limits.jobs = jobs,
+            Input::Wall(ms) => self.wall_told(out, ms),
             Input::Admission(short) => self.room_changed(out, short),
         }
         self.go_on(out);
@@ -238,7 +254,9 @@ impl Scheduler {
     fn go_on(&mut self, out: &mut Decision) {
         self.check_time(out);
         self.release_due();
+        self.open_answered(out);
         self.start_ready(out);
+        self.check_waits(out);
         self.exit_if_over(out);
     }
 
@@ -248,7 +266,8 @@ impl Scheduler {
             return None;
         }
         let backoff = self.backing_off.peek().map(|Reverse((until, _))| *until);
-        [backoff, self.deadline(), self.admission.deadline()].into_iter().flatten().min()
+        let provider = self.providers.deadline(self.now);
+        [backoff, self.deadline(), self.admission.deadline(), provider].into_iter().flatten().min()
     }
 
     /// Makes an event of something that is not the scheduler's to decide (a gate, a box, a note), in one count with
@@ -258,9 +277,17 @@ impl Scheduler {
         match &kind {
             EventKind::BoxTicked { task, .. } => self.note_ticked(task),
             EventKind::Conflicted { task, conflicts, .. } => self.note_conflicts(task, conflicts),
+            EventKind::AgentStep { task, .. } => self.note_step(task),
             _ => {}
         }
         self.event(kind)
+    }
+
+    fn note_step(&mut self, task: &TaskRef) {
+        let known = self.plan.tasks.get(task.ix.ix()).is_some_and(|known| known.id == task.id);
+        if known {
+            self.note_answer(task.ix);
+        }
     }
 
     fn note_ticked(&mut self, task: &TaskRef) {
@@ -380,20 +407,34 @@ impl Scheduler {
         // While a task runs that the file no longer has, its files and order are unknown to the plan: nothing joins it.
         while self.halt.is_none() && self.removed.is_empty() {
             self.check_dispatches(out);
+            self.check_spent(out);
             if self.slots.len() >= self.limits.jobs || self.halt.is_some() {
                 return self.is_not_asked();
             }
             if !self.is_admitted(out) {
                 return;
             }
-            let Some(rank) = self.ready.pick(&mut self.overlap) else { return };
+            let Some(rank) = self.pick() else { return };
             self.start(out, self.order[rank as usize]);
         }
+    }
+
+    fn pick(&mut self) -> Option<ready::Rank> {
+        let Scheduler { ready, overlap, providers, .. } = self;
+        if providers.is_empty() {
+            return ready.pick(overlap, |_, _| true);
+        }
+        ready.pick(overlap, |overlap, class| {
+            overlap.provider(class).is_none_or(|provider| providers.holds(provider).is_none())
+        })
     }
 
     fn start(&mut self, out: &mut Decision, task: TaskIx) {
         let worker = self.slots.take(task);
         self.overlap.start(task);
+        if let Some(provider) = self.overlap.provider(self.overlap.class(task)) {
+            self.providers.started(provider, worker);
+        }
         self.dispatches += 1;
         let slot = self.board.get_mut(task);
         slot.attempts += 1;

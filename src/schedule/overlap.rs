@@ -7,6 +7,7 @@
 //! Besides, two tasks never run side by side that work on a *contested* path: one over which an attempt of this run was
 //! found to be at odds with another (SPEC 3.2). What tasks name alone is kept apart by the plan's edges.
 
+use super::provider::{ProviderIx, Providers};
 use crate::plan::{LaneIx, Mode, Plan};
 use crate::task::{Few, TaskIx};
 use foldhash::HashMap;
@@ -24,6 +25,8 @@ struct Class {
     lanes: Few<LaneIx>,
     /// Ascending.
     contested: Few<PathIx>,
+    /// Whose limits it runs into. Bears on nobody else: it only keeps apart who may start from who may not.
+    provider: Option<ProviderIx>,
 }
 
 impl Class {
@@ -100,7 +103,7 @@ pub(super) struct Moved {
     pub(super) to: ClassIx,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Overlap {
     classes: Vec<Class>,
     known: HashMap<Class, ClassIx>,
@@ -116,7 +119,7 @@ pub(super) struct Overlap {
 }
 
 impl Overlap {
-    pub(super) fn new(plan: &Plan) -> Overlap {
+    pub(super) fn new(plan: &Plan, providers: &Providers) -> Overlap {
         let bag = || Bag::new(plan.lanes.len());
         let mut overlap = Overlap {
             classes: Vec::new(),
@@ -129,7 +132,8 @@ impl Overlap {
             waiting: bag(),
             waiting_classes: Vec::new(),
         };
-        overlap.class_of = plan.task_ixs().map(|task| overlap.known_class(class(plan, task))).collect();
+        overlap.class_of =
+            plan.task_ixs().map(|task| overlap.known_class(class(plan, providers, task))).collect();
         overlap
     }
 
@@ -196,6 +200,11 @@ impl Overlap {
 
     pub(super) fn class(&self, task: TaskIx) -> ClassIx {
         self.class_of[task.ix()]
+    }
+
+    /// Whose limits tasks of `class` run into.
+    pub(super) fn provider(&self, class: ClassIx) -> Option<ProviderIx> {
+        self.classes[class as usize].provider
     }
 
     pub(super) fn start(&mut self, task: TaskIx) {
@@ -267,7 +276,7 @@ fn works_on(plan: &Plan) -> HashMap<String, Vec<TaskIx>> {
     works_on
 }
 
-fn class(plan: &Plan, task: TaskIx) -> Class {
+fn class(plan: &Plan, providers: &Providers, task: TaskIx) -> Class {
     let parallel = match plan.mode {
         Mode::Sequential => false,
         Mode::Parallel | Mode::Stories => plan.task(task).parallel,
@@ -277,5 +286,5 @@ fn class(plan: &Plan, task: TaskIx) -> Class {
     let in_stories =
         plan.mode == Mode::Stories && lanes.iter().all(|lane| plan.lanes[lane.0 as usize].is_story);
     let lanes = if in_stories { lanes.clone() } else { Few::new() };
-    Class { parallel, lanes, contested: Few::new() }
+    Class { parallel, lanes, contested: Few::new(), provider: providers.of(plan.task(task)) }
 }

@@ -100,9 +100,17 @@ impl Ready {
     ///
     /// Looks at one head per class: in the worst case (`--parallel=stories`, every story waiting for one task that
     /// runs alone) that is the number of stories, never the number of tasks.
-    pub(super) fn pick(&mut self, overlap: &mut Overlap) -> Option<Rank> {
+    /// What `is_open` says no to is not there: it delays nobody.
+    pub(super) fn pick(
+        &mut self,
+        overlap: &mut Overlap,
+        is_open: impl Fn(&Overlap, ClassIx) -> bool,
+    ) -> Option<Rank> {
         let mut best = None;
         for &(rank, class) in self.best.iter().chain(&self.heads) {
+            if !is_open(overlap, class) {
+                continue;
+            }
             if overlap.may_start(class) {
                 best = Some((rank, class));
                 break;
@@ -119,6 +127,11 @@ impl Ready {
         let next = heap.peek().map(|Reverse(next)| (*next, class));
         self.replace_head((rank, class), next);
         Some(rank)
+    }
+
+    /// The classes that have any.
+    pub(super) fn classes(&self) -> impl Iterator<Item = ClassIx> + '_ {
+        self.best.iter().chain(&self.heads).map(|(_, class)| *class)
     }
 
     /// The ranks of the heads, best first.

@@ -22,6 +22,7 @@ impl Scheduler {
             return;
         }
         self.record_begin(out);
+        self.tell_held(out);
         if self.session.number > 1 {
             self.tell_boxes(out);
         }
@@ -97,7 +98,7 @@ impl Scheduler {
         }
     }
 
-    fn has_startable(&self) -> bool {
+    pub(super) fn has_startable(&self) -> bool {
         !self.ready.is_empty() || !self.backing_off.is_empty()
     }
 

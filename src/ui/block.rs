@@ -3,7 +3,8 @@
 use super::text::{duration, elide, thousands, width};
 use super::theme::{Label, Screen, Sign};
 use super::view::{BackingOff, Running, View};
-use crate::event::Elapsed;
+use crate::event::{Elapsed, providers};
+use crate::text::safe;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -72,14 +73,28 @@ fn bar(screen: &Screen, view: &View) -> String {
     line
 }
 
+/// `anthropic held until 03:10 UTC`
+fn held(view: &View) -> Option<String> {
+    let (name, until) = view.held.first_key_value()?;
+    let until =
+        until.map(|until| format!(" until {}", providers::clock(until).split_off("2026-11-22 ".len())));
+    let more = match view.held.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!("{} held{}{more}", safe(name), until.unwrap_or_default()))
+}
+
 /// What stands behind the bar, the most telling first.
 fn parts(view: &View) -> Vec<(Label, String)> {
     let counted = |label, n: u64, what: &str| (n > 0).then(|| (label, format!("{} {what}", thousands(n))));
     let waits_for = view.waits_for.filter(|_| !view.is_stopping);
+    let held = held(view).filter(|_| !view.is_stopping);
     let left = view.time_left.filter(|_| !view.is_stopping);
     [
         view.is_stopping.then(|| (Label::Warning, "stopping".to_owned())),
         waits_for.map(|scarce| (Label::Warning, format!("waiting for {}", scarce.words()))),
+        held.map(|words| (Label::Warning, words)),
         counted(Label::Failed, view.failed.into(), "failed"),
         counted(Label::Running, view.running_count() as u64, "running"),
         left.map(|left| (Label::Dim, format!("~{} left", duration(left)))),

@@ -5,6 +5,7 @@
 use super::text::{duration, elide, elided, output_line, plural, push_duration, some_of, width, wrap};
 use super::theme::{Label, Screen, Sign};
 use super::view::{View, title};
+use crate::event::providers;
 use crate::event::{
     AttemptOutcome, AttemptReport, BudgetKind, Event, EventKind, GateVerdict, NoteLevel, Scarce, SkipReason,
     Stop, TaskRef, Verdict, agents, files,
@@ -115,6 +116,14 @@ pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<
             line.warning(&format!("{}: nothing more is started", budget_words(*budget, limit))),
         ),
         EventKind::AdmissionChanged { waits_for, text } => line.room(*waits_for, text),
+        EventKind::ProviderHeld { provider, until, told, why, rule, .. } => {
+            let words = providers::held(provider, *until, *told, *why);
+            let words = if rule.is_empty() { words } else { format!("{words}: {rule}") };
+            Told::one(Weight::Trouble, line.warning(&words))
+        }
+        EventKind::ProviderOpened { provider } => {
+            Told::one(Weight::Notice, format!("provider {} answers again", safe(provider)))
+        }
         EventKind::Interrupted { signal, how } => Told::one(Weight::Trouble, line.interrupted(signal, *how)),
         EventKind::PlanChanged { added, removed, reopened, ticked } => {
             line.replanned([added, removed, reopened, ticked])
@@ -434,6 +443,7 @@ pub fn budget_words(budget: BudgetKind, limit: &str) -> String {
         BudgetKind::Cost => format!("the cost budget of {limit} is used up"),
         BudgetKind::Tokens => format!("the budget of {limit} tokens is used up"),
         BudgetKind::Disk => format!("the disk has too little room: {limit}"),
+        BudgetKind::Provider => limit.to_owned(),
     }
 }
 

@@ -103,7 +103,7 @@ fn times(summary: &Summary, life: Life, now: u64) -> String {
     let end = match (summary.outcome(), &summary.stopped) {
         (_, Some(Stopped::Signal(name))) => format!(", stopped by {name}"),
         (_, Some(Stopped::Budget { budget, limit })) => {
-            format!(", stopped: {}", super::lines::budget_words(*budget, limit))
+            format!(", stopped: {}", super::lines::budget_words(*budget, &crate::text::safe(limit)))
         }
         (_, Some(Stopped::RolledBack(to))) => format!(", rolled back to {}", crate::text::safe(to)),
         (Some(RunOutcome::Interrupted { signal }), None) => format!(", stopped by signal {signal}"),

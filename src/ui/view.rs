@@ -12,6 +12,7 @@ use crate::plan::{Plan, Role};
 use crate::summary::{Summary, TaskState};
 use crate::task::TaskId;
 use foldhash::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The longest last line of output that is kept of a running task.
@@ -58,6 +59,8 @@ pub struct View {
     pub is_stopping: bool,
     /// What tasks that could start wait for.
     pub waits_for: Option<Scarce>,
+    /// Providers of models that a limit holds, and until when by the wall clock in milliseconds, if that is known.
+    pub held: BTreeMap<String, Option<u64>>,
     pub outcome: Option<RunOutcome>,
     ends: Ends,
     /// As many as there are workers, in no order.
@@ -131,6 +134,12 @@ impl View {
             EventKind::TaskCancelled { task } => self.forget(task),
             EventKind::Interrupted { .. } | EventKind::BudgetReached { .. } => self.is_stopping = true,
             EventKind::AdmissionChanged { waits_for, .. } => self.waits_for = *waits_for,
+            EventKind::ProviderHeld { provider, until, .. } => {
+                self.held.insert(provider.clone(), *until);
+            }
+            EventKind::ProviderOpened { provider } => {
+                self.held.remove(provider);
+            }
             EventKind::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
             EventKind::GateFinished { .. }
             | EventKind::AgentStep { .. }
@@ -209,6 +218,7 @@ impl View {
         self.session = session;
         self.is_stopping = false;
         self.waits_for = None;
+        self.held.clear(); // what still is, is told again
         self.outcome = None;
         self.running.clear();
         self.waiting.clear();

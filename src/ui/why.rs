@@ -5,10 +5,9 @@ use super::lines::{outcome_words, tail, verdict_words};
 use super::sheet::Sheet;
 use super::text::{duration, plural, some_of};
 use super::theme::{Label, Screen, Sign};
-use crate::event::Elapsed;
+use crate::event::{Elapsed, providers};
 use crate::plan::{EdgeKind, LeftOut, Plan, Role};
-use crate::schedule::Halt;
-use crate::schedule::Obstacle;
+use crate::schedule::{Halt, Held, Obstacle};
 use crate::summary::{Row, Summary, TaskState};
 use crate::task::{State, TaskId, TaskIx};
 use crate::text::safe;
@@ -246,6 +245,15 @@ pub fn obstacle_words(plan: &Plan, task: TaskIx, obstacle: &Obstacle, now: Elaps
         }
         Obstacle::GivesWay { to } => format!("gives way to {}, which must run alone", id(to)),
         Obstacle::Scarce(scarce) => format!("waiting for {}", scarce.words()),
+        Obstacle::Provider { name, why } => safe(&match why {
+            Held::Until(until, why) => providers::held(name, *until, true, *why),
+            Held::Probed => {
+                format!("provider {name} was at a limit: one attempt goes ahead to see whether it answers")
+            }
+            Held::Full(room) => {
+                format!("provider {name} lets {} run side by side", plural(*room as usize, "attempt"))
+            }
+        }),
         Obstacle::NoFreeWorker { jobs, ahead } => {
             let busy = if *jobs == 1 {
                 "the only worker is busy".to_owned()

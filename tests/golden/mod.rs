@@ -66,6 +66,7 @@ fn every_stored_journal_reads_to_the_state_it_had() {
         "holed",
         "interrupted",
         "killed",
+        "limits",
         "repeated",
         "sessions",
         "torn",
@@ -115,20 +116,22 @@ fn the_stored_journals_hold_every_kind_of_event() {
         EventKind::RolledBack { .. } => "rolled_back",
         EventKind::BudgetReached { .. } => "budget_reached",
         EventKind::AdmissionChanged { .. } => "admission_changed",
+        EventKind::ProviderHeld { .. } => "provider_held",
+        EventKind::ProviderOpened { .. } => "provider_opened",
         EventKind::Interrupted { .. } => "interrupted",
         EventKind::Note { .. } => "note",
         EventKind::RunFinished { .. } => "run_finished",
     };
-    let events = ["agents", "commits", "every-kind", "files", "waiting"]
+    let events = ["agents", "commits", "every-kind", "files", "limits", "waiting"]
         .into_iter()
         .flat_map(|name| journal::read(&stored(name)).unwrap().events);
     let kinds: std::collections::BTreeSet<_> = events.map(|event| name(&event.kind)).collect();
-    assert_eq!(kinds.len(), 29, "{kinds:?}");
+    assert_eq!(kinds.len(), 31, "{kinds:?}");
 }
 
 #[test]
 fn a_stored_journal_is_written_the_same_way_today() {
-    for name in ["agents", "commits", "every-kind", "files", "finished", "sessions", "waiting"] {
+    for name in ["agents", "commits", "every-kind", "files", "finished", "limits", "sessions", "waiting"] {
         let events = journal::read(&stored(name)).unwrap().events;
         let text = String::from_utf8(bytes(name)).unwrap();
         for event in events {

@@ -71,8 +71,21 @@ prop_compose! {
         (agent, provider, text, stop) in (text(), text(), text(), prop::option::of(text())),
         (model, session, spent) in (prop::option::of(text()), prop::option::of(text()), prop::option::of(spent())),
         (steps, prompt_tokens) in any::<(u64, u64)>(),
+        (resets_at, refused) in any::<(Option<u64>, bool)>(),
     ) -> AgentReport {
-        AgentReport { agent, provider, model, session, spent, stop, steps, text, prompt_tokens }
+        AgentReport {
+            agent,
+            provider,
+            model,
+            session,
+            spent,
+            stop,
+            steps,
+            text,
+            prompt_tokens,
+            resets_at,
+            refused,
+        }
     }
 }
 
@@ -274,6 +287,7 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
         BudgetKind::Cost,
         BudgetKind::Tokens,
         BudgetKind::Disk,
+        BudgetKind::Provider,
     ]);
     let scarce = prop::sample::select(vec![Scarce::Memory, Scarce::Disk, Scarce::Load]);
     let level = prop::sample::select(vec![NoteLevel::Info, NoteLevel::Warn, NoteLevel::Error]);
@@ -308,6 +322,12 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
         (budget, text()).prop_map(|(budget, limit)| BudgetReached { budget, limit }),
         (proptest::option::of(scarce), text())
             .prop_map(|(waits_for, text)| AdmissionChanged { waits_for, text }),
+        (text(), class(), any::<Option<u64>>(), any::<bool>(), any::<(u32, u64)>(), text()).prop_map(
+            |(provider, why, until, told, (turn, since), rule)| {
+                ProviderHeld { provider, why, until, told, turn, since, rule }
+            }
+        ),
+        text().prop_map(|provider| ProviderOpened { provider }),
         (text(), stop()).prop_map(|(signal, how)| Interrupted { signal, how }),
         (level, text()).prop_map(|(level, text)| Note { level, text }),
         (run_outcome(), counts(), ms(), 0u32..9).prop_map(|(outcome, counts, duration, unticked)| {
@@ -354,11 +374,13 @@ fn number(kind: &EventKind) -> usize {
         Escaped { .. } => 24,
         RolledBack { .. } => 25,
         AdmissionChanged { .. } => 26,
-        Committed { .. } => 27,
-        AgentStep { .. } => 28,
+        AgentStep { .. } => 27,
+        ProviderHeld { .. } => 28,
+        ProviderOpened { .. } => 29,
+        Committed { .. } => 30,
     }
 }
-const KINDS: usize = 29;
+const KINDS: usize = 31;
 
 #[test]
 fn the_strategies_make_every_kind() {

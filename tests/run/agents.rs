@@ -253,6 +253,7 @@ fn limits_spend_no_attempt_and_a_full_context_begins_a_new_session() {
         None,
     );
     let project = Sandbox::new(&[limited, full].concat());
+    project.write("specter.toml", QUICK);
     project.hire().agents(&["--retries=1"]).expect(0);
     let failures = project.failures();
     assert_eq!(failures[0].0, "rate-limit", "{failures:?}");
@@ -264,7 +265,47 @@ fn limits_spend_no_attempt_and_a_full_context_begins_a_new_session() {
         &["first error 429 Request rejected (429)", "write a.txt x"],
         None,
     ));
+    project.write("specter.toml", QUICK);
     project.hire().agents(&["--retries=0"]).expect(0);
+    let told: Vec<String> =
+        project.of_kind("provider_held").iter().map(|event| event["why"].to_string()).collect();
+    assert_eq!(told, ["\"rate-limit\""]);
+    assert_eq!(project.of_kind("provider_opened").len(), 1);
+}
+
+/// Limits that name no time last thirty times as long.
+const QUICK: &str = "[retry]\nbase = '20ms'\n";
+
+#[test]
+fn a_usage_limit_that_is_not_waited_for_ends_the_run_with_its_end_and_a_resume_does_not_run_into_it() {
+    let limit = "error 429 You've hit your 5-hour limit · resets 3:36am (UTC)";
+    let tasks =
+        [task("T001 Write a.txt", &[limit], None), task("T002 Write b.txt", &["write b.txt x"], None)];
+    let project = Sandbox::new(&tasks.concat());
+    let ended = project.hire().agents(&["--on-limit=stop"]).expect(3);
+    assert!(ended.stderr.contains("is at its limit until 20"), "{}", ended.stderr);
+    assert!(ended.stderr.contains(":36 UTC"), "{}", ended.stderr);
+    assert_eq!(project.failures()[0].0, "usage-limit");
+    let held = project.of_kind("provider_held");
+    assert_eq!((held.len(), &held[0]["told"]), (1, &Value::Bool(true)));
+    // However long it is until half past three: longer than a moment.
+    let ended = project.agents(&["--resume", "--max-wait=1ms", "--on-limit=wait"]).expect(3);
+    assert!(ended.stderr.contains("is at its limit until 20"), "{}", ended.stderr);
+    assert_eq!(project.of_kind("attempt_started").len(), 1, "nothing was asked");
+    let why = project.run(["why", "T002", "tasks.md"]).expect(0);
+    assert!(why.stdout.contains("is held until"), "{}", why.stdout);
+}
+
+#[test]
+fn what_agents_used_ends_the_run_at_its_budget() {
+    let tasks = ["001", "002", "003"]
+        .map(|name| task(&format!("T{name} Write {name}.txt"), &[&format!("write {name}.txt x")], None));
+    for (budget, told) in [("--max-tokens=200", "200 tokens"), ("--max-cost=0.02", "$0.02")] {
+        let project = Sandbox::new(&tasks.concat());
+        let ended = project.hire().agents(&[budget]).expect(3);
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert_eq!(project.of_kind("attempt_started").len(), 2);
+    }
 }
 
 #[test]

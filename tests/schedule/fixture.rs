@@ -22,6 +22,8 @@ pub(crate) struct Line {
     pub(crate) needs: Vec<String>,
     pub(crate) after: Vec<String>,
     pub(crate) estimate: u64,
+    /// Done by this agent instead of the shell.
+    pub(crate) agent: Option<String>,
 }
 
 /// All of `before` before all of `after`.
@@ -38,15 +40,24 @@ pub(crate) struct File {
     pub(crate) lines: Vec<Line>,
     pub(crate) gates: Vec<Gate>,
     next: u32,
+    /// Some of its tasks are for agents.
+    staff: bool,
     /// Lines that were taken out, and may come back: an editor saves half a file and then the whole.
     gone: Vec<Line>,
 }
 
 const LANES: u32 = 5;
 
+/// Whose limits each agent runs into.
+pub(crate) const AGENTS: [(&str, &str); 2] = [("claude", "anthropic"), ("codex", "openai")];
+
+fn agent_of(n: u32) -> Option<String> {
+    AGENTS.get(n as usize % 3).map(|(agent, _)| (*agent).to_owned())
+}
+
 impl File {
     pub(crate) fn new(mode: Mode) -> File {
-        File { mode, lines: Vec::new(), gates: Vec::new(), next: 0, gone: Vec::new() }
+        File { mode, lines: Vec::new(), gates: Vec::new(), next: 0, staff: false, gone: Vec::new() }
     }
 
     /// A plain task at the end, for tests that write their file by hand.
@@ -66,6 +77,7 @@ impl File {
             needs,
             after: Vec::new(),
             estimate: 1,
+            agent: None,
         });
         self.lines.last_mut().unwrap()
     }
@@ -91,6 +103,14 @@ impl File {
             file.add_group(rng);
         }
         file
+    }
+
+    /// Two of three tasks are for agents from now on, also of those that come.
+    pub(crate) fn give_to_agents(&mut self) {
+        self.staff = true;
+        for (n, line) in self.lines.iter_mut().enumerate().filter(|(_, line)| !line.id.starts_with('G')) {
+            line.agent = agent_of(n as u32);
+        }
     }
 
     pub(crate) fn add(&mut self, rng: &mut Rng) {
@@ -119,6 +139,7 @@ impl File {
             needs: some(rng, &self.lines, 2),
             after: some(rng, &self.lines, 1),
             estimate: rng.u64(..8),
+            agent: self.staff.then(|| agent_of(self.next)).flatten(),
         };
         let at = if rng.bool() { self.lines.len() } else { rng.usize(..=self.lines.len()) };
         self.lines.insert(at, line);
@@ -311,13 +332,16 @@ impl File {
             stories: Few::new(),
             all_stories: false,
             priority: line.priority,
-            more: specter::task::Rare::default(),
+            more: specter::task::Rare::new(specter::task::More {
+                agent: line.agent.as_deref().map(Into::into),
+                ..Default::default()
+            }),
             phase: None,
             group: group.map(|n| TaskIx(n as u32)),
             is_group: line.id.starts_with('G'),
             checkpoint: false,
             files: line.files.iter().map(file).collect(),
-            blocks: vec![run_block(line.retries)],
+            blocks: if line.agent.is_some() { Vec::new() } else { vec![run_block(line.retries)] },
             body: Span::default(),
         }
     }

@@ -13,6 +13,7 @@
 mod cases;
 mod fixture;
 mod oracle;
+mod providers;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -114,6 +115,11 @@ fn nothing_joins_what_runs_while_the_machine_has_no_room_and_no_run_waits_for_ev
 }
 
 #[test]
+fn nobody_runs_into_a_limit_that_is_known_and_no_wait_for_one_is_lost() {
+    play(Weather { agents: true, crashes: true, edits: true, clock: true, ..Weather::default() }, |_, _| {});
+}
+
+#[test]
 fn all_of_it_at_once() {
     let weather = Weather {
         interrupts: true,
@@ -124,6 +130,7 @@ fn all_of_it_at_once() {
         clock: true,
         conflicts: true,
         scarce: true,
+        agents: true,
         one_session: false,
     };
     play(weather, |_, _| {});

@@ -2,18 +2,19 @@
 //!
 //! All that happens follows from one seed. Every rule is checked against what the world itself counted.
 
-use crate::schedule::fixture::File;
+use crate::schedule::fixture::{AGENTS, File};
 use crate::schedule::oracle::{self, Seen, Tally};
 use fastrand::Rng;
 use specter::event::{
-    AttemptOutcome, AttemptReport, BudgetKind, Conflict, Counts, Elapsed, Event, EventKind, FailureClass,
-    RunInfo, RunOutcome, Scarce, SkipReason, Stop,
+    AgentReport, AgentStep, AttemptOutcome, AttemptReport, BudgetKind, Conflict, Counts, Elapsed, Event,
+    EventKind, FailureClass, RunInfo, RunOutcome, Scarce, SkipReason, Stop,
 };
 use specter::history::History;
 use specter::plan::{LeftOut, Plan, Role};
 use specter::policy::{Budgets, FailurePolicy, RetryPolicy};
 use specter::schedule::{
-    Action, Decision, Halt, Input, Limits, PATIENCE, Scheduler, Session, Shortage, TaskOutcome, TaskState,
+    Action, Decision, Halt, Input, Limits, Obstacle, PATIENCE, Scheduler, Session, Shortage, TaskOutcome,
+    TaskState,
 };
 use specter::task::{BlockKind, TaskId, TaskIx};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,8 @@ pub(crate) struct Weather {
     pub(crate) conflicts: bool,
     /// Memory, disk and cores become scarce and free again.
     pub(crate) scarce: bool,
+    /// Two of three tasks are for agents, whose providers have limits; the wall clock is set, and the machine sleeps.
+    pub(crate) agents: bool,
     /// Only one session, however it ends.
     pub(crate) one_session: bool,
 }
@@ -45,6 +48,15 @@ struct Running {
     report: AttemptReport,
     /// The file no longer has it.
     removed: bool,
+    /// Whose limits it runs into, and whether that one was closed when it began.
+    provider: Option<String>,
+    ahead: bool,
+}
+
+/// What comes after the scheduler was told the time.
+enum Pending {
+    Wakeup,
+    End(u32),
 }
 
 /// What became of one world.
@@ -93,6 +105,12 @@ pub(crate) struct World {
     over: Option<RunOutcome>,
     /// Over which files attempts of which task were at odds.
     contested: BTreeSet<(String, String)>,
+    /// What the wall clock shows at the beginning of the session, and what the scheduler was last told of it.
+    wall_zero: u64,
+    told_wall: u64,
+    pending: Option<Pending>,
+    /// Providers that are at a limit on record, until when; none: not again in this session.
+    closed: BTreeMap<String, Option<u64>>,
     /// What there is too little of.
     short: Option<Scarce>,
     /// Since when something could start, nothing runs, and that alone is why.
@@ -116,7 +134,10 @@ const MAX_ROUNDS: u32 = 40;
 impl World {
     pub(crate) fn new(seed: u64, weather: Weather) -> World {
         let mut rng = Rng::with_seed(seed);
-        let file = File::random(&mut rng);
+        let mut file = File::random(&mut rng);
+        if weather.agents {
+            file.give_to_agents();
+        }
         let limits = limits(&mut rng, weather);
         World::with(seed, rng, weather, file, limits)
     }
@@ -157,6 +178,10 @@ impl World {
             edited: false,
             over: None,
             contested: BTreeSet::new(),
+            wall_zero: 1_795_236_300_000,
+            told_wall: 0,
+            pending: None,
+            closed: BTreeMap::new(),
             short: None,
             quiet_since: None,
             undo: None,
@@ -199,7 +224,7 @@ impl World {
                 return self.crash();
             }
             frames += 1;
-            assert!(frames < 10_000, "the session takes no end");
+            assert!(frames < 50_000, "the session takes no end");
             self.record(&scheduler, &decision);
             if frames > crash_after {
                 return self.crash(); // on record, and nothing of it was done
@@ -214,6 +239,9 @@ impl World {
             self.tick_some(&mut scheduler);
             if self.weather.conflicts {
                 self.conflict(&mut scheduler);
+            }
+            if self.weather.agents {
+                self.agent_steps(&mut scheduler);
             }
             input = self.next(&scheduler);
         }
@@ -245,11 +273,17 @@ impl World {
         self.told = Tally::default();
         self.not_before.clear();
         self.seen.failed.clear();
-        (self.short, self.quiet_since) = (None, None);
+        (self.short, self.quiet_since, self.pending) = (None, None, None);
+        self.told_wall = self.wall_zero;
+        self.closed.retain(|_, until| until.is_some());
         (self.halted, self.interrupted, self.budget_reached) = (false, None, false);
         (self.fail_fast, self.edited) = (false, false);
         let seed = self.rng.u64(..);
-        let session = Session::after(&history, RunInfo::default(), 0, seed);
+        let mut session = Session::after(&history, RunInfo::default(), self.wall_zero, seed);
+        if self.weather.agents {
+            let named = |(agent, provider): (&str, &str)| (agent.to_owned(), provider.to_owned());
+            session.providers = AGENTS.into_iter().map(named).collect();
+        }
         let begun = |event: &&Event| {
             matches!(event.kind, EventKind::RunStarted { .. } | EventKind::RunResumed { .. })
         };
@@ -285,6 +319,7 @@ impl World {
     }
 
     fn between_sessions(&mut self) {
+        self.wall_zero = self.wall() + self.rng.u64(..3_600_000);
         let session = self.journal.get(self.session_from..).unwrap_or_default();
         self.before += session.last().map(|event| event.at).unwrap_or_default();
         for event in session {
@@ -320,6 +355,11 @@ impl World {
 
     /// The next input, or `None` for an edit of the file.
     fn next(&mut self, scheduler: &Scheduler) -> Option<Input> {
+        match self.pending.take() {
+            Some(Pending::Wakeup) => return Some(Input::Wakeup),
+            Some(Pending::End(worker)) => return Some(self.finish(scheduler, worker)),
+            None => {}
+        }
         let end = self.running.iter().map(|(worker, running)| (running.ends, *worker)).min();
         let wakeup = scheduler.next_wakeup();
         assert!(
@@ -335,10 +375,20 @@ impl World {
         match (end, wakeup) {
             (Some((ends, worker)), wakeup) if wakeup.is_none_or(|wakeup| ends <= wakeup) => {
                 self.now = self.now.max(ends);
+                let class = self.running[&worker].report.class;
+                if matches!(class, Some(FailureClass::UsageLimit | FailureClass::RateLimit)) {
+                    self.pending = Some(Pending::End(worker));
+                    return Some(self.tell_wall());
+                }
                 Some(self.finish(scheduler, worker))
             }
             (_, Some(wakeup)) => {
                 self.now = self.now.max(wakeup);
+                if scheduler.waits_for_wall() {
+                    self.sleep();
+                    self.pending = Some(Pending::Wakeup);
+                    return Some(self.tell_wall());
+                }
                 Some(Input::Wakeup)
             }
             (_, None) => {
@@ -346,6 +396,42 @@ impl World {
                 Some(Input::Jobs(self.jobs))
             }
         }
+    }
+
+    fn wall(&self) -> u64 {
+        self.wall_zero + self.now.as_millis() as u64
+    }
+
+    fn tell_wall(&mut self) -> Input {
+        self.told_wall = self.wall();
+        // Over is over, also if the clock is set back.
+        let over = self.closed.values_mut().flatten().filter(|until| **until <= self.told_wall);
+        over.for_each(|until| *until = 0);
+        Input::Wall(self.told_wall)
+    }
+
+    /// The machine sleeps through much of a limit, or somebody sets its clock back.
+    fn sleep(&mut self) {
+        let ends = self.closed.values().flatten().min().copied().unwrap_or(0);
+        match self.rng.u8(..8) {
+            0..=3 => self.wall_zero += self.rng.u64(..=ends.saturating_sub(self.wall()) + 1_000),
+            4 if self.weather.clock => self.wall_zero -= self.rng.u64(..60_000),
+            _ => {}
+        }
+    }
+
+    /// An agent at work does something: whoever it asks answers.
+    fn agent_steps(&mut self, scheduler: &mut Scheduler) {
+        if self.rng.u8(..4) > 0 || self.over.is_some() {
+            return;
+        }
+        let at_work = self.running.values().filter(|running| running.provider.is_some() && !running.removed);
+        let Some(id) = at_work.map(|running| running.id.clone()).next() else { return };
+        let Some(ix) = self.plan.find(&id) else { return };
+        let task = specter::event::TaskRef { ix, id: TaskId::new(&id) };
+        let step = Box::new(AgentStep::default());
+        let event = scheduler.stamp(self.now, EventKind::AgentStep { task, attempt: 1, n: 1, step });
+        self.journal.push(event);
     }
 
     /// Something from outside, now and then.
@@ -389,7 +475,7 @@ impl World {
                 self.seen.done.insert(id.to_owned());
             }
             (AttemptOutcome::Success | AttemptOutcome::Cancelled, _) => {}
-            (_, Some(FailureClass::RateLimit)) => {
+            (_, Some(FailureClass::RateLimit | FailureClass::UsageLimit)) => {
                 self.limited.add(id);
             }
             (_, class) => {
@@ -464,9 +550,27 @@ impl World {
             }
             EventKind::BudgetReached { budget, .. } => {
                 let is_disk = *budget == BudgetKind::Disk;
-                assert!(if is_disk { self.short == Some(Scarce::Disk) } else { self.weather.budgets });
+                match budget {
+                    BudgetKind::Disk => assert_eq!(self.short, Some(Scarce::Disk)),
+                    BudgetKind::Provider => {
+                        assert!(self.running.is_empty() && !self.closed.is_empty(), "it need not stop");
+                    }
+                    _ => assert!(self.weather.budgets),
+                }
                 assert!(!is_disk || self.has_waited(), "stopped before its time");
                 (self.budget_reached, self.halted) = (true, true);
+            }
+            EventKind::ProviderHeld { provider, until, why, .. } => {
+                assert!(until.is_none_or(|until| until > self.told_wall), "held until a time that is over");
+                assert_eq!(until.is_none(), *why == FailureClass::Permanent);
+                self.closed.insert(provider.clone(), *until);
+            }
+            EventKind::ProviderOpened { provider } => {
+                let until = self.closed.remove(provider);
+                assert!(
+                    until.flatten().is_some_and(|until| until <= self.told_wall),
+                    "opened twice, or too early"
+                );
             }
             EventKind::RunFinished { outcome, counts, duration, .. } => {
                 assert_eq!(*duration, self.before + self.now);
@@ -515,10 +619,56 @@ impl World {
         }
         assert!(matches!(scheduler.state(task), TaskState::Running { attempt: n } if n == attempt));
         let mut script = Rng::with_seed(self.seed ^ hash(id) ^ u64::from(attempt) << 48);
-        let report = report(&mut script);
+        let provider = self.provider(task);
+        let report = match provider {
+            Some(_) => self.agent_report(&mut script),
+            None => report(&mut script),
+        };
+        let ahead = provider.as_deref().is_some_and(|provider| self.goes_ahead(provider, id));
         let ends = self.now + report.duration;
         let id = id.to_owned();
-        self.running.insert(worker, Running { id, attempt, ends, report, removed: false });
+        self.running.insert(worker, Running { id, attempt, ends, report, removed: false, provider, ahead });
+    }
+
+    fn provider(&self, task: TaskIx) -> Option<String> {
+        let agent = self.plan.task(task).more.agent.as_deref().filter(|_| self.weather.agents)?;
+        AGENTS.iter().find(|(known, _)| *known == agent).map(|(_, provider)| (*provider).to_owned())
+    }
+
+    /// One that asks a closed provider goes ahead alone, and after the end of its limit.
+    fn goes_ahead(&self, provider: &str, id: &str) -> bool {
+        let Some(until) = self.closed.get(provider) else { return false };
+        assert!(until.is_some_and(|until| until <= self.told_wall), "{id} runs into a limit that is known");
+        let others =
+            self.running.values().filter(|other| other.ahead && other.provider.as_deref() == Some(provider));
+        assert_eq!(others.count(), 0, "{id} does not go ahead alone");
+        true
+    }
+
+    fn agent_report(&self, script: &mut Rng) -> AttemptReport {
+        let duration = Duration::from_millis(script.u64(..5_000));
+        let told = |class, agent| AttemptReport {
+            outcome: AttemptOutcome::ExitCode(1),
+            class: Some(class),
+            duration,
+            agent: Some(Box::new(agent)),
+            ..AttemptReport::default()
+        };
+        let nothing = AgentReport::default();
+        match script.u8(..16) {
+            0 | 1 => {
+                let resets_at = Some(self.wall() + script.u64(..600_000));
+                told(FailureClass::UsageLimit, AgentReport { resets_at, ..nothing })
+            }
+            2 => told(FailureClass::UsageLimit, nothing),
+            3 => told(FailureClass::Permanent, AgentReport { refused: true, ..nothing }),
+            _ => report(script),
+        }
+    }
+
+    fn is_held(&self, scheduler: &Scheduler, task: TaskIx) -> bool {
+        let obstacles = scheduler.explain(task).obstacles;
+        self.provider(task).is_some() && obstacles.iter().any(|it| matches!(it, Obstacle::Provider { .. }))
     }
 
     fn waits(&mut self, task: TaskIx, id: &str, attempt: u32, delay: Duration, class: FailureClass) {
@@ -526,12 +676,14 @@ impl World {
         assert!(!self.is_halted(), "{id} is to be tried again although the run was stopped");
         let left = self.spent.get(id) < self.max_attempts(task) || self.granted.contains(id);
         assert!(left, "{id} has no attempt left");
-        let turn = if class == FailureClass::RateLimit { self.limited.get(id) } else { self.spent.get(id) };
+        let is_limit = matches!(class, FailureClass::RateLimit | FailureClass::UsageLimit);
+        let turn = if is_limit { self.limited.get(id) } else { self.spent.get(id) };
         let plain = Duration::from_secs(1 << (turn - 1).min(6)).min(Duration::from_secs(10));
         assert!(delay >= plain, "{id} waits {delay:?}, not {plain:?}");
         let most = plain.max(RETRY_AFTER) + Duration::from_millis(500);
         assert!(delay <= most, "{id} waits {delay:?}");
-        assert!(class != FailureClass::RateLimit || delay >= RETRY_AFTER, "the limit named a longer wait");
+        let waits_itself = class == FailureClass::RateLimit && self.provider(task).is_none();
+        assert!(!waits_itself || delay >= RETRY_AFTER, "the limit named a longer wait");
         self.not_before.insert(id.to_owned(), self.now + delay);
     }
 
@@ -768,7 +920,9 @@ impl World {
     /// How long nothing has run for want of room.
     fn note_quiet(&mut self, scheduler: &Scheduler) {
         let mut tasks = self.plan.runnable();
-        let is_ready = tasks.any(|task| matches!(scheduler.state(task), TaskState::Ready { .. }));
+        let is_ready = tasks.any(|task| {
+            matches!(scheduler.state(task), TaskState::Ready { .. }) && !self.is_held(scheduler, task)
+        });
         drop(tasks);
         let is_quiet = self.short.is_some() && self.running.is_empty() && self.jobs > 0 && is_ready;
         assert!(!is_quiet || self.is_halted() || scheduler.waits_for() == self.short);
@@ -836,6 +990,7 @@ impl World {
         let running: Vec<TaskIx> = self.running.values().filter_map(|r| self.plan.find(&r.id)).collect();
         let ready: Vec<TaskIx> =
             self.plan.runnable().filter(|t| matches!(scheduler.state(*t), TaskState::Ready { .. })).collect();
+        let ready: Vec<TaskIx> = ready.into_iter().filter(|task| !self.is_held(scheduler, *task)).collect();
         let better = |a, b| oracle::better(&self.plan, &self.failed_before, a, b);
         let hindered = |task| running.iter().any(|other| !self.may_overlap(task, *other));
         let gives_way =
@@ -1019,6 +1174,7 @@ fn limits(rng: &mut Rng, weather: Weather) -> Limits {
         max_dispatches: some(rng).then(|| rng.u32(..30)),
         max_no_change: rng.u32(1..4),
         max_time: some(rng).then(|| Duration::from_millis(rng.u64(..60_000))),
+        ..Budgets::default()
     };
     let retry = RetryPolicy { max_attempts: rng.u32(1..5), ..RetryPolicy::default() };
     Limits { jobs: rng.u32(1..6), retry, failure, budgets }

@@ -274,6 +274,32 @@ fn the_block_says_what_is_waited_for() {
 }
 
 #[test]
+fn the_block_says_which_provider_is_held_and_until_when() {
+    let mut view = View::new();
+    let held = |provider: &str, until| EventKind::ProviderHeld {
+        provider: provider.to_owned(),
+        why: FailureClass::UsageLimit,
+        until,
+        told: true,
+        turn: 1,
+        since: 0,
+        rule: "limit \x1b[2J".to_owned(),
+    };
+    let script = busy()
+        .at(60_000, held("anthropic\x1b[2J", Some(1_795_317_000_000)))
+        .at(61_000, EventKind::ProviderOpened { provider: "anthropic\x1b[2J".to_owned() })
+        .at(62_000, held("openai", None));
+    let mut told = Vec::new();
+    for event in &script.events {
+        view.apply(&script.plan, event);
+        let line = block(&live(200, 24), &view, event.at)[0].clone();
+        assert!(!line.contains('\x1b'), "{line:?}");
+        told.push(["held until 03:10 UTC", "openai held"].map(|words| line.contains(words)));
+    }
+    assert_eq!(told[told.len() - 3..], [[true, false], [false, false], [false, true]]);
+}
+
+#[test]
 fn counts_are_true_through_retries_blocks_and_cancels() {
     let script = busy();
     let view = view_of(&script);

@@ -130,11 +130,12 @@ pub(super) fn duration(time: Duration) -> String {
         .map_or_else(|_| format!("{}s", time.as_secs()), |time| format!("{time:#}"))
 }
 
-/// How long until then. A time of day without its zone is taken for one in UTC.
-pub(super) fn wait_for(reset: &Reset) -> Option<Duration> {
+/// How long until then, and that instant in milliseconds since the epoch. A time of day without its zone is taken for one
+/// in UTC.
+pub(super) fn resets_at(reset: &Reset) -> Option<(Duration, u64)> {
     let now = Timestamp::now();
     let at = reset.resolve(now, &TimeZone::UTC, &|_| None)?;
-    Duration::try_from(at.duration_since(now)).ok()
+    Some((Duration::try_from(at.duration_since(now)).ok()?, u64::try_from(at.as_millisecond()).ok()?))
 }
 
 #[cfg(test)]
