@@ -123,7 +123,7 @@ impl LogLines {
                 log.line("WARN", &[&providers::held(provider, *until, *told, *why), ": ", rule]);
             }
             EventKind::ProviderOpened { provider } => {
-                log.line("INFO", &["provider ", provider, " answers again"])
+                log.line("INFO", &["provider ", provider, " answers again"]);
             }
             EventKind::Interrupted { signal, how } => log.interrupted(signal, *how),
             EventKind::Note { level, text } => log.line(level_word(*level), &[text]),
