@@ -419,18 +419,24 @@ pub static SETTINGS: &[Setting] = &[
             schema: || json!({ "type": "string" }),
         },
     ),
-    setting(
-        "domains",
-        "which agent does tasks about what: tables with `name`, what decides (`words`, `paths`, `stories`, `layers`) and \
-         what follows (`agent`, `model`, `instructions`)",
-        Access::Own { get: domains::show, set: domains::set, schema: domains::schema },
-    ),
-    setting(
-        "hint",
-        "how it is done, in plain words: `sequential`, `use auth agents in parallel`, `run domain agents directly`, or \
-         `none`",
-        Access::Own { get: show_hint, set: set_hint, schema: || json!({ "type": "string" }) },
-    ),
+    Setting {
+        executes: true,
+        ..setting(
+            "domains",
+            "which agent does tasks about what: tables with `name`, what decides (`words`, `paths`, `stories`, `layers`) \
+             and what follows (`agent`, `model`, `instructions`)",
+            Access::Own { get: domains::show, set: domains::set, schema: domains::schema },
+        )
+    },
+    Setting {
+        executes: true,
+        ..setting(
+            "hint",
+            "how it is done, in plain words: `sequential`, `use auth agents in parallel`, `run domain agents directly`, or \
+             `none`",
+            Access::Own { get: show_hint, set: set_hint, schema: || json!({ "type": "string" }) },
+        )
+    },
     setting(
         "color",
         "when to colour",

@@ -87,6 +87,22 @@ fn how_a_project_calls_an_agent_is_agreed_to_like_its_commands() {
 }
 
 #[test]
+fn a_project_that_chooses_agents_by_domain_or_hint_is_asked_about() {
+    for (key, text) in [
+        ("agent", "agent = 'claude'\n"),
+        ("hint", "hint = 'use claude agents'\n"),
+        ("domains", "[[domains]]\nname = 'all'\nwords = ['trace']\nagent = 'claude'\n"),
+    ] {
+        let sandbox = Sandbox::new(TRACE);
+        sandbox.run(["trust"]).expect(0);
+        sandbox.write("specter.toml", text);
+        let refused = sandbox.run(["implement"]).expect(77);
+        assert!(refused.stderr.contains(key), "{}", refused.stderr);
+        assert_eq!(sandbox.read("trace"), "");
+    }
+}
+
+#[test]
 fn a_preset_with_an_error_is_shown_where_it_stands() {
     let sandbox = Sandbox::new(TRACE);
     sandbox.write("specter.toml", "[agents.claude]\nargs = '-p'\nstal = '5m'\n");
