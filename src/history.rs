@@ -44,7 +44,7 @@ pub struct TaskHistory {
     pub no_change: u32,
     /// Started, with no end on record: the process died under it. It runs again.
     pub in_flight: Option<u32>,
-    /// The last attempt did its work, and that could not be made part of the project's files.
+    /// The last attempt that did its work, and that could not be made part of the project's files.
     pub not_integrated: Option<u32>,
     /// The session in which it last started.
     session: u32,
@@ -62,7 +62,7 @@ impl TaskHistory {
         if self.settled == Some(Settled::Failed) {
             self.forget_failures();
         }
-        (self.settled, self.not_integrated) = (None, None);
+        self.settled = None;
         self.attempts = self.attempts.max(attempt);
         if self.in_flight.replace(attempt).is_some() {
             self.failed += 1; // the one before has no end on record: the process died under it
@@ -71,7 +71,9 @@ impl TaskHistory {
 
     fn end(&mut self, report: &AttemptReport) {
         self.in_flight = None;
-        self.not_integrated = Some(self.attempts).filter(|_| report.outcome == AttemptOutcome::NotIntegrated);
+        if report.outcome == AttemptOutcome::NotIntegrated {
+            self.not_integrated = Some(self.attempts);
+        }
         match cost(report) {
             Cost::Nothing => {}
             Cost::Wait => self.limited += 1,
