@@ -46,7 +46,7 @@ use hub::Hub;
 pub use integrate::merge;
 use machine::Machine;
 use pool::Pool;
-pub use prompts::Briefing;
+pub use prompts::{Briefing, Left};
 use prompts::{HandedOn, Prompter};
 use recorder::Recorder;
 pub use repairs::{Saved, repairs};

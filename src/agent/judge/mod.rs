@@ -17,7 +17,7 @@ use crate::classify::{self, Classified, Facts, Rules};
 use crate::event::{AttemptOutcome, FailureClass};
 use std::time::Duration;
 
-pub use question::Question;
+pub use question::{MAX_FILE, Question, in_file};
 
 /// What is known of an agent's run.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,4 @@
-//! What an agent is asked to do. Who knows the plan and its documents says it ([`Prompts`]); what went wrong in the attempt
-//! before is added here.
+//! What an agent is asked to do. Who knows the plan, its documents and the attempts before says it ([`Prompts`]).
 
 use crate::plan::Plan;
 use crate::task::{BlockKind, Task, TaskIx};
@@ -10,6 +9,8 @@ use std::fmt::Debug;
 pub struct Asked<'a> {
     pub ix: TaskIx,
     pub task: &'a Task,
+    /// Of the attempt, from 1.
+    pub number: u32,
     /// That `ix` is a position in.
     pub plan: Option<&'a Plan>,
 }
@@ -53,11 +54,8 @@ impl Prompts for PlainPrompts {
 }
 
 /// All of it, as it reaches the agent.
-pub(super) fn text(prompted: &Prompted, lesson: Option<&str>, is_resumed: bool) -> String {
+pub(super) fn text(prompted: &Prompted, is_resumed: bool) -> String {
     let mut text = if is_resumed { String::new() } else { prompted.prefix.clone() };
     text.push_str(&prompted.own);
-    if let Some(lesson) = lesson {
-        text.push_str(&format!("\n# What went wrong before\n\n{lesson}\n"));
-    }
     text
 }
