@@ -17,6 +17,7 @@ mod recorder;
 mod repairs;
 pub mod rollback;
 mod screen;
+mod strays;
 mod takeup;
 mod ticker;
 mod workspaces;

@@ -329,6 +329,14 @@ impl Run<'_> {
 
     // ── what came of it ───────────────────────────────────────────────────────────────────────────────────────
 
+    /// Without the name of its working tree: who is told of it works in another, and may write there by that name.
+    fn as_in_any_tree(&self, text: &str) -> String {
+        match self.attempt.workspace {
+            Some(workspace) => text.replace(&format!("{}/", workspace.dir.display()), ""),
+            None => text.to_owned(),
+        }
+    }
+
     fn report(&self, told: &Told, outcome: AttemptOutcome) -> AttemptReport {
         let Told { end, heard, session, prompt_tokens } = told;
         let mask = |text: &str| self.shell.masker.mask(text);
@@ -341,7 +349,7 @@ impl Run<'_> {
             spent: account.usage.map(steps::spent),
             stop: account.stop.as_ref().map(context::stop_word),
             steps: heard.steps,
-            text: mask(&context::end_of(&account.final_text)),
+            text: mask(&self.as_in_any_tree(&context::end_of(&account.final_text))),
             prompt_tokens: *prompt_tokens,
             ..AgentReport::default()
         };

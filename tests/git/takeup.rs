@@ -27,7 +27,7 @@ fn given_up(attempt: u32) -> EventKind {
 /// What is taken up of a record that ends so: the number of the attempt that counts, and whether its end is added.
 fn taken_up(place: &Place, kinds: Vec<EventKind>) -> Vec<(u32, bool)> {
     let mut git = place.open();
-    let pool = place.pool(&mut git);
+    let pool = place.pool(&git);
     let stamped = |(seq, kind)| Event { seq, at: Duration::ZERO, kind };
     let events: Vec<Event> = (1..).zip(kinds).map(stamped).collect();
     let taken = take_up_files(&mut git, Some(&pool), &[], &events).unwrap();
@@ -48,7 +48,7 @@ fn an_integrated_attempt_counts_although_it_was_given_up_or_has_no_end_on_record
     assert_eq!(taken_up(&place, vec![started(1)]), []);
     assert_eq!(taken_up(&place, vec![started(1), given_up(1), started(2)]), []);
     let mut git = place.open();
-    let pool = place.pool(&mut git);
+    let pool = place.pool(&git);
     let worktree = lease(&mut git, &pool, "T1");
     assert_eq!(worktree.attempt().number, 1);
     put(worktree.root(), "b", "made\n");

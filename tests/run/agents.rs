@@ -447,6 +447,51 @@ fn an_agent_that_writes_outside_or_into_the_task_file_changes_neither() {
 }
 
 #[test]
+fn an_agent_that_writes_into_the_tree_of_another_at_work_is_found_and_neither_is_integrated_so() {
+    if no_git() {
+        return;
+    }
+    let tasks = [
+        task("T001 [P] Write a.txt", &["first await into.T001", "write a.txt a"], None),
+        task("T002 [P] Write b.txt", &["write b.txt b", "first into T001 astray.txt"], None),
+    ];
+    let project = Project::new(&tasks.concat(), &[("README.md", "x\n")]);
+    project.hire().agents(&["--parallel", "-j2", "--user-edits=none"]).expect(0);
+    let escaped = project.of_kind("escaped");
+    let told: Vec<(&str, &str)> =
+        escaped.iter().map(|e| (e["task"].as_str().unwrap(), e["changes"][0].as_str().unwrap())).collect();
+    assert!(told.contains(&("T001", "T002 wrote `astray.txt` in this task's working tree")), "{told:?}");
+    assert!(told.contains(&("T002", "wrote `astray.txt` in the working tree of T001")), "{told:?}");
+    assert_eq!(told.len(), 2);
+    // Both were done again, and what was astray is in neither: it is kept with the attempt in whose tree it was.
+    assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
+    assert_eq!(project.sandbox.read("a.txt"), "a\n");
+    assert!(!project.sandbox.root().join("astray.txt").exists());
+    let saved = project.of_kind("attempt_saved");
+    let of_first = saved.iter().find(|event| event["task"] == "T001" && event["attempt"] == 1).unwrap();
+    let kept = format!("{}:astray.txt", of_first["commit"].as_str().unwrap());
+    assert_eq!(project.git(&["show", &kept]), "stray\n");
+    project.fsck();
+}
+
+#[test]
+fn what_an_agent_says_of_its_files_names_no_working_tree_to_the_next() {
+    if no_git() {
+        return;
+    }
+    let tasks = [
+        task("T001 Write a.txt", &["write a.txt a", "where a.txt"], None),
+        task("T002 Write b.txt (depends on T001)", &["write b.txt b"], None),
+    ];
+    let project = Project::new(&tasks.concat(), &[("README.md", "x\n")]);
+    project.hire().agents(&["--isolation=worktree", "--user-edits=none"]).expect(0);
+    let tree = project.of_kind("worktree_leased")[0]["path"].as_str().unwrap().to_owned();
+    let prompt = project.note("prompt", "T002", 1);
+    assert!(prompt.contains("made a.txt"), "{prompt}");
+    assert!(!prompt.contains(&format!("{tree}/a.txt")), "{prompt}");
+}
+
+#[test]
 fn a_box_that_an_agent_ticks_is_cleared_and_earned() {
     let tasks = [
         task(
