@@ -329,6 +329,10 @@ impl Run<'_> {
 
     // ── what came of it ───────────────────────────────────────────────────────────────────────────────────────
 
+    fn zone(&self) -> Option<&str> {
+        self.preset.env.iter().rev().find(|(name, _)| *name == "TZ").map(|(_, zone)| zone.as_str())
+    }
+
     /// Without the name of its working tree: who is told of it works in another, and may write there by that name.
     fn as_in_any_tree(&self, text: &str) -> String {
         match self.attempt.workspace {
@@ -424,7 +428,7 @@ impl Run<'_> {
                 context::duration(limit)
             ));
         }
-        let resets = failure.resets.as_ref().and_then(context::resets_at);
+        let resets = failure.resets.as_ref().and_then(|reset| context::resets_at(reset, self.zone()));
         if let Some((wait, _)) = resets {
             report.retry_after_ms = report.retry_after_ms.max(Some(wait.as_millis() as u64));
         }

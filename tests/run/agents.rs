@@ -297,6 +297,18 @@ fn a_usage_limit_that_is_not_waited_for_ends_the_run_with_its_end_and_a_resume_d
 }
 
 #[test]
+fn a_time_of_day_without_its_zone_is_one_of_the_machines() {
+    let limit = "error 429 You've hit your usage limit. Try again at 3:36 AM.";
+    let project = Sandbox::new(&task("T001 Write a.txt", &[limit], None));
+    project.hire();
+    let usual = ["implement", "tasks.md", "--yes", "--agent=claude", "--on-limit=stop"];
+    let mut command = project.command(usual);
+    let ended =
+        super::sandbox::finish(command.env("PATH", project.path()).env("TZ", "IST-5:30").spawn().unwrap());
+    assert!(ended.expect(3).stderr.contains("22:06 UTC"));
+}
+
+#[test]
 fn what_agents_used_ends_the_run_at_its_budget() {
     let tasks = ["001", "002", "003"]
         .map(|name| task(&format!("T{name} Write {name}.txt"), &[&format!("write {name}.txt x")], None));
