@@ -208,7 +208,9 @@ impl Run<'_> {
         let outcome = outcome(&told.end);
         let mut report = self.report(&told, outcome);
         let ending = self.judge(&told, &report.outcome, has_work);
-        let lesson = self.conclude(&told, ending, &mut report);
+        // What an earlier attempt did to them is not known file by file.
+        let is_elsewhere = !memory.has_work && gates::is_elsewhere(self.attempt.task, &change);
+        let lesson = self.conclude(&told, ending, is_elsewhere, &mut report);
         self.remember(told.session, has_work, lesson);
         report
     }
@@ -396,7 +398,13 @@ impl Run<'_> {
     }
 
     /// The gates, one after the other; what the next attempt should know, if there is to be one.
-    fn conclude(&self, told: &Told, ending: Ending, report: &mut AttemptReport) -> Option<memory::Lesson> {
+    fn conclude(
+        &self,
+        told: &Told,
+        ending: Ending,
+        is_elsewhere: bool,
+        report: &mut AttemptReport,
+    ) -> Option<memory::Lesson> {
         match ending {
             Ending::Failed(failure) => {
                 self.gate("process", GateVerdict::Failed, Duration::ZERO);
@@ -408,7 +416,7 @@ impl Run<'_> {
             }
             Ending::Worked => {
                 self.gate("process", GateVerdict::Passed, Duration::ZERO);
-                self.artifacts(report).or_else(|| self.checks(report))
+                self.artifacts(is_elsewhere, report).or_else(|| self.checks(report))
             }
         }
     }
@@ -448,9 +456,13 @@ impl Run<'_> {
         memory::Lesson::question()
     }
 
-    /// What the task names is there and not empty.
-    fn artifacts(&self, report: &mut AttemptReport) -> Option<memory::Lesson> {
-        let missing = gates::missing(self.attempt.task, self.dir);
+    /// What the task names is there and not empty, and where no check of its own proves more, some of it changed.
+    fn artifacts(&self, is_elsewhere: bool, report: &mut AttemptReport) -> Option<memory::Lesson> {
+        let task = self.attempt.task;
+        let mut missing = gates::missing(task, self.dir);
+        if missing.is_empty() && is_elsewhere && task.blocks_of(BlockKind::Verify).next().is_none() {
+            missing = vec![gates::unchanged(task)];
+        }
         if missing.is_empty() {
             self.gate("artifact", GateVerdict::Passed, Duration::ZERO);
             return None;

@@ -213,6 +213,24 @@ fn a_file_that_the_task_names_and_nobody_made_is_missed() {
 }
 
 #[test]
+fn who_leaves_what_the_task_names_as_it_was_has_not_done_it() {
+    let orders = ["write NOTES.md done", "later write src/out.txt new"];
+    let project = Sandbox::new(&task("T001 Extend `src/out.txt`", &orders, None));
+    project.write("src/out.txt", "old\n");
+    project.hire().agents(&[]).expect(0);
+    let (class, rule) = project.failures().remove(0);
+    let told = "of what the task names nothing changed: `src/out.txt`";
+    assert!(class == "gate" && rule.contains(told), "{rule}");
+    assert!(project.note("prompt", "T001", 2).contains(told));
+    // A check of its own proves more than names.
+    let orders = ["write NOTES.md done"];
+    let project = Sandbox::new(&task("T001 Extend `src/out.txt`", &orders, Some("test -s NOTES.md")));
+    project.write("src/out.txt", "old\n");
+    project.hire().agents(&[]).expect(0);
+    assert!(project.failures().is_empty());
+}
+
+#[test]
 fn a_question_in_the_last_message_is_not_done() {
     let orders = ["write out.txt x", "first ask Should I use tabs or spaces here?"];
     let project = Sandbox::new(&task("T001 Write out.txt", &orders, None));
