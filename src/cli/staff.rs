@@ -117,10 +117,6 @@ impl Staff {
             let what = format!("the agent `{shown}` cannot be called: {problem}");
             return Err(Error::message(Kind::Config, what));
         }
-        if !preset.is_headless() {
-            let what = format!("the agent `{shown}` has no command line that works without a person");
-            return Err(Error::message(Kind::Preflight, what).hint("name another one with `--agent`"));
-        }
         if find_program(&preset.command, project).is_some() {
             return Ok(());
         }

@@ -1,4 +1,5 @@
-//! The agent executor: one attempt of a task by a coding agent's command line, from its prompt to what came of it.
+//! The agent executor: one attempt of a task by a coding agent, called by its command line or spoken with by the Agent
+//! Client Protocol, from its prompt to what came of it.
 //!
 //! What an agent says is recorded and never believed: done is what changed files, left the files that the task names and
 //! passes the task's own checks. How agents are called, what their output means and what their end means is known to
@@ -14,6 +15,7 @@ mod news;
 mod process;
 mod prompt;
 mod steps;
+mod talk;
 mod watchdog;
 
 use super::command::Programs;
@@ -23,8 +25,9 @@ use super::shell::{ShellExecutor, path_string};
 use super::stop::StopHandle;
 use super::tree::TOKEN_IS;
 use super::{Attempt, OutputObserver, Part, Workspace};
+use crate::agent::acp::{Patience, Wanted};
 use crate::agent::judge::{Cause as Blame, Failure, Work};
-use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Session, judge};
+use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Reader, Session, judge};
 use crate::classify::Classified;
 use crate::event::{AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict};
 use crate::sys::{How, Strings};
@@ -40,12 +43,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use talk::{Source, Talk};
 use watchdog::{Limits, Watchdog};
 
 /// Without a sign of progress, where neither the preset nor the user says how long.
 const STALL: Duration = Duration::from_mins(10);
 /// In all, where the user does not say.
 pub const WALL: Duration = Duration::from_hours(1);
+/// How long an agent that is told to call off its turn may take to do so.
+const CANCEL: Duration = Duration::from_secs(3);
 
 /// What attempts by agents are made of, decided before anything runs.
 #[derive(Clone, Debug)]
@@ -205,7 +211,7 @@ impl Run<'_> {
         };
         let change = files.change_since(&before);
         let has_work = memory.has_work || !change.is_nothing();
-        let outcome = outcome(&told.end);
+        let outcome = outcome(&told);
         let mut report = self.report(&told, outcome);
         let ending = self.judge(&told, &report.outcome, has_work);
         // What an earlier attempt did to them is not known file by file.
@@ -258,20 +264,46 @@ impl Run<'_> {
             Session::New(id) | Session::Resume(id) => Some(id.to_owned()),
             Session::None => None,
         };
-        let input = if line.stdin { prompt.into_bytes() } else { Vec::new() };
+        let (input, source) = match self.preset.speaks_acp() {
+            true => (Vec::new(), self.talk(memory, &prompted, &place)),
+            false if line.stdin => (prompt.into_bytes(), Source::Events(Reader::new(self.preset.events))),
+            false => (Vec::new(), Source::Events(Reader::new(self.preset.events))),
+        };
         let (end, heard) = self
-            .process(&prepared, &program, &line, input, &place, (files, before))
+            .process((&prepared, &program, &line), (input, source), &place, (files, before))
             .map_err(|error| format!("`{}`: {error}", program.to_string_lossy()))?;
         let session = heard.account.session.clone().or(named);
         Ok(Told { end, heard, session, prompt_tokens: prompted.tokens })
     }
 
+    /// What is wanted of an agent that is spoken with.
+    fn talk(&self, memory: &Memory, prompted: &Prompted, place: &Place) -> Source {
+        let AgentConfig { model, wall, .. } = &self.agents.config;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        // Agents name files as they find them, through links or not.
+        let real = self.dir.canonicalize().ok();
+        let roots = [Some(self.dir), real.as_deref(), Some(place.path())];
+        let wanted = Wanted {
+            dir: text(self.dir),
+            roots: roots.into_iter().flatten().map(text).collect(),
+            session: memory.session.clone(),
+            prompt: prompt::text(prompted, memory.lesson.as_deref(), false),
+            prompt_resumed: prompt::text(prompted, memory.lesson.as_deref(), true),
+            mode: self.preset.acp.as_ref().map(|acp| acp.mode.clone()).unwrap_or_default(),
+            model: model.clone().filter(|_| self.preset.flags.model.is_empty()),
+        };
+        // The watchdog is there before.
+        let turn = wall.unwrap_or(WALL) + CANCEL;
+        Source::Talk(Box::new(Talk::new(
+            wanted,
+            Patience { call: self.preset.patience(), turn, cancel: CANCEL },
+        )))
+    }
+
     fn process(
         &self,
-        prepared: &Prepared,
-        program: &Arc<CStr>,
-        line: &CommandLine,
-        input: Vec<u8>,
+        (prepared, program, line): (&Prepared, &Arc<CStr>, &CommandLine),
+        (input, source): (Vec<u8>, Source),
         place: &Place,
         (files, before): (&Files<'_>, &Look),
     ) -> io::Result<(End, Heard)> {
@@ -302,9 +334,10 @@ impl Run<'_> {
         let AgentConfig { stall, wall, .. } = self.agents.config;
         let stall = stall.or(self.preset.stall).unwrap_or(STALL);
         let mut watchdog = Watchdog::new(Limits { stall, wall }, Some(before.print()));
-        let mut ear = Ear::new(self.shell, self.attempt, self.observer, self.preset.events, (files, before));
+        let mut ear = Ear::new(self.shell, self.attempt, self.observer, source, (files, before));
         let end = process::run(&setting, input, &mut watchdog, &mut ear)?;
-        Ok((end, ear.finish()))
+        let is_clean = matches!((end.cause, end.ended.how), (Cause::Itself, How::Exit(0)));
+        Ok((end, ear.finish(is_clean)))
     }
 
     /// Where it may change files, if it is sandboxed.
@@ -517,8 +550,10 @@ impl Run<'_> {
     }
 }
 
-fn outcome(end: &End) -> AttemptOutcome {
+fn outcome(told: &Told) -> AttemptOutcome {
+    let Told { end, heard, .. } = told;
     match (end.cause, end.ended.how) {
+        (Cause::Itself, _) if heard.has_answered => AttemptOutcome::Success,
         (Cause::Stopped, _) => AttemptOutcome::Cancelled,
         (Cause::TimedOut(limit) | Cause::Stalled(limit), _) => {
             AttemptOutcome::TimedOut(limit.as_millis() as u64)
