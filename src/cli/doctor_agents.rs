@@ -1,6 +1,7 @@
 //! `doctor --agents`: whether the installed agents answer. Each is called as a run would call it, with a question of one
 //! line, in an empty directory of its own; that it changed no file is what was asked of it.
 
+use super::agents::is_of_project;
 use super::error::Error;
 use super::implement::find_program;
 use crate::agent::{Permission, Presets};
@@ -14,6 +15,7 @@ use crate::exec::{
 };
 use crate::fs;
 use crate::parse;
+use crate::policy::OnQuestion;
 use crate::projection::kept::Level;
 use crate::source::SourceText;
 use crate::task::TaskIx;
@@ -42,9 +44,8 @@ pub(super) fn ask(loaded: &Loaded, project: &Path) -> Result<Vec<Answer>, Error>
     let presets = &loaded.config.agents;
     let mut answers = Vec::new();
     for (name, preset) in presets.iter() {
-        let of_project = format!("agents.{name}.");
-        let is_foreign = loaded.executes.iter().any(|(key, _)| key.starts_with(&of_project));
-        if preset.is_headless() && !is_foreign && find_program(&preset.command, project).is_some() {
+        let is_foreign = is_of_project(loaded, name);
+        if preset.is_callable() && !is_foreign && find_program(&preset.command, project).is_some() {
             answers.push(answer(loaded, presets, name, project)?);
         }
     }
@@ -65,6 +66,7 @@ fn answer(loaded: &Loaded, presets: &Presets, name: &str, project: &Path) -> Res
         stall: Some(STALL),
         wall: Some(WALL),
         own_files: Vec::new(),
+        on_question: OnQuestion::Default,
         chain: Vec::new(),
         prompts: Arc::new(PlainPrompts),
     };

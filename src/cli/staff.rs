@@ -83,7 +83,7 @@ impl Staff {
         let (proofs, now) = (proofs(), Clock::start().wall_ms());
         for (n, name) in names.iter().enumerate() {
             let Some(preset) = self.presets.get(name) else { continue };
-            let program = find_program(&preset.command, project).filter(|_| preset.is_headless());
+            let program = find_program(&preset.command, project).filter(|_| preset.is_callable());
             let Some(program) = program else {
                 self.left_out.push(format!("`{}` is not installed: it cannot take over", safe(name)));
                 continue;
@@ -146,6 +146,7 @@ impl Staff {
             permission: Permission::Unattended,
             vars: std::env::vars_os().collect(),
             env_pass: config.env_pass.clone(),
+            on_question: config.on_question,
             chain: self.chain.clone(),
             stall: config.stall,
             wall: Some(config.timeout.unwrap_or(WALL)),
@@ -170,10 +171,6 @@ impl Staff {
         if let Some(problem) = self.presets.problem(name) {
             let what = format!("the agent `{shown}` cannot be called: {problem}");
             return Err(Error::message(Kind::Config, what));
-        }
-        if !preset.is_headless() {
-            let what = format!("the agent `{shown}` has no command line that works without a person");
-            return Err(Error::message(Kind::Preflight, what).hint("name another one with `--agent`"));
         }
         if find_program(&preset.command, project).is_some() {
             return Ok(());

@@ -97,11 +97,12 @@ impl Prompts for Prompter {
         let Some(plan) = asked.plan else { return PlainPrompts.prompt(asked) };
         // Held for the milliseconds of building: a copy for each attempt would be of all that all tasks left.
         let left = self.handed_on.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (built, _) = self.briefing.prompt(&self.project, plan, asked.ix, asked.number, &left);
+        let (built, assignment) = self.briefing.prompt(&self.project, plan, asked.ix, asked.number, &left);
         Prompted {
             prefix: built.prefix.to_string(),
             own: built.own().to_owned(),
             tokens: built.tokens_estimate,
+            model: assignment.model.map(|model| (assignment.agent, model)),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The agent executor: one attempt of a task by a coding agent's command line, from its prompt to what came of it.
+//! The agent executor: one attempt of a task by a coding agent, called by its command line or spoken with by the Agent
+//! Client Protocol, from its prompt to what came of it.
 //!
 //! What an agent says is recorded and never believed: done is what changed files, left the files that the task names and
 //! passes the task's own checks. How agents are called, what their output means and what their end means is known to
@@ -14,6 +15,7 @@ mod news;
 mod process;
 mod prompt;
 mod steps;
+mod talk;
 mod watchdog;
 
 use super::command::Programs;
@@ -23,16 +25,19 @@ use super::shell::{ShellExecutor, path_string};
 use super::stop::StopHandle;
 use super::tree::TOKEN_IS;
 use super::{Attempt, OutputObserver, Part, Workspace};
-use crate::agent::judge::{Cause as Blame, Failure, Work};
-use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Session, judge};
+use crate::agent::acp::{Patience, Wanted};
+use crate::agent::judge::{Cause as Blame, Failure, MAX_FILE, Question, Then, Work, in_file};
+use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Reader, Session, judge};
 use crate::classify::Classified;
-use crate::event::{AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict};
+use crate::event::{self, AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict};
+use crate::fs;
+use crate::policy::OnQuestion;
 use crate::schedule::Link;
 use crate::sys::{How, Strings};
 use crate::task::{BlockKind, TaskId};
 use files::{Files, Look};
 use listen::{Ear, Heard};
-use memory::{Memories, Memory};
+use memory::{Memories, Memory, Next};
 use process::{Cause, End, Setting};
 pub use prompt::{Asked, PlainPrompts, Prompted, Prompts};
 use std::collections::{BTreeMap, HashMap};
@@ -41,12 +46,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use talk::{Source, Talk};
 use watchdog::{Limits, Watchdog};
 
 /// Without a sign of progress, where neither the preset nor the user says how long.
 const STALL: Duration = Duration::from_mins(10);
 /// In all, where the user does not say.
 pub const WALL: Duration = Duration::from_hours(1);
+/// In an attempt's place: into which the agent writes what stops it, and the variable that names it.
+const BLOCKED_FILE: &str = "blocked.md";
+const BLOCKED: &str = "SPECTER_BLOCKED_FILE";
+/// How long an agent that is told to call off its turn may take to do so.
+const CANCEL: Duration = Duration::from_secs(3);
 
 /// What attempts by agents are made of, decided before anything runs.
 #[derive(Clone, Debug)]
@@ -54,6 +65,8 @@ pub struct AgentConfig {
     pub presets: Presets,
     /// Instead of the agents' own choice.
     pub model: Option<String>,
+    /// What a question does to its task.
+    pub on_question: OnQuestion,
     pub permission: Permission,
     /// specter's own environment.
     pub vars: Vec<(OsString, OsString)>,
@@ -133,7 +146,6 @@ impl AgentExecutor {
             agent: agent.agent.clone(),
             // A conflict is solved from where everybody stands now, in another working tree.
             has_work: report.class != Some(FailureClass::Conflict),
-            lesson: Some(memory::Lesson::of_merge(report).text),
             ..Memory::default()
         };
         self.memories.keep(task, memory);
@@ -192,6 +204,8 @@ struct Told {
     heard: Heard,
     session: Option<String>,
     prompt_tokens: u64,
+    /// What it wrote into the file for that.
+    question: Option<Question>,
 }
 
 impl Run<'_> {
@@ -208,11 +222,14 @@ impl Run<'_> {
         };
         let change = files.change_since(&before);
         let has_work = memory.has_work || !change.is_nothing();
-        let outcome = outcome(&told.end);
+        let outcome = outcome(&told);
         let mut report = self.report(&told, outcome);
         let ending = self.judge(&told, &report.outcome, has_work);
-        let lesson = self.conclude(&told, ending, &mut report);
-        self.remember(told.session, has_work, lesson);
+        // What an earlier attempt did to them is not known file by file.
+        let is_elsewhere = !memory.has_work && gates::is_elsewhere(self.attempt.task, &change);
+        let has_asked = memory.has_asked;
+        let next = self.conclude(&told, ending, (is_elsewhere, has_asked), &mut report);
+        self.remember(told.session, has_work, next);
         report
     }
 
@@ -236,11 +253,12 @@ impl Run<'_> {
         };
         let is_resumed = matches!(session, Session::Resume(_));
         let Attempt { ix, task, plan, .. } = *self.attempt;
-        let prompted = self.agents.config.prompts.prompt(&Asked { ix, task, plan });
-        let prompt = prompt::text(&prompted, memory.lesson.as_deref(), is_resumed);
+        let number = self.attempt.number;
+        let prompted = self.agents.config.prompts.prompt(&Asked { ix, task, number, plan });
+        let prompt = prompt::text(&prompted, is_resumed);
         let prompt_file = place.path().join("prompt.md");
         let call = Call {
-            model: self.agents.config.model.as_deref(),
+            model: self.model(&prompted),
             session,
             permission: self.agents.config.permission,
             prompt: &prompt,
@@ -259,20 +277,56 @@ impl Run<'_> {
             Session::New(id) | Session::Resume(id) => Some(id.to_owned()),
             Session::None => None,
         };
-        let input = if line.stdin { prompt.into_bytes() } else { Vec::new() };
+        let (input, source) = match self.preset.speaks_acp() {
+            true => (Vec::new(), self.talk(memory, &prompted, &place)),
+            false if line.stdin => (prompt.into_bytes(), Source::Events(Reader::new(self.preset.events))),
+            false => (Vec::new(), Source::Events(Reader::new(self.preset.events))),
+        };
         let (end, heard) = self
-            .process(&prepared, &program, &line, input, &place, (files, before))
+            .process((&prepared, &program, &line), (input, source), &place, (files, before))
             .map_err(|error| format!("`{}`: {error}", program.to_string_lossy()))?;
         let session = heard.account.session.clone().or(named);
-        Ok(Told { end, heard, session, prompt_tokens: prompted.tokens })
+        let question = question_in(&place);
+        Ok(Told { end, heard, session, prompt_tokens: prompted.tokens, question })
+    }
+
+    /// What the task's domain names, if that is for this agent; else what the run was given.
+    fn model<'a>(&'a self, prompted: &'a Prompted) -> Option<&'a str> {
+        let of_domain = prompted
+            .model
+            .as_ref()
+            .filter(|(agent, _)| agent.as_ref().is_none_or(|agent| agent == self.name));
+        of_domain.map(|(_, model)| model.as_str()).or(self.agents.config.model.as_deref())
+    }
+
+    /// What is wanted of an agent that is spoken with.
+    fn talk(&self, memory: &Memory, prompted: &Prompted, place: &Place) -> Source {
+        let AgentConfig { wall, .. } = &self.agents.config;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        // Agents name files as they find them, through links or not.
+        let real = self.dir.canonicalize().ok();
+        let roots = [Some(self.dir), real.as_deref(), Some(place.path())];
+        let wanted = Wanted {
+            dir: text(self.dir),
+            roots: roots.into_iter().flatten().map(text).collect(),
+            session: memory.session.clone(),
+            prompt: prompt::text(prompted, false),
+            prompt_resumed: prompt::text(prompted, true),
+            mode: self.preset.acp.as_ref().map(|acp| acp.mode.clone()).unwrap_or_default(),
+            model: self.model(prompted).map(str::to_owned).filter(|_| self.preset.flags.model.is_empty()),
+        };
+        // The watchdog is there before.
+        let turn = wall.unwrap_or(WALL) + CANCEL;
+        Source::Talk(Box::new(Talk::new(
+            wanted,
+            Patience { call: self.preset.patience(), turn, cancel: CANCEL },
+        )))
     }
 
     fn process(
         &self,
-        prepared: &Prepared,
-        program: &Arc<CStr>,
-        line: &CommandLine,
-        input: Vec<u8>,
+        (prepared, program, line): (&Prepared, &Arc<CStr>, &CommandLine),
+        (input, source): (Vec<u8>, Source),
         place: &Place,
         (files, before): (&Files<'_>, &Look),
     ) -> io::Result<(End, Heard)> {
@@ -303,9 +357,10 @@ impl Run<'_> {
         let AgentConfig { stall, wall, .. } = self.agents.config;
         let stall = stall.or(self.preset.stall).unwrap_or(STALL);
         let mut watchdog = Watchdog::new(Limits { stall, wall }, Some(before.print()));
-        let mut ear = Ear::new(self.shell, self.attempt, self.observer, self.preset.events, (files, before));
+        let mut ear = Ear::new(self.shell, self.attempt, self.observer, source, (files, before));
         let end = process::run(&setting, input, &mut watchdog, &mut ear)?;
-        Ok((end, ear.finish()))
+        let is_clean = matches!((end.cause, end.ended.how), (Cause::Itself, How::Exit(0)));
+        Ok((end, ear.finish(is_clean)))
     }
 
     /// Where it may change files, if it is sandboxed.
@@ -320,6 +375,9 @@ impl Run<'_> {
 
     fn environment(&self, prepared: &Prepared, line: &CommandLine, own: &Strings, place: &Place) -> Strings {
         let mut extra = line.env.clone();
+        extra.extend(
+            place.path().join(BLOCKED_FILE).to_str().map(|file| (BLOCKED.to_owned(), file.to_owned())),
+        );
         let is_private = self.preset.private_tmpdir || self.shell.sandbox.is_some();
         if is_private && let Some(dir) = place.path().to_str() {
             extra.extend(super::sandbox::TEMPORARY_NAMES.map(|name| (name.to_owned(), dir.to_owned())));
@@ -332,8 +390,20 @@ impl Run<'_> {
 
     // ── what came of it ───────────────────────────────────────────────────────────────────────────────────────
 
+    fn zone(&self) -> Option<&str> {
+        self.preset.env.iter().rev().find(|(name, _)| *name == "TZ").map(|(_, zone)| zone.as_str())
+    }
+
+    /// Without the name of its working tree: who is told of it works in another, and may write there by that name.
+    fn as_in_any_tree(&self, text: &str) -> String {
+        match self.attempt.workspace {
+            Some(workspace) => text.replace(&format!("{}/", workspace.dir.display()), ""),
+            None => text.to_owned(),
+        }
+    }
+
     fn report(&self, told: &Told, outcome: AttemptOutcome) -> AttemptReport {
-        let Told { end, heard, session, prompt_tokens } = told;
+        let Told { end, heard, session, prompt_tokens, .. } = told;
         let mask = |text: &str| self.shell.masker.mask(text);
         let account = &heard.account;
         let agent = AgentReport {
@@ -344,7 +414,7 @@ impl Run<'_> {
             spent: account.usage.map(steps::spent),
             stop: account.stop.as_ref().map(context::stop_word),
             steps: heard.steps,
-            text: mask(&context::end_of(&account.final_text)),
+            text: mask(&self.as_in_any_tree(&context::end_of(&account.final_text))),
             prompt_tokens: *prompt_tokens,
             ..AgentReport::default()
         };
@@ -387,7 +457,19 @@ impl Run<'_> {
     }
 
     /// The gates, one after the other; what the next attempt should know, if there is to be one.
-    fn conclude(&self, told: &Told, ending: Ending, report: &mut AttemptReport) -> Option<memory::Lesson> {
+    fn conclude(
+        &self,
+        told: &Told,
+        ending: Ending,
+        (is_elsewhere, has_asked): (bool, bool),
+        report: &mut AttemptReport,
+    ) -> Option<Next> {
+        // Who wrote down what stops him has not merely failed, unless something else ended him.
+        let ending = match (&told.question, ending) {
+            (Some(question), Ending::Failed(failure)) if is_idle(&failure) => Ending::Asks(question.clone()),
+            (Some(question), Ending::Worked | Ending::Asks(_)) => Ending::Asks(question.clone()),
+            (_, ending) => ending,
+        };
         match ending {
             Ending::Failed(failure) => {
                 self.gate("process", GateVerdict::Failed, Duration::ZERO);
@@ -395,11 +477,11 @@ impl Run<'_> {
             }
             Ending::Asks(question) => {
                 self.gate("process", GateVerdict::Failed, Duration::ZERO);
-                Some(self.asked(&question.text, report))
+                Some(self.asked(question, has_asked, report))
             }
             Ending::Worked => {
                 self.gate("process", GateVerdict::Passed, Duration::ZERO);
-                self.artifacts(report).or_else(|| self.checks(report))
+                self.artifacts(is_elsewhere, report).or_else(|| self.checks(report))
             }
         }
     }
@@ -408,7 +490,7 @@ impl Run<'_> {
         self.observer.gate(name, verdict, duration);
     }
 
-    fn failed(&self, told: &Told, failure: Failure, report: &mut AttemptReport) -> memory::Lesson {
+    fn failed(&self, told: &Told, failure: Failure, report: &mut AttemptReport) -> Next {
         fail(report);
         apply(report, &failure.classified);
         report.tail = self.tail(told);
@@ -419,7 +501,7 @@ impl Run<'_> {
                 context::duration(limit)
             ));
         }
-        let resets = failure.resets.as_ref().and_then(context::resets_at);
+        let resets = failure.resets.as_ref().and_then(|reset| context::resets_at(reset, self.zone()));
         if let Some((wait, _)) = resets {
             report.retry_after_ms = report.retry_after_ms.max(Some(wait.as_millis() as u64));
         }
@@ -427,21 +509,40 @@ impl Run<'_> {
             agent.resets_at = resets.map(|(_, at)| at).filter(|_| failure.cause == Blame::UsageLimit);
             agent.refused = matches!(failure.cause, Blame::Auth | Blame::Billing | Blame::Config);
         }
-        memory::Lesson::of_failure(report, failure.then)
+        if failure.then == Then::Begin { Next::Begin } else { Next::Resume }
     }
 
-    fn asked(&self, question: &str, report: &mut AttemptReport) -> memory::Lesson {
+    /// What it asks is the attempt's end. A plain question, which may be politeness, is handed back once; who asks again
+    /// means it.
+    fn asked(&self, question: Question, has_asked: bool, report: &mut AttemptReport) -> Next {
         fail(report);
-        let question = self.shell.masker.mask(question);
-        report.class = Some(FailureClass::Gate);
-        report.rule = Some(format!("it asks instead of ending: {}", crate::agent::told::one_line(&question)));
-        report.tail = context::end_of(&question);
-        memory::Lesson::question()
+        let mask = |text: &str| self.shell.masker.mask(&self.as_in_any_tree(text));
+        let policy = self.agents.config.on_question;
+        let is_meant = !question.is_plain || has_asked;
+        let asks = event::Question {
+            question: mask(&question.text),
+            options: question.options.iter().map(|option| mask(option)).collect(),
+            default: question.default.as_deref().map(mask),
+        };
+        let is_final = is_meant && policy == OnQuestion::Fail;
+        report.class = Some(if is_final { FailureClass::Permanent } else { FailureClass::Gate });
+        report.rule =
+            Some(format!("it asks instead of ending: {}", crate::agent::told::one_line(&asks.question)));
+        report.tail = context::end_of(&asks.question);
+        if let Some(agent) = &mut report.agent {
+            agent.parks = is_meant && policy == OnQuestion::Park;
+            agent.asks = Some(Box::new(asks));
+        }
+        if is_meant { Next::Resume } else { Next::Decide }
     }
 
-    /// What the task names is there and not empty.
-    fn artifacts(&self, report: &mut AttemptReport) -> Option<memory::Lesson> {
-        let missing = gates::missing(self.attempt.task, self.dir);
+    /// What the task names is there and not empty, and where no check of its own proves more, some of it changed.
+    fn artifacts(&self, is_elsewhere: bool, report: &mut AttemptReport) -> Option<Next> {
+        let task = self.attempt.task;
+        let mut missing = gates::missing(task, self.dir);
+        if missing.is_empty() && is_elsewhere && task.blocks_of(BlockKind::Verify).next().is_none() {
+            missing = vec![gates::unchanged(task)];
+        }
         if missing.is_empty() {
             self.gate("artifact", GateVerdict::Passed, Duration::ZERO);
             return None;
@@ -450,11 +551,11 @@ impl Run<'_> {
         fail(report);
         report.class = Some(FailureClass::Gate);
         report.rule = Some(format!("it says it is done, and {}", missing.join(", ")));
-        Some(memory::Lesson::missing(&missing))
+        Some(Next::Resume)
     }
 
     /// The task's own checks, by the shell.
-    fn checks(&self, report: &mut AttemptReport) -> Option<memory::Lesson> {
+    fn checks(&self, report: &mut AttemptReport) -> Option<Next> {
         self.attempt.task.blocks_of(BlockKind::Verify).next()?;
         let attempt = Attempt { part: Part::Checks, ..*self.attempt };
         let started = Instant::now();
@@ -464,26 +565,20 @@ impl Run<'_> {
         self.gate("verify", verdict, started.elapsed());
         report.verified = passed;
         gates::take_over(report, checked);
-        (!passed).then(|| memory::Lesson::of_check(report, self.attempt.task))
+        (!passed).then_some(Next::Resume)
     }
 
-    fn remember(&self, session: Option<String>, has_work: bool, lesson: Option<memory::Lesson>) {
+    fn remember(&self, session: Option<String>, has_work: bool, next: Option<Next>) {
         let task: &TaskId = &self.attempt.task.id;
-        match lesson {
-            None => self.agents.memories.forget(task),
-            Some(lesson) => {
-                let session = session.filter(|_| !lesson.begin_anew);
-                let lesson = Some(lesson.text);
-                let memory = Memory {
-                    agent: self.name.to_owned(),
-                    dir: self.dir.to_owned(),
-                    session,
-                    has_work,
-                    lesson,
-                };
-                self.agents.memories.keep(task, memory);
-            }
-        }
+        let Some(next) = next else { return self.agents.memories.forget(task) };
+        let memory = Memory {
+            agent: self.name.to_owned(),
+            dir: self.dir.to_owned(),
+            session: session.filter(|_| next != Next::Begin),
+            has_work,
+            has_asked: next == Next::Decide,
+        };
+        self.agents.memories.keep(task, memory);
     }
 
     /// What tells most about a failure: its errors, what it wrote to its error output, what it said last.
@@ -496,8 +591,10 @@ impl Run<'_> {
     }
 }
 
-fn outcome(end: &End) -> AttemptOutcome {
+fn outcome(told: &Told) -> AttemptOutcome {
+    let Told { end, heard, .. } = told;
     match (end.cause, end.ended.how) {
+        (Cause::Itself, _) if heard.has_answered => AttemptOutcome::Success,
         (Cause::Stopped, _) => AttemptOutcome::Cancelled,
         (Cause::TimedOut(limit) | Cause::Stalled(limit), _) => {
             AttemptOutcome::TimedOut(limit.as_millis() as u64)
@@ -506,6 +603,17 @@ fn outcome(end: &End) -> AttemptOutcome {
         (Cause::Itself, How::Exit(code)) => AttemptOutcome::ExitCode(code),
         (Cause::Itself, How::Signal(signal)) => AttemptOutcome::Signalled(signal),
     }
+}
+
+/// Whether it failed of nothing but having done nothing.
+fn is_idle(failure: &Failure) -> bool {
+    matches!(failure.cause, Blame::NoChange | Blame::Silent | Blame::Other)
+}
+
+/// What an agent wrote into the file for questions. Whatever else lies there is none.
+fn question_in(place: &Place) -> Option<Question> {
+    let read = fs::read_no_link(&place.path().join(BLOCKED_FILE), MAX_FILE).ok()?;
+    in_file(&String::from_utf8_lossy(&read.bytes))
 }
 
 /// It ended with 0, which does not mean that it succeeded.

@@ -368,7 +368,10 @@ fn answered(answer: &Answer) -> String {
             format!("{asked}\n\nA person answered; go on as they say:\n\n{}", quoted(text))
         }
         Some((AnsweredBy::Default, text)) => {
-            format!("{asked}\n\nNobody is there to answer. Go on as you would by yourself:\n\n{}", quoted(text))
+            format!(
+                "{asked}\n\nNobody is there to answer. Go on as you would by yourself:\n\n{}",
+                quoted(text)
+            )
         }
         None => format!(
             "{asked}\n\nNobody is there to answer: choose what fits the task and the project best, note it in your last \

@@ -111,11 +111,7 @@ mod tests {
     }
 
     fn failed(class: FailureClass) -> AttemptReport {
-        AttemptReport {
-            outcome: AttemptOutcome::ExitCode(1),
-            class: Some(class),
-            ..AttemptReport::default()
-        }
+        AttemptReport { outcome: AttemptOutcome::ExitCode(1), class: Some(class), ..AttemptReport::default() }
     }
 
     fn past(kinds: Vec<EventKind>) -> Option<Past> {
@@ -140,7 +136,8 @@ mod tests {
     #[test]
     fn a_question_is_remembered_with_the_last_answer_to_it() {
         let question = Question { question: "which port".into(), ..Question::default() };
-        let agent = AgentReport { asks: Some(Box::new(question.clone())), parks: true, ..AgentReport::default() };
+        let agent =
+            AgentReport { asks: Some(Box::new(question.clone())), parks: true, ..AgentReport::default() };
         let asks = AttemptReport { agent: Some(Box::new(agent)), ..failed(FailureClass::Gate) };
         let by = AnsweredBy::Person;
         let answer = |answer: &str| EventKind::QuestionAnswered {
@@ -149,11 +146,13 @@ mod tests {
             answer: answer.to_owned(),
             by,
         };
-        let told = past(vec![started(), ended(asks.clone()), answer("80"), answer("8080"), started()]).unwrap();
+        let told =
+            past(vec![started(), ended(asks.clone()), answer("80"), answer("8080"), started()]).unwrap();
         let expected = Answer { question, answer: Some((by, "8080".to_owned())) };
         assert_eq!(told.answer, Some(expected));
         // Answered once is answered: a later failure is about something else.
-        let later = past(vec![started(), ended(asks), answer("80"), started(), ended(failed(FailureClass::Gate))]);
+        let later =
+            past(vec![started(), ended(asks), answer("80"), started(), ended(failed(FailureClass::Gate))]);
         assert_eq!(later.unwrap().answer, None);
     }
 }

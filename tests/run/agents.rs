@@ -209,7 +209,25 @@ fn a_file_that_the_task_names_and_nobody_made_is_missed() {
     project.hire().agents(&[]).expect(0);
     let (class, rule) = project.failures().remove(0);
     assert!(class == "gate" && rule.contains("`src/out.txt` does not exist"), "{rule}");
-    assert!(project.note("prompt", "T001", 2).contains("`src/out.txt` does not exist"));
+    assert!(project.note("prompt", "T001", 2).contains("src/out.txt does not exist"));
+}
+
+#[test]
+fn who_leaves_what_the_task_names_as_it_was_has_not_done_it() {
+    let orders = ["write NOTES.md done", "later write src/out.txt new"];
+    let project = Sandbox::new(&task("T001 Extend `src/out.txt`", &orders, None));
+    project.write("src/out.txt", "old\n");
+    project.hire().agents(&[]).expect(0);
+    let (class, rule) = project.failures().remove(0);
+    let told = "of what the task names nothing changed: `src/out.txt`";
+    assert!(class == "gate" && rule.contains(told), "{rule}");
+    assert!(project.note("prompt", "T001", 2).contains(&told.replace('`', "")));
+    // A check of its own proves more than names.
+    let orders = ["write NOTES.md done"];
+    let project = Sandbox::new(&task("T001 Extend `src/out.txt`", &orders, Some("test -s NOTES.md")));
+    project.write("src/out.txt", "old\n");
+    project.hire().agents(&[]).expect(0);
+    assert!(project.failures().is_empty());
 }
 
 #[test]
@@ -294,6 +312,18 @@ fn a_usage_limit_that_is_not_waited_for_ends_the_run_with_its_end_and_a_resume_d
     assert_eq!(project.of_kind("attempt_started").len(), 1, "nothing was asked");
     let why = project.run(["why", "T002", "tasks.md"]).expect(0);
     assert!(why.stdout.contains("is held until"), "{}", why.stdout);
+}
+
+#[test]
+fn a_time_of_day_without_its_zone_is_one_of_the_machines() {
+    let limit = "error 429 You've hit your usage limit. Try again at 3:36 AM.";
+    let project = Sandbox::new(&task("T001 Write a.txt", &[limit], None));
+    project.hire();
+    let usual = ["implement", "tasks.md", "--yes", "--agent=claude", "--on-limit=stop"];
+    let mut command = project.command(usual);
+    let ended =
+        super::sandbox::finish(command.env("PATH", project.path()).env("TZ", "IST-5:30").spawn().unwrap());
+    assert!(ended.expect(3).stderr.contains("22:06 UTC"));
 }
 
 #[test]
@@ -447,6 +477,51 @@ fn an_agent_that_writes_outside_or_into_the_task_file_changes_neither() {
 }
 
 #[test]
+fn an_agent_that_writes_into_the_tree_of_another_at_work_is_found_and_neither_is_integrated_so() {
+    if no_git() {
+        return;
+    }
+    let tasks = [
+        task("T001 [P] Write a.txt", &["first await into.T001", "write a.txt a"], None),
+        task("T002 [P] Write b.txt", &["write b.txt b", "first into T001 astray.txt"], None),
+    ];
+    let project = Project::new(&tasks.concat(), &[("README.md", "x\n")]);
+    project.hire().agents(&["--parallel", "-j2", "--user-edits=none"]).expect(0);
+    let escaped = project.of_kind("escaped");
+    let told: Vec<(&str, &str)> =
+        escaped.iter().map(|e| (e["task"].as_str().unwrap(), e["changes"][0].as_str().unwrap())).collect();
+    assert!(told.contains(&("T001", "T002 wrote `astray.txt` in this task's working tree")), "{told:?}");
+    assert!(told.contains(&("T002", "wrote `astray.txt` in the working tree of T001")), "{told:?}");
+    assert_eq!(told.len(), 2);
+    // Both were done again, and what was astray is in neither: it is kept with the attempt in whose tree it was.
+    assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
+    assert_eq!(project.sandbox.read("a.txt"), "a\n");
+    assert!(!project.sandbox.root().join("astray.txt").exists());
+    let saved = project.of_kind("attempt_saved");
+    let of_first = saved.iter().find(|event| event["task"] == "T001" && event["attempt"] == 1).unwrap();
+    let kept = format!("{}:astray.txt", of_first["commit"].as_str().unwrap());
+    assert_eq!(project.git(&["show", &kept]), "stray\n");
+    project.fsck();
+}
+
+#[test]
+fn what_an_agent_says_of_its_files_names_no_working_tree_to_the_next() {
+    if no_git() {
+        return;
+    }
+    let tasks = [
+        task("T001 Write a.txt", &["write a.txt a", "where a.txt"], None),
+        task("T002 Write b.txt (depends on T001)", &["write b.txt b"], None),
+    ];
+    let project = Project::new(&tasks.concat(), &[("README.md", "x\n")]);
+    project.hire().agents(&["--isolation=worktree", "--user-edits=none"]).expect(0);
+    let tree = project.of_kind("worktree_leased")[0]["path"].as_str().unwrap().to_owned();
+    let prompt = project.note("prompt", "T002", 1);
+    assert!(prompt.contains("made a.txt"), "{prompt}");
+    assert!(!prompt.contains(&format!("{tree}/a.txt")), "{prompt}");
+}
+
+#[test]
 fn a_box_that_an_agent_ticks_is_cleared_and_earned() {
     let tasks = [
         task(
@@ -520,7 +595,7 @@ fn what_contradicts_others_work_is_done_again_from_where_they_stand() {
     assert_eq!(project.of_kind("conflicted").len(), 1);
     let again = project.of_kind("attempt_started").into_iter().find(|start| start["attempt"] == 2).unwrap();
     let prompt = project.note("prompt", again["task"].as_str().unwrap(), 2);
-    assert!(prompt.contains("was not taken over: conflicts in `shared.txt`"), "{prompt}");
+    assert!(prompt.contains("was not taken over: conflicts in shared.txt"), "{prompt}");
     assert!(project.note("session", again["task"].as_str().unwrap(), 2).starts_with("new "));
     project.fsck();
 }

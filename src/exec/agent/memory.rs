@@ -99,7 +99,7 @@ impl Memories {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{AgentReport, AttemptOutcome, TaskRef};
+    use crate::event::{AgentReport, AttemptOutcome, AttemptReport, TaskRef};
     use std::time::Duration;
 
     fn event(kind: EventKind) -> Event {

@@ -23,6 +23,8 @@ pub struct Prompted {
     pub own: String,
     /// Of both.
     pub tokens: u64,
+    /// What the task's domain is to be done with, and by which agent if it says so.
+    pub model: Option<(Option<String>, String)>,
 }
 
 /// Who says what agents are told.
@@ -49,7 +51,7 @@ impl Prompts for PlainPrompts {
             ));
         }
         let tokens = (RULES.len() + own.len()) as u64 / 4;
-        Prompted { prefix: RULES.to_owned(), own, tokens }
+        Prompted { prefix: RULES.to_owned(), own, tokens, model: None }
     }
 }
 
