@@ -441,6 +441,11 @@ impl Run<'_> {
     fn failed(&self, told: &Told, failure: Failure, report: &mut AttemptReport) -> memory::Lesson {
         fail(report);
         apply(report, &failure.classified);
+        if let (Blame::Auth, Some(rule)) = (failure.cause, &mut report.rule)
+            && !self.preset.login.is_empty()
+        {
+            rule.push_str(&format!("; {}", self.preset.login));
+        }
         report.tail = self.tail(told);
         if let Cause::Stalled(limit) = told.end.cause {
             report.class = Some(FailureClass::Transient);
