@@ -463,7 +463,10 @@ fn saved_event(work: &Work<'_>, saved: &Saved) -> EventKind {
 /// Whether an attempt of the same task may follow that goes on where this one ended.
 fn is_tried_again(report: &AttemptReport) -> bool {
     use FailureClass::{Cancelled, Conflict, Permanent};
-    !report.outcome.is_success() && !matches!(report.class, Some(Permanent | Conflict | Cancelled) | None)
+    // After a failure for good another agent of the chain may take over, where this one got as far as to work.
+    let is_passed_on = report.class == Some(Permanent) && report.agent.is_some();
+    !report.outcome.is_success()
+        && (is_passed_on || !matches!(report.class, Some(Permanent | Conflict | Cancelled) | None))
 }
 
 /// Never a silent fallback: who asked for a working tree of its own gets one or fails.

@@ -30,6 +30,7 @@ use crate::agent::judge::{Cause as Blame, Failure, Work};
 use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Reader, Session, judge};
 use crate::classify::Classified;
 use crate::event::{AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict};
+use crate::schedule::Link;
 use crate::sys::{How, Strings};
 use crate::task::{BlockKind, TaskId};
 use files::{Files, Look};
@@ -69,6 +70,8 @@ pub struct AgentConfig {
     pub wall: Option<Duration>,
     /// Files that only specter writes, from the project.
     pub own_files: Vec<PathBuf>,
+    /// Who takes over from whom.
+    pub chain: Vec<Link>,
     pub prompts: Arc<dyn Prompts>,
 }
 
@@ -116,7 +119,7 @@ impl AgentExecutor {
         observer: &dyn OutputObserver,
     ) -> AttemptReport {
         let started = Instant::now();
-        let name = attempt.task.more.agent.as_deref().unwrap_or_default();
+        let name = attempt.agent_name().unwrap_or_default();
         let mut report = match self.config.presets.get(name) {
             Some(preset) => {
                 let dir = attempt.workspace.map_or(&*shell.project, |workspace| &workspace.dir);

@@ -9,10 +9,10 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
-const FAKE: &str = include_str!("agents/fake.sh");
+pub(crate) const FAKE: &str = include_str!("agents/fake.sh");
 
 /// A task with orders for the agent, and perhaps a check.
-fn task(line: &str, orders: &[&str], check: Option<&str>) -> String {
+pub(crate) fn task(line: &str, orders: &[&str], check: Option<&str>) -> String {
     let mut text = format!("- [ ] {line}\n");
     for order in orders {
         text += &format!("  - fake: {order}\n");

@@ -41,6 +41,7 @@ order() {
     shift
     case "$verb" in
         first) if [ "$call" = 1 ]; then order "$@"; fi ;;
+        by) if [ "$(basename "$0")" = "$1" ]; then shift; order "$@"; fi ;;
         later) if [ "$call" != 1 ]; then order "$@"; fi ;;
         write)
             path=$1
