@@ -49,6 +49,11 @@ impl Fault {
         matches!(self, Fault::Claims | Fault::Stub | Fault::Slow(_))
     }
 
+    /// A quota begins anew by itself.
+    pub(super) fn is_not_over(&self) -> bool {
+        !matches!(self, Fault::Limit(at) if *at <= now())
+    }
+
     /// Status, headers and body of those that are an answer with an error.
     pub(super) fn body(&self, api: Api, model: &str) -> Answer {
         match api {

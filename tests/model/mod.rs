@@ -128,7 +128,8 @@ impl Shared {
             );
         };
         let (fault, from) = self.fault.lock().unwrap().clone();
-        let (decision, fault) = decide(&asked, fault.map(|fault| (fault, from)));
+        let fault = fault.filter(Fault::is_not_over).map(|fault| (fault, from));
+        let (decision, fault) = decide(&asked, fault);
         self.note(decision.entry(&asked, fault.as_ref()));
         match &fault {
             None | Some(Fault::Disconnect | Fault::Slow(_) | Fault::Claims | Fault::Stub) => {

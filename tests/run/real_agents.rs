@@ -25,6 +25,15 @@ struct Real {
     agent: &'static str,
     /// First on PATH.
     bins: Vec<PathBuf>,
+    /// It tells to the second when a quota begins anew.
+    tells_when: bool,
+}
+
+/// Who pays. Only subscriptions have quotas with an end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Account {
+    Key,
+    Subscription,
 }
 
 /// Files below HOME, variables and arguments by which an agent finds the model.
@@ -64,17 +73,22 @@ impl Real {
             println!("skipped: `{name}`, as `{}` is not there", missing.display());
             return None;
         }
-        Some(Real { name, agent, bins })
+        Some(Real { name, agent, bins, tells_when: agent == "claude" })
     }
 
-    fn surroundings(&self, port: u16) -> Surroundings {
+    fn surroundings(&self, port: u16, account: Account) -> Surroundings {
         let base = format!("http://127.0.0.1:{port}");
         let key = KEY.to_owned();
         match self.agent {
-            "claude" => Surroundings {
-                env: vec![("ANTHROPIC_BASE_URL", base), ("ANTHROPIC_API_KEY", key), ("IS_SANDBOX", "1".to_owned())],
-                ..Surroundings::default()
-            },
+            "claude" => {
+                let key = match account {
+                    Account::Key => ("ANTHROPIC_API_KEY", key),
+                    Account::Subscription => ("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-dummy".to_owned()),
+                };
+                // Refused for root otherwise.
+                let env = vec![("ANTHROPIC_BASE_URL", base), key, ("IS_SANDBOX", "1".to_owned())];
+                Surroundings { env, ..Surroundings::default() }
+            }
             "codex" => Surroundings {
                 files: vec![(
                     ".codex/config.toml",
@@ -122,8 +136,8 @@ impl Real {
     }
 
     /// `specter implement` in the project, with this agent and its model and no way out.
-    fn implement(&self, project: &Project, model: &Model, more: &[&str]) -> Command {
-        let Surroundings { files, env, arguments } = self.surroundings(model.port());
+    fn implement(&self, project: &Project, model: &Model, account: Account, more: &[&str]) -> Command {
+        let Surroundings { files, env, arguments } = self.surroundings(model.port(), account);
         for (path, text) in files {
             let path = project.sandbox.home().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! Each agent with each fault of its model, in a run of its own: what specter makes of it, what it costs, and that nothing is
 //! lost and nothing left. The table is printed; cells that are not as SPEC 5.1 wants them are named and fail the test.
 
-use super::Real;
+use super::{Account, Real};
 use crate::git::no_git;
 use crate::model::{Fault, Model};
 use crate::run::agents::Agents as _;
@@ -10,12 +10,17 @@ use crate::run::worktrees::Project;
 use serde_json::Value;
 use std::process::{Child, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// No cell may take longer.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// A quota that begins anew so many seconds from now.
+/// A quota that begins anew so many seconds from now, and one whose end is waited for.
 const QUOTA: u64 = 2 * 3600;
+const SOON: u64 = 5;
+/// What a provider asks to wait for, and the least where none was named: 30 waits for a second attempt.
+const AFTER: Duration = Duration::from_secs(2);
+const UNTOLD: Duration = Duration::from_millis(30 * 200);
 /// The work before the fault.
 const FIRST: &str = "the first file of this task";
 
@@ -32,6 +37,8 @@ struct Expected {
     attempts: usize,
     exit: i32,
     session: Goes,
+    /// What a usage limit does.
+    on_limit: &'static str,
 }
 
 /// How a second attempt goes on.
@@ -52,6 +59,7 @@ fn expected(column: &str) -> Expected {
         attempts: 1,
         exit: 0,
         session: Goes::Nowhere,
+        on_limit: "stop",
     };
     // What costs an attempt is allowed just one more.
     let again = |fault: Fault, class: &'static str| Expected {
@@ -65,14 +73,21 @@ fn expected(column: &str) -> Expected {
     match column {
         "ok" => well,
         // It costs none: without retries the task is done all the same.
-        "429" => Expected { retries: 0, ..again(Fault::RateLimit(Duration::from_secs(1)), "rate_limit") },
+        "429" => Expected { retries: 0, ..again(Fault::RateLimit(AFTER), "rate-limit") },
         "overloaded" => again(Fault::Overloaded, "transient"),
         "limit" => Expected {
             fault: Some(Fault::Limit(now() + QUOTA)),
             heals: false,
-            class: Some("usage_limit"),
+            class: Some("usage-limit"),
             exit: 3,
             ..well
+        },
+        // It is waited for, by the wall clock, and costs none either.
+        "wakes" => Expected {
+            retries: 0,
+            heals: false,
+            on_limit: "wait",
+            ..again(Fault::Limit(now() + SOON), "usage-limit")
         },
         "401" => Expected {
             fault: Some(Fault::Unauthorized),
@@ -85,7 +100,7 @@ fn expected(column: &str) -> Expected {
         },
         "context" => Expected { session: Goes::Anew, ..again(Fault::Context, "transient") },
         "disconnect" => again(Fault::Disconnect, "transient"),
-        "claims" => Expected { from: 1, ..again(Fault::Claims, "no_change") },
+        "claims" => Expected { from: 1, ..again(Fault::Claims, "no-change") },
         "stub" => Expected { from: 1, ..again(Fault::Stub, "gate") },
         "slow" => Expected { fault: Some(Fault::Slow(Duration::from_millis(300))), from: 1, ..well },
         "hang" => again(Fault::Hang, "transient"),
@@ -93,8 +108,21 @@ fn expected(column: &str) -> Expected {
     }
 }
 
-const COLUMNS: [&str; 11] =
-    ["ok", "429", "overloaded", "limit", "401", "context", "disconnect", "claims", "stub", "slow", "hang"];
+/// The one that takes longest is begun first.
+const COLUMNS: [&str; 12] = [
+    "wakes",
+    "ok",
+    "429",
+    "overloaded",
+    "limit",
+    "401",
+    "context",
+    "disconnect",
+    "claims",
+    "stub",
+    "slow",
+    "hang",
+];
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
@@ -109,6 +137,8 @@ struct Cell {
     exit: String,
     requests: usize,
     took: Duration,
+    /// Between the first attempt and the second.
+    waited: Option<Duration>,
     wrong: Vec<String>,
 }
 
@@ -120,35 +150,37 @@ fn whatever_goes_wrong_with_the_model_is_told_for_what_it_is_by_every_agent() {
     }
     let asked = std::env::var("SPECTER_AGENT_FAULTS").unwrap_or_else(|_| COLUMNS.join(","));
     let columns: Vec<&str> = asked.split(',').collect();
+    let pairs = columns.iter().flat_map(|column| all.iter().map(move |real| (real, *column)));
     let cells: Vec<(&Real, &str)> =
-        all.iter().flat_map(|real| columns.iter().map(move |column| (real, *column))).collect();
+        pairs.filter(|(real, column)| *column != "wakes" || real.tells_when).collect();
     let started = Instant::now();
     let seen: Vec<Mutex<Cell>> = cells.iter().map(|_| Mutex::default()).collect();
-    let next = std::sync::atomic::AtomicUsize::new(0);
+    let next = AtomicUsize::new(0);
     // They mostly wait.
     let side_by_side = scale("SPECTER_AGENT_CELLS", 4);
     std::thread::scope(|scope| {
         for _ in 0..side_by_side {
             scope.spawn(|| {
-                while let Some((real, column)) =
-                    cells.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-                {
-                    let at = cells.iter().position(|cell| std::ptr::eq(cell.0, *real) && cell.1 == *column);
-                    *seen[at.unwrap()].lock().unwrap() = measured(real, column);
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((real, column)) = cells.get(at) else { return };
+                    *seen[at].lock().unwrap() = measured(real, column);
                 }
             });
         }
     });
-    println!("\n| agent | fault | class | attempts | exit | requests | seconds | rule |");
-    println!("| --- | --- | --- | ---: | --- | ---: | ---: | --- |");
+    let mut table: Vec<_> = cells.iter().zip(seen).collect();
+    table.sort_by_key(|((real, _), _)| all.iter().position(|one| std::ptr::eq(one, *real)));
+    println!("\n| agent | fault | class | attempts | waited | exit | requests | seconds | rule |");
+    println!("| --- | --- | --- | ---: | ---: | --- | ---: | ---: | --- |");
     let mut wrong = Vec::new();
-    for ((real, column), cell) in cells.iter().zip(seen) {
+    for ((real, column), cell) in table {
         let cell = cell.into_inner().unwrap();
-        let Cell { class, rule, attempts, exit, requests, took, .. } = &cell;
-        let took = took.as_secs_f32();
+        let Cell { class, rule, attempts, exit, requests, took, waited, .. } = &cell;
+        let (name, took) = (real.name, took.as_secs_f32());
+        let waited = waited.map(|waited| format!("{:.1}", waited.as_secs_f32())).unwrap_or_default();
         println!(
-            "| {} | {column} | {class} | {attempts} | {exit} | {requests} | {took:.1} | {rule} |",
-            real.name
+            "| {name} | {column} | {class} | {attempts} | {waited} | {exit} | {requests} | {took:.1} | {rule} |"
         );
         wrong.extend(cell.wrong.iter().map(|why| format!("{} × {column}: {why}", real.name)));
     }
@@ -172,8 +204,13 @@ fn measured(real: &Real, column: &str) -> Cell {
     let model = Model::start();
     model.fail(expected.fault.clone(), expected.from);
     let retries = format!("--retries={}", expected.retries);
-    let more = ["--isolation=worktree", "--stall=7s", "--grace=2s", "--on-limit=stop", &retries];
-    let mut command = real.implement(&project, &model, &more);
+    let on_limit = format!("--on-limit={}", expected.on_limit);
+    let more = ["--isolation=worktree", "--stall=7s", "--grace=2s", &on_limit, &retries];
+    let account = match expected.fault {
+        Some(Fault::Limit(_)) => Account::Subscription,
+        _ => Account::Key,
+    };
+    let mut command = real.implement(&project, &model, account, &more);
     let started = Instant::now();
     let code = run(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap(), || {
         if expected.heals && !project.of_kind("attempt_finished").is_empty() {
@@ -223,8 +260,10 @@ fn judged(project: &Project, model: &Model, expected: &Expected) -> Cell {
         rule: text(&first["rule"]),
         attempts: attempts.len(),
         requests: model.asked("T001"),
+        waited: waited(project),
         ..Cell::default()
     };
+    let waited = cell.waited;
     let mut wrong = |is: bool, why: String| cell.wrong.extend(is.then_some(why));
     let class = expected.class.unwrap_or_default();
     wrong(cell.class != class, format!("class `{}`, not `{class}`", cell.class));
@@ -241,6 +280,20 @@ fn judged(project: &Project, model: &Model, expected: &Expected) -> Cell {
             expected.session == Goes::Anew && is_same,
             "it went on in the session that it failed of".to_owned(),
         );
+    }
+
+    match expected.fault {
+        Some(Fault::RateLimit(_)) => {
+            let named = first["retry_after_ms"].as_u64().map(Duration::from_millis);
+            let least = named.unwrap_or(UNTOLD);
+            wrong(waited < Some(least), format!("asked again after {waited:?}, not {least:?}"));
+        }
+        Some(Fault::Limit(at)) if attempts.len() > 1 => {
+            let second = project.of_kind("attempt_started").last().map_or(0, |start| wall(project, start));
+            let late = second as i64 - at as i64;
+            wrong(!(0..=60).contains(&late), format!("went on {late} s after the limit's end"));
+        }
+        _ => {}
     }
 
     let done = project.of_kind("task_done");
@@ -268,6 +321,20 @@ fn judged(project: &Project, model: &Model, expected: &Expected) -> Cell {
         };
     }
     cell
+}
+
+/// The end of the first attempt to the start of the second.
+fn waited(project: &Project) -> Option<Duration> {
+    let at = |event: &Value| event["at"].as_u64().unwrap_or_default();
+    let ended = project.of_kind("attempt_finished").first().map(at)?;
+    let begun = project.of_kind("attempt_started").get(1).map(at)?;
+    Some(Duration::from_millis(begun.saturating_sub(ended)))
+}
+
+/// When it was by the wall clock, in seconds since 1970.
+fn wall(project: &Project, event: &Value) -> u64 {
+    let started = project.of_kind("run_started")[0]["started"].as_u64().unwrap_or_default();
+    (started + event["at"].as_u64().unwrap_or_default()) / 1000
 }
 
 /// Processes of the run, by what they were started with, whatever they made of themselves.

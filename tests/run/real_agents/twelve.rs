@@ -1,7 +1,7 @@
 //! Twelve tasks side by side, each in a working tree of its own: all verified, and the record tells step by step what the
 //! model ordered.
 
-use super::Real;
+use super::{Account, Real};
 use crate::git::no_git;
 use crate::model::{Action, INPUT, Model, OUTPUT};
 use crate::run::agents::Agents as _;
@@ -50,7 +50,7 @@ fn twelve_tasks(real: &Real) {
     let own = project.own();
     let model = Model::start();
     let started = std::time::Instant::now();
-    let mut command = real.implement(&project, &model, &["--parallel", "-j4", "--stall=2m"]);
+    let mut command = real.implement(&project, &model, Account::Key, &["--parallel", "-j4", "--stall=2m"]);
     let ended = finish(command.spawn().unwrap());
     let took = started.elapsed();
     let log = project.sandbox.read(".specter/implementation.log");
