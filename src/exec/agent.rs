@@ -208,7 +208,7 @@ impl Run<'_> {
         let outcome = outcome(&told.end);
         let mut report = self.report(&told, outcome);
         let ending = self.judge(&told, &report.outcome, has_work);
-        let lesson = self.conclude(&told, ending, &mut report);
+        let lesson = self.conclude(&told, ending, has_work, &mut report);
         self.remember(told.session, has_work, lesson);
         report
     }
@@ -384,7 +384,13 @@ impl Run<'_> {
     }
 
     /// The gates, one after the other; what the next attempt should know, if there is to be one.
-    fn conclude(&self, told: &Told, ending: Ending, report: &mut AttemptReport) -> Option<memory::Lesson> {
+    fn conclude(
+        &self,
+        told: &Told,
+        ending: Ending,
+        has_work: bool,
+        report: &mut AttemptReport,
+    ) -> Option<memory::Lesson> {
         match ending {
             Ending::Failed(failure) => {
                 self.gate("process", GateVerdict::Failed, Duration::ZERO);
@@ -396,7 +402,7 @@ impl Run<'_> {
             }
             Ending::Worked => {
                 self.gate("process", GateVerdict::Passed, Duration::ZERO);
-                self.artifacts(report).or_else(|| self.checks(report))
+                self.artifacts(report).or_else(|| self.checks(has_work, report))
             }
         }
     }
@@ -451,7 +457,7 @@ impl Run<'_> {
     }
 
     /// The task's own checks, by the shell.
-    fn checks(&self, report: &mut AttemptReport) -> Option<memory::Lesson> {
+    fn checks(&self, has_work: bool, report: &mut AttemptReport) -> Option<memory::Lesson> {
         self.attempt.task.blocks_of(BlockKind::Verify).next()?;
         let attempt = Attempt { part: Part::Checks, ..*self.attempt };
         let started = Instant::now();
@@ -461,7 +467,17 @@ impl Run<'_> {
         self.gate("verify", verdict, started.elapsed());
         report.verified = passed;
         gates::take_over(report, checked);
-        (!passed).then(|| memory::Lesson::of_check(report, self.attempt.task))
+        if passed {
+            return None;
+        }
+        let lesson = memory::Lesson::of_check(report, self.attempt.task);
+        if !has_work {
+            // That the check failed says that there was something to change.
+            let failed = report.rule.take().unwrap_or_default();
+            report.class = Some(FailureClass::NoChange);
+            report.rule = Some(format!("it says it is done, no file changed, and {failed}"));
+        }
+        Some(lesson)
     }
 
     fn remember(&self, session: Option<String>, has_work: bool, lesson: Option<memory::Lesson>) {
