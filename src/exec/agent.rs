@@ -192,6 +192,14 @@ struct Run<'a> {
     dir: &'a Path,
 }
 
+/// What was seen of its files.
+struct Seen {
+    /// In this attempt or the ones before it in this place.
+    has_work: bool,
+    /// Everything that changed is something that the task does not name.
+    is_elsewhere: bool,
+}
+
 /// What came of the agent, before anything is checked.
 struct Told {
     end: End,
@@ -219,7 +227,8 @@ impl Run<'_> {
         let ending = self.judge(&told, &report.outcome, has_work);
         // What an earlier attempt did to them is not known file by file.
         let is_elsewhere = !memory.has_work && gates::is_elsewhere(self.attempt.task, &change);
-        let lesson = self.conclude(&told, ending, is_elsewhere, &mut report);
+        let seen = Seen { has_work, is_elsewhere };
+        let lesson = self.conclude(&told, ending, &seen, &mut report);
         self.remember(told.session, has_work, lesson);
         report
     }
@@ -438,7 +447,7 @@ impl Run<'_> {
         &self,
         told: &Told,
         ending: Ending,
-        is_elsewhere: bool,
+        seen: &Seen,
         report: &mut AttemptReport,
     ) -> Option<memory::Lesson> {
         match ending {
@@ -452,7 +461,7 @@ impl Run<'_> {
             }
             Ending::Worked => {
                 self.gate("process", GateVerdict::Passed, Duration::ZERO);
-                self.artifacts(is_elsewhere, report).or_else(|| self.checks(report))
+                self.artifacts(seen, report).or_else(|| self.checks(seen, report))
             }
         }
     }
@@ -493,10 +502,10 @@ impl Run<'_> {
     }
 
     /// What the task names is there and not empty, and where no check of its own proves more, some of it changed.
-    fn artifacts(&self, is_elsewhere: bool, report: &mut AttemptReport) -> Option<memory::Lesson> {
+    fn artifacts(&self, seen: &Seen, report: &mut AttemptReport) -> Option<memory::Lesson> {
         let task = self.attempt.task;
         let mut missing = gates::missing(task, self.dir);
-        if missing.is_empty() && is_elsewhere && task.blocks_of(BlockKind::Verify).next().is_none() {
+        if missing.is_empty() && seen.is_elsewhere && task.blocks_of(BlockKind::Verify).next().is_none() {
             missing = vec![gates::unchanged(task)];
         }
         if missing.is_empty() {
@@ -511,7 +520,7 @@ impl Run<'_> {
     }
 
     /// The task's own checks, by the shell.
-    fn checks(&self, report: &mut AttemptReport) -> Option<memory::Lesson> {
+    fn checks(&self, seen: &Seen, report: &mut AttemptReport) -> Option<memory::Lesson> {
         self.attempt.task.blocks_of(BlockKind::Verify).next()?;
         let attempt = Attempt { part: Part::Checks, ..*self.attempt };
         let started = Instant::now();
@@ -521,7 +530,17 @@ impl Run<'_> {
         self.gate("verify", verdict, started.elapsed());
         report.verified = passed;
         gates::take_over(report, checked);
-        (!passed).then(|| memory::Lesson::of_check(report, self.attempt.task))
+        if passed {
+            return None;
+        }
+        let lesson = memory::Lesson::of_check(report, self.attempt.task);
+        if !seen.has_work {
+            // That the check failed says that there was something to change.
+            let failed = report.rule.take().unwrap_or_default();
+            report.class = Some(FailureClass::NoChange);
+            report.rule = Some(format!("it says it is done, no file changed, and {failed}"));
+        }
+        Some(lesson)
     }
 
     fn remember(&self, session: Option<String>, has_work: bool, lesson: Option<memory::Lesson>) {

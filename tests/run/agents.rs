@@ -191,6 +191,18 @@ fn who_says_it_is_done_and_changed_nothing_is_asked_again_and_then_it_failed() {
 }
 
 #[test]
+fn who_changed_nothing_where_a_check_fails_has_changed_nothing_it_had_to() {
+    let orders = ["later write out.txt right"];
+    let check = "grep -q right out.txt || { echo not right yet; exit 1; }";
+    let project = Sandbox::new(&task("T001 Make it right", &orders, Some(check)));
+    project.hire().agents(&[]).expect(0);
+    let (class, rule) = project.failures().remove(0);
+    assert_eq!(class, "no-change");
+    assert!(rule.starts_with("it says it is done, no file changed, and a `verify` block failed"), "{rule}");
+    assert!(project.note("prompt", "T001", 2).contains("not right yet"));
+}
+
+#[test]
 fn a_failed_check_goes_back_to_the_same_session_with_its_output() {
     let check = "grep -q right out.txt || { echo not right yet; exit 1; }";
     let orders = ["first write out.txt wrong", "later write out.txt right"];
