@@ -30,6 +30,7 @@ use crate::agent::judge::{Cause as Blame, Failure, Work};
 use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Reader, Session, judge};
 use crate::classify::Classified;
 use crate::event::{AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict};
+use crate::schedule::Link;
 use crate::sys::{How, Strings};
 use crate::task::{BlockKind, TaskId};
 use files::{Files, Look};
@@ -69,6 +70,8 @@ pub struct AgentConfig {
     pub wall: Option<Duration>,
     /// Files that only specter writes, from the project.
     pub own_files: Vec<PathBuf>,
+    /// Who takes over from whom.
+    pub chain: Vec<Link>,
     pub prompts: Arc<dyn Prompts>,
 }
 
@@ -116,7 +119,7 @@ impl AgentExecutor {
         observer: &dyn OutputObserver,
     ) -> AttemptReport {
         let started = Instant::now();
-        let name = attempt.task.more.agent.as_deref().unwrap_or_default();
+        let name = attempt.agent_name().unwrap_or_default();
         let mut report = match self.config.presets.get(name) {
             Some(preset) => {
                 let dir = attempt.workspace.map_or(&*shell.project, |workspace| &workspace.dir);
@@ -189,6 +192,14 @@ struct Run<'a> {
     dir: &'a Path,
 }
 
+/// What was seen of its files.
+struct Seen {
+    /// In this attempt or the ones before it in this place.
+    has_work: bool,
+    /// Everything that changed is something that the task does not name.
+    is_elsewhere: bool,
+}
+
 /// What came of the agent, before anything is checked.
 struct Told {
     end: End,
@@ -214,7 +225,10 @@ impl Run<'_> {
         let outcome = outcome(&told);
         let mut report = self.report(&told, outcome);
         let ending = self.judge(&told, &report.outcome, has_work);
-        let lesson = self.conclude(&told, ending, &mut report);
+        // What an earlier attempt did to them is not known file by file.
+        let is_elsewhere = !memory.has_work && gates::is_elsewhere(self.attempt.task, &change);
+        let seen = Seen { has_work, is_elsewhere };
+        let lesson = self.conclude(&told, ending, &seen, &mut report);
         self.remember(told.session, has_work, lesson);
         report
     }
@@ -362,6 +376,18 @@ impl Run<'_> {
 
     // ── what came of it ───────────────────────────────────────────────────────────────────────────────────────
 
+    fn zone(&self) -> Option<&str> {
+        self.preset.env.iter().rev().find(|(name, _)| *name == "TZ").map(|(_, zone)| zone.as_str())
+    }
+
+    /// Without the name of its working tree: who is told of it works in another, and may write there by that name.
+    fn as_in_any_tree(&self, text: &str) -> String {
+        match self.attempt.workspace {
+            Some(workspace) => text.replace(&format!("{}/", workspace.dir.display()), ""),
+            None => text.to_owned(),
+        }
+    }
+
     fn report(&self, told: &Told, outcome: AttemptOutcome) -> AttemptReport {
         let Told { end, heard, session, prompt_tokens } = told;
         let mask = |text: &str| self.shell.masker.mask(text);
@@ -374,7 +400,7 @@ impl Run<'_> {
             spent: account.usage.map(steps::spent),
             stop: account.stop.as_ref().map(context::stop_word),
             steps: heard.steps,
-            text: mask(&context::end_of(&account.final_text)),
+            text: mask(&self.as_in_any_tree(&context::end_of(&account.final_text))),
             prompt_tokens: *prompt_tokens,
             ..AgentReport::default()
         };
@@ -417,7 +443,13 @@ impl Run<'_> {
     }
 
     /// The gates, one after the other; what the next attempt should know, if there is to be one.
-    fn conclude(&self, told: &Told, ending: Ending, report: &mut AttemptReport) -> Option<memory::Lesson> {
+    fn conclude(
+        &self,
+        told: &Told,
+        ending: Ending,
+        seen: &Seen,
+        report: &mut AttemptReport,
+    ) -> Option<memory::Lesson> {
         match ending {
             Ending::Failed(failure) => {
                 self.gate("process", GateVerdict::Failed, Duration::ZERO);
@@ -429,7 +461,7 @@ impl Run<'_> {
             }
             Ending::Worked => {
                 self.gate("process", GateVerdict::Passed, Duration::ZERO);
-                self.artifacts(report).or_else(|| self.checks(report))
+                self.artifacts(seen, report).or_else(|| self.checks(seen, report))
             }
         }
     }
@@ -454,7 +486,7 @@ impl Run<'_> {
                 context::duration(limit)
             ));
         }
-        let resets = failure.resets.as_ref().and_then(context::resets_at);
+        let resets = failure.resets.as_ref().and_then(|reset| context::resets_at(reset, self.zone()));
         if let Some((wait, _)) = resets {
             report.retry_after_ms = report.retry_after_ms.max(Some(wait.as_millis() as u64));
         }
@@ -474,9 +506,13 @@ impl Run<'_> {
         memory::Lesson::question()
     }
 
-    /// What the task names is there and not empty.
-    fn artifacts(&self, report: &mut AttemptReport) -> Option<memory::Lesson> {
-        let missing = gates::missing(self.attempt.task, self.dir);
+    /// What the task names is there and not empty, and where no check of its own proves more, some of it changed.
+    fn artifacts(&self, seen: &Seen, report: &mut AttemptReport) -> Option<memory::Lesson> {
+        let task = self.attempt.task;
+        let mut missing = gates::missing(task, self.dir);
+        if missing.is_empty() && seen.is_elsewhere && task.blocks_of(BlockKind::Verify).next().is_none() {
+            missing = vec![gates::unchanged(task)];
+        }
         if missing.is_empty() {
             self.gate("artifact", GateVerdict::Passed, Duration::ZERO);
             return None;
@@ -489,7 +525,7 @@ impl Run<'_> {
     }
 
     /// The task's own checks, by the shell.
-    fn checks(&self, report: &mut AttemptReport) -> Option<memory::Lesson> {
+    fn checks(&self, seen: &Seen, report: &mut AttemptReport) -> Option<memory::Lesson> {
         self.attempt.task.blocks_of(BlockKind::Verify).next()?;
         let attempt = Attempt { part: Part::Checks, ..*self.attempt };
         let started = Instant::now();
@@ -499,7 +535,17 @@ impl Run<'_> {
         self.gate("verify", verdict, started.elapsed());
         report.verified = passed;
         gates::take_over(report, checked);
-        (!passed).then(|| memory::Lesson::of_check(report, self.attempt.task))
+        if passed {
+            return None;
+        }
+        let lesson = memory::Lesson::of_check(report, self.attempt.task);
+        if !seen.has_work {
+            // That the check failed says that there was something to change.
+            let failed = report.rule.take().unwrap_or_default();
+            report.class = Some(FailureClass::NoChange);
+            report.rule = Some(format!("it says it is done, no file changed, and {failed}"));
+        }
+        Some(lesson)
     }
 
     fn remember(&self, session: Option<String>, has_work: bool, lesson: Option<memory::Lesson>) {

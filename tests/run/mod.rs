@@ -15,6 +15,7 @@ mod hostile_repos;
 mod jobserver;
 mod kill;
 mod landlock;
+mod night;
 mod observed;
 mod real_agents;
 mod rollbacks;
