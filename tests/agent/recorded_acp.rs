@@ -47,6 +47,36 @@ const FAILURES: &[(&str, &[(&str, Cause)])] = &[
             ("claims_done", Cause::NoChange),
         ],
     ),
+    (
+        "opencode",
+        &[
+            ("429", Cause::RateLimit),
+            ("401", Cause::Auth),
+            ("context", Cause::Context),
+            ("disconnect", Cause::Overloaded),
+            ("claims_done", Cause::NoChange),
+        ],
+    ),
+    (
+        "qwen",
+        &[
+            ("401", Cause::Auth),
+            ("context", Cause::Context),
+            ("disconnect", Cause::Network),
+            ("claims_done", Cause::NoChange),
+        ],
+    ),
+    (
+        "copilot",
+        &[
+            ("429", Cause::RateLimit),
+            ("quota", Cause::UsageLimit),
+            ("401", Cause::Auth),
+            ("context", Cause::Context),
+            ("disconnect", Cause::Network),
+            ("claims_done", Cause::NoChange),
+        ],
+    ),
 ];
 
 fn directory() -> PathBuf {

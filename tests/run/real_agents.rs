@@ -50,6 +50,9 @@ const KNOWN: &[(&str, &str, &[&str])] = &[
     ("codex", "codex", &["codex"]),
     ("gemini", "gemini", &["gemini"]),
     ("pi", "pi", &["pi"]),
+    ("claude-acp", "claude-acp", &["claude-agent-acp"]),
+    ("codex-acp", "codex-acp", &["codex-acp"]),
+    ("gemini-acp", "gemini-acp", &["gemini"]),
 ];
 
 impl Real {
@@ -79,7 +82,7 @@ impl Real {
     fn surroundings(&self, port: u16, account: Account) -> Surroundings {
         let base = format!("http://127.0.0.1:{port}");
         let key = KEY.to_owned();
-        match self.agent {
+        match self.agent.trim_end_matches("-acp") {
             "claude" => {
                 let key = match account {
                     Account::Key => ("ANTHROPIC_API_KEY", key),
