@@ -18,6 +18,7 @@ mod fuzzed;
 pub(crate) mod git;
 mod golden;
 pub(crate) mod keep;
+mod model;
 pub(crate) mod process;
 pub(crate) mod projection;
 mod prompt;

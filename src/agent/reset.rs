@@ -57,6 +57,9 @@ impl Reset {
     }
 }
 
+/// A time by the clock that is past by less is meant, not the next day's.
+const JUST_PAST: Duration = Duration::from_mins(2);
+
 impl Clock {
     fn resolve(
         &self,
@@ -72,12 +75,17 @@ impl Clock {
         let today = now.to_zoned(zone.clone()).date();
         let time = Time::new(self.hour, self.minute, 0, 0).ok()?;
         let on = |date: Date| date.to_datetime(time).to_zoned(zone.clone()).ok().map(|at| at.timestamp());
+        // A clock without seconds shows the minute that has begun: what it names may be over just before it is read.
+        let earliest = now.checked_sub(JUST_PAST).ok()?;
         match self.day {
-            None => on(today).filter(|at| *at > now).or_else(|| on(today.tomorrow().ok()?)),
+            None => {
+                let days = [today.yesterday(), Ok(today), today.tomorrow()].into_iter().flatten();
+                days.filter_map(on).find(|at| *at > earliest)
+            }
             Some(Day { month, day, year: Some(year) }) => on(Date::new(year, month, day).ok()?),
             Some(Day { month, day, year: None }) => {
                 let of = |year: i16| on(Date::new(year, month, day).ok()?);
-                of(today.year()).filter(|at| *at >= now).or_else(|| of(today.year().checked_add(1)?))
+                of(today.year()).filter(|at| *at > earliest).or_else(|| of(today.year().checked_add(1)?))
             }
         }
     }

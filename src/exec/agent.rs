@@ -27,13 +27,15 @@ use super::tree::TOKEN_IS;
 use super::{Attempt, OutputObserver, Part, Workspace};
 use crate::agent::acp::{Patience, Wanted};
 use crate::agent::judge::{Cause as Blame, Failure, MAX_FILE, Question, Then, Work, in_file};
-use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Reader, Session, judge};
+use crate::agent::{
+    Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Reader, Session, SoftStop, judge,
+};
 use crate::classify::Classified;
 use crate::event::{self, AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict};
 use crate::fs;
 use crate::policy::OnQuestion;
 use crate::schedule::Link;
-use crate::sys::{How, Strings};
+use crate::sys::{self, How, Strings};
 use crate::task::{BlockKind, TaskId};
 use files::{Files, Look};
 use listen::{Ear, Heard};
@@ -198,6 +200,16 @@ struct Run<'a> {
     dir: &'a Path,
 }
 
+/// What was seen of its files.
+struct Seen {
+    /// In this attempt or the ones before it in this place.
+    has_work: bool,
+    /// Everything that changed is something that the task does not name.
+    is_elsewhere: bool,
+    /// The attempt before ended with a plain question, and was told to decide by itself.
+    has_asked: bool,
+}
+
 /// What came of the agent, before anything is checked.
 struct Told {
     end: End,
@@ -227,8 +239,8 @@ impl Run<'_> {
         let ending = self.judge(&told, &report.outcome, has_work);
         // What an earlier attempt did to them is not known file by file.
         let is_elsewhere = !memory.has_work && gates::is_elsewhere(self.attempt.task, &change);
-        let has_asked = memory.has_asked;
-        let next = self.conclude(&told, ending, (is_elsewhere, has_asked), &mut report);
+        let seen = Seen { has_work, is_elsewhere, has_asked: memory.has_asked };
+        let next = self.conclude(&told, ending, &seen, &mut report);
         self.remember(told.session, has_work, next);
         report
     }
@@ -353,6 +365,11 @@ impl Run<'_> {
             dir: &dir,
             token: &token,
             grace: self.shell.grace,
+            soft_stop: match self.preset.soft_stop {
+                SoftStop::Interrupt => Some(sys::SIGINT),
+                SoftStop::Terminate => Some(sys::SIGTERM),
+                SoftStop::None => None,
+            },
         };
         let AgentConfig { stall, wall, .. } = self.agents.config;
         let stall = stall.or(self.preset.stall).unwrap_or(STALL);
@@ -457,13 +474,7 @@ impl Run<'_> {
     }
 
     /// The gates, one after the other; what the next attempt should know, if there is to be one.
-    fn conclude(
-        &self,
-        told: &Told,
-        ending: Ending,
-        (is_elsewhere, has_asked): (bool, bool),
-        report: &mut AttemptReport,
-    ) -> Option<Next> {
+    fn conclude(&self, told: &Told, ending: Ending, seen: &Seen, report: &mut AttemptReport) -> Option<Next> {
         // Who wrote down what stops him has not merely failed, unless something else ended him.
         let ending = match (&told.question, ending) {
             (Some(question), Ending::Failed(failure)) if is_idle(&failure) => Ending::Asks(question.clone()),
@@ -477,11 +488,11 @@ impl Run<'_> {
             }
             Ending::Asks(question) => {
                 self.gate("process", GateVerdict::Failed, Duration::ZERO);
-                Some(self.asked(question, has_asked, report))
+                Some(self.asked(question, seen.has_asked, report))
             }
             Ending::Worked => {
                 self.gate("process", GateVerdict::Passed, Duration::ZERO);
-                self.artifacts(is_elsewhere, report).or_else(|| self.checks(report))
+                self.artifacts(seen, report).or_else(|| self.checks(seen, report))
             }
         }
     }
@@ -493,6 +504,11 @@ impl Run<'_> {
     fn failed(&self, told: &Told, failure: Failure, report: &mut AttemptReport) -> Next {
         fail(report);
         apply(report, &failure.classified);
+        if let (Blame::Auth, Some(rule)) = (failure.cause, &mut report.rule)
+            && !self.preset.login.is_empty()
+        {
+            rule.push_str(&format!("; {}", self.preset.login));
+        }
         report.tail = self.tail(told);
         if let Cause::Stalled(limit) = told.end.cause {
             report.class = Some(FailureClass::Transient);
@@ -537,10 +553,10 @@ impl Run<'_> {
     }
 
     /// What the task names is there and not empty, and where no check of its own proves more, some of it changed.
-    fn artifacts(&self, is_elsewhere: bool, report: &mut AttemptReport) -> Option<Next> {
+    fn artifacts(&self, seen: &Seen, report: &mut AttemptReport) -> Option<Next> {
         let task = self.attempt.task;
         let mut missing = gates::missing(task, self.dir);
-        if missing.is_empty() && is_elsewhere && task.blocks_of(BlockKind::Verify).next().is_none() {
+        if missing.is_empty() && seen.is_elsewhere && task.blocks_of(BlockKind::Verify).next().is_none() {
             missing = vec![gates::unchanged(task)];
         }
         if missing.is_empty() {
@@ -555,7 +571,7 @@ impl Run<'_> {
     }
 
     /// The task's own checks, by the shell.
-    fn checks(&self, report: &mut AttemptReport) -> Option<Next> {
+    fn checks(&self, seen: &Seen, report: &mut AttemptReport) -> Option<Next> {
         self.attempt.task.blocks_of(BlockKind::Verify).next()?;
         let attempt = Attempt { part: Part::Checks, ..*self.attempt };
         let started = Instant::now();
@@ -565,7 +581,16 @@ impl Run<'_> {
         self.gate("verify", verdict, started.elapsed());
         report.verified = passed;
         gates::take_over(report, checked);
-        (!passed).then_some(Next::Resume)
+        if passed {
+            return None;
+        }
+        if !seen.has_work {
+            // That the check failed says that there was something to change.
+            let failed = report.rule.take().unwrap_or_default();
+            report.class = Some(FailureClass::NoChange);
+            report.rule = Some(format!("it says it is done, no file changed, and {failed}"));
+        }
+        Some(Next::Resume)
     }
 
     fn remember(&self, session: Option<String>, has_work: bool, next: Option<Next>) {

@@ -234,6 +234,16 @@ fn what_was_done_is_told_as_the_server_ordered_it() {
 }
 
 #[test]
+fn a_command_is_told_as_it_was_asked_for_whichever_shell_ran_it() {
+    // The recording of copilot ends before the command.
+    for agent in ["claude", "codex", "gemini", "qwen", "opencode", "pi"] {
+        let steps = account(agent, &recorded(agent, "ok").out).steps;
+        let mut ran = steps.iter().filter(|step| step.kind == StepKind::Run);
+        assert!(ran.any(|step| step.title == "python3 src/hello.py"), "{agent}: {steps:?}");
+    }
+}
+
+#[test]
 fn the_exit_code_of_a_command_and_its_output_are_kept_where_the_agent_tells_them() {
     for (agent, exit) in [("codex", Some(0)), ("opencode", Some(0)), ("copilot", Some(0)), ("claude", None)] {
         let told = told(agent, &recorded(agent, "ok").out);

@@ -1,13 +1,39 @@
 #!/bin/sh
-# Real coding agents against a scripted model: all tasks of an example verified, what they did recorded.
+# Real coding agents against the tests' own scripted model: nothing leaves loopback, no key is needed.
 #
-#   SPECTER_AGENTS=DIR SPECTER_SCRIPTED_MODEL=FILE tests/campaigns/agents.sh [NAME,NAME…]
+#   tests/campaigns/agents.sh [tasks] [NAME,NAME…]           twelve tasks side by side, the record compared step by step
+#   tests/campaigns/agents.sh faults [NAME,NAME… [FAULT,…]]  the table agent × fault; wrong cells are named
+#   tests/campaigns/agents.sh memory                         a gigabyte of output by a fake agent (SPECTER_AGENT_LINES)
 #
-# DIR holds npm/NAME/node_modules/.bin/NAME for claude, codex, gemini and pi; FILE is the server. Nothing leaves loopback.
-# Also the fake agent's large sizes: 10 million lines (1 GB) of output.
+# By the Agent Client Protocol: claude-acp, codex-acp, gemini-acp.
+# The agents are in SPECTER_AGENTS, else they are installed into target/agents (install_agents.sh). Where a network
+# namespace can be made, there is nothing but loopback in it; else proxies that lead nowhere are all that agents have.
 set -eu
 cd "$(dirname "$0")/../.."
-: "${SPECTER_AGENTS:?names no directory of agents}" "${SPECTER_SCRIPTED_MODEL:?names no scripted model}"
-[ $# = 0 ] || export SPECTER_AGENT_NAMES="$1"
-export SPECTER_AGENT_LINES="${SPECTER_AGENT_LINES:-10000000}"
-cargo test --locked --test it -- --nocapture --test-threads 1 run::real_agents run::agents::ten_thousand
+what=tasks
+case "${1:-}" in tasks | faults | memory) what=$1; shift ;; esac
+[ $# -lt 1 ] || export SPECTER_AGENT_NAMES="$1"
+[ $# -lt 2 ] || export SPECTER_AGENT_FAULTS="$2"
+case $what in
+  tasks) test=run::real_agents::twelve ;;
+  faults) test=run::real_agents::faults ;;
+  memory) test=run::agents::ten_thousand; export SPECTER_AGENT_LINES="${SPECTER_AGENT_LINES:-10000000}" ;;
+esac
+if [ $what != memory ] && [ -z "${SPECTER_AGENTS:-}" ]; then
+  # shellcheck disable=SC2046 # names are words
+  tests/campaigns/install_agents.sh target/agents $(printf %s "${SPECTER_AGENT_NAMES:-claude,codex,gemini,pi}" |
+    sed 's/claude-acp/claude-agent-acp/g; s/gemini-acp/gemini/g' | tr , ' ')
+  export SPECTER_AGENTS="$PWD/target/agents"
+fi
+cargo test --locked --test it --no-run --quiet
+run='exec cargo test --locked --offline --quiet --test it -- --nocapture --test-threads 1 '$test
+alone='ip link set lo up 2>/dev/null && '
+if [ "$(id -u)" = 0 ] && unshare -n sh -c "${alone}true" 2>/dev/null; then
+  echo "network: loopback only"
+  exec unshare -n sh -c "$alone$run"
+elif unshare -rn sh -c "${alone}true" 2>/dev/null; then
+  echo "network: loopback only"
+  exec unshare -rn sh -c "$alone$run"
+fi
+echo "network: not cut off here; proxies lead nowhere"
+exec sh -c "$run"

@@ -191,6 +191,18 @@ fn who_says_it_is_done_and_changed_nothing_is_asked_again_and_then_it_failed() {
 }
 
 #[test]
+fn who_changed_nothing_where_a_check_fails_has_changed_nothing_it_had_to() {
+    let orders = ["later write out.txt right"];
+    let check = "grep -q right out.txt || { echo not right yet; exit 1; }";
+    let project = Sandbox::new(&task("T001 Make it right", &orders, Some(check)));
+    project.hire().agents(&[]).expect(0);
+    let (class, rule) = project.failures().remove(0);
+    assert_eq!(class, "no-change");
+    assert!(rule.starts_with("it says it is done, no file changed, and a `verify` block failed"), "{rule}");
+    assert!(project.note("prompt", "T001", 2).contains("not right yet"));
+}
+
+#[test]
 fn a_failed_check_goes_back_to_the_same_session_with_its_output() {
     let check = "grep -q right out.txt || { echo not right yet; exit 1; }";
     let orders = ["first write out.txt wrong", "later write out.txt right"];
@@ -365,6 +377,25 @@ fn the_stuck_are_found_and_ended_with_all_they_started_and_go_on_in_their_sessio
         let (class, rule) = project.failures().remove(0);
         let expected = if stuck == "wait-in-tool" { "no end after" } else { "no progress for 1s" };
         assert!(class == "transient" && rule.contains(expected), "{stuck}: {rule}");
+        assert!(project.note("session", "T001", 2).starts_with("resume "), "{stuck}");
+        let stages: Vec<Value> =
+            project.of_kind("attempt_quiet").iter().map(|told| told["stage"].clone()).collect();
+        // Who reads nothing after its prompt cannot be asked whether it goes on.
+        let expected: &[&str] = if stuck == "wait-in-tool" { &[] } else { &["notice", "soft_stop"] };
+        assert_eq!(stages, expected, "{stuck}");
+        project.nothing_is_left();
+    }
+}
+
+#[test]
+fn who_is_asked_to_end_may_tidy_up_and_who_does_not_is_ended() {
+    for (stuck, noted) in [("tidy-hang", "interrupted\n"), ("deaf-hang", "")] {
+        let orders = ["first write a.txt x", &format!("first {stuck}"), "write a.txt y"];
+        let project = Sandbox::new(&task("T001 Write a.txt", &orders, None));
+        project.hire().agents(&["--stall=1s", "--timeout=60s", "--grace=1s"]).expect(0);
+        let (class, rule) = project.failures().remove(0);
+        assert!(class == "transient" && rule.contains("no progress for 1s"), "{stuck}: {rule}");
+        assert_eq!(project.note("tidied", "T001", 1), noted, "{stuck}");
         assert!(project.note("session", "T001", 2).starts_with("resume "), "{stuck}");
         project.nothing_is_left();
     }

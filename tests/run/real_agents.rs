@@ -1,174 +1,162 @@
 //! Real coding agents, driven by the real program, against a model that answers by a script. They are large and not part of
-//! this project: `SPECTER_AGENTS` names the directory that holds them (`npm/NAME/node_modules/.bin/NAME`),
-//! `SPECTER_SCRIPTED_MODEL` the server; without both the test says so and does nothing. See `tests/campaigns/agents.sh`.
+//! this project: `SPECTER_AGENTS` names the directory that holds them, `NAME/node_modules/.bin/PROGRAM` each, as
+//! `tests/campaigns/install_agents.sh` leaves them; without it the tests say so and do nothing. See
+//! `tests/campaigns/agents.sh`.
+//!
+//! Here: which agents there are and what each must be told to find the model. None of it reaches beyond loopback.
 
-use super::agents::Agents as _;
-use super::sandbox::{finish, until};
+mod faults;
+mod twelve;
+
 use super::worktrees::Project;
-use crate::git::no_git;
+use crate::model::Model;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-/// So many tasks are done, four at once.
-const TASKS: usize = 12;
 const KEY: &str = "sk-dummy-0000000000000000";
+/// Nobody listens there: what ignores who is excepted fails at once.
+const NOWHERE: &str = "http://127.0.0.1:9";
 
-struct Model {
-    server: Child,
-    port: u16,
+/// An agent that is installed.
+struct Real {
+    /// What it is called here.
+    name: &'static str,
+    /// What it is called by specter.
+    agent: &'static str,
+    /// First on PATH.
+    bins: Vec<PathBuf>,
+    /// It tells to the second when a quota begins anew.
+    tells_when: bool,
 }
 
-impl Model {
-    fn start(script: &Path, dir: &Path) -> Model {
-        let file = dir.join("port");
-        let mut command = Command::new("python3");
-        command.arg(script).args(["--port", "0", "--max-seconds", "900", "--port-file"]).arg(&file);
-        let server =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let port = || std::fs::read_to_string(&file).unwrap_or_default().trim().parse().ok();
-        until("the model to listen", || port().is_some());
-        Model { server, port: port().unwrap() }
-    }
+/// Who pays. Only subscriptions have quotas with an end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Account {
+    Key,
+    Subscription,
 }
 
-impl Drop for Model {
-    fn drop(&mut self) {
-        let _gone = self.server.kill();
-        let _reaped = self.server.wait();
-    }
-}
-
-/// Files below HOME and variables by which an agent finds the model.
+/// Files below HOME, variables and arguments by which an agent finds the model.
+#[derive(Default)]
 struct Surroundings {
     files: Vec<(&'static str, String)>,
     env: Vec<(&'static str, String)>,
     arguments: Vec<&'static str>,
 }
 
-fn surroundings(agent: &str, port: u16) -> Surroundings {
-    let base = format!("http://127.0.0.1:{port}");
-    let key = || KEY.to_owned();
-    match agent {
-        "claude" => Surroundings {
-            files: vec![],
-            env: vec![("ANTHROPIC_BASE_URL", base), ("ANTHROPIC_API_KEY", key()), ("IS_SANDBOX", "1".to_owned())],
-            arguments: vec![],
-        },
-        "codex" => Surroundings {
-            files: vec![(
-                ".codex/config.toml",
-                format!(
-                    "model = \"gpt-5.5\"\nmodel_provider = \"scripted\"\n[model_providers.scripted]\nname = \"scripted\"\n\
-                     base_url = \"{base}/v1\"\nenv_key = \"OPENAI_API_KEY\"\nwire_api = \"responses\"\n"
-                ),
-            )],
-            env: vec![("OPENAI_API_KEY", key())],
-            arguments: vec![],
-        },
-        "gemini" => Surroundings {
-            files: vec![(
-                ".gemini/settings.json",
-                r#"{"security":{"auth":{"selectedType":"gemini-api-key"}},"privacy":{"usageStatisticsEnabled":false},
-                    "general":{"enableAutoUpdate":false,"enableAutoUpdateNotification":false}}"#
-                    .to_owned(),
-            )],
-            env: vec![("GEMINI_API_KEY", key()), ("GOOGLE_GEMINI_BASE_URL", base)],
-            arguments: vec!["--model=gemini-2.5-pro"],
-        },
-        "pi" => Surroundings {
-            files: vec![
-                (".pi/agent/settings.json", r#"{"quietStartup":true,"defaultProvider":"scripted","defaultModel":"scripted"}"#.to_owned()),
-                (
-                    ".pi/agent/models.json",
-                    format!(
-                        r#"{{"providers":{{"scripted":{{"baseUrl":"{base}/v1","api":"openai-completions","apiKey":"{KEY}",
-                            "models":[{{"id":"scripted","name":"scripted","reasoning":false,"input":["text"],
-                            "cost":{{"input":1,"output":2,"cacheRead":0,"cacheWrite":0}},"contextWindow":200000,"maxTokens":8192}}]}}}}}}"#
-                    ),
-                ),
-            ],
-            env: vec![],
-            arguments: vec![],
-        },
-        other => panic!("nothing is known of the surroundings of `{other}`"),
-    }
-}
+/// Name here, name in specter, the folders of its programs.
+const KNOWN: &[(&str, &str, &[&str])] = &[
+    ("claude", "claude", &["claude"]),
+    ("codex", "codex", &["codex"]),
+    ("gemini", "gemini", &["gemini"]),
+    ("pi", "pi", &["pi"]),
+    ("claude-acp", "claude-acp", &["claude-agent-acp"]),
+    ("codex-acp", "codex-acp", &["codex-acp"]),
+    ("gemini-acp", "gemini-acp", &["gemini"]),
+];
 
-#[test]
-fn real_agents_do_twelve_tasks_side_by_side_and_the_record_tells_what_the_model_ordered() {
-    let Some((agents, model)) = given() else {
-        println!("skipped: SPECTER_AGENTS and SPECTER_SCRIPTED_MODEL do not name agents and a model");
-        return;
-    };
-    if no_git() {
-        return;
+impl Real {
+    /// Those that are asked for and there; those that are not there are told of.
+    fn all() -> Vec<Real> {
+        let Some(dir) = std::env::var_os("SPECTER_AGENTS").map(PathBuf::from).filter(|dir| dir.is_dir())
+        else {
+            println!("skipped: SPECTER_AGENTS names no directory of agents");
+            return Vec::new();
+        };
+        let asked = std::env::var("SPECTER_AGENT_NAMES").unwrap_or_default();
+        let is_asked = |name: &str| asked.is_empty() || asked.split(',').any(|asked| asked == name);
+        let known = KNOWN.iter().filter(|(name, ..)| is_asked(name));
+        known.filter_map(|(name, agent, folders)| Real::find(&dir, name, agent, folders)).collect()
     }
-    let names = std::env::var("SPECTER_AGENT_NAMES").unwrap_or_else(|_| "claude,codex,gemini,pi".to_owned());
-    for name in names.split(',') {
-        let binary = agents.join("npm").join(name).join("node_modules/.bin").join(name);
-        if !binary.exists() {
-            println!("skipped: `{}` is not there", binary.display());
-            continue;
+
+    fn find(dir: &Path, name: &'static str, agent: &'static str, folders: &[&str]) -> Option<Real> {
+        let bins: Vec<PathBuf> =
+            folders.iter().map(|folder| dir.join(folder).join("node_modules/.bin")).collect();
+        if let Some(missing) = bins.iter().find(|bin| !bin.is_dir()) {
+            println!("skipped: `{name}`, as `{}` is not there", missing.display());
+            return None;
         }
-        twelve_tasks(name, &binary, &model);
+        Some(Real { name, agent, bins, tells_when: agent == "claude" })
     }
-}
 
-fn given() -> Option<(PathBuf, PathBuf)> {
-    let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.exists());
-    Some((path("SPECTER_AGENTS")?, path("SPECTER_SCRIPTED_MODEL")?))
-}
+    fn surroundings(&self, port: u16, account: Account) -> Surroundings {
+        let base = format!("http://127.0.0.1:{port}");
+        let key = KEY.to_owned();
+        match self.agent.trim_end_matches("-acp") {
+            "claude" => {
+                let key = match account {
+                    Account::Key => ("ANTHROPIC_API_KEY", key),
+                    Account::Subscription => ("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-dummy".to_owned()),
+                };
+                // Refused for root otherwise.
+                let env = vec![("ANTHROPIC_BASE_URL", base), key, ("IS_SANDBOX", "1".to_owned())];
+                Surroundings { env, ..Surroundings::default() }
+            }
+            "codex" => Surroundings {
+                files: vec![(
+                    ".codex/config.toml",
+                    format!(
+                        "model = \"gpt-5.5\"\nmodel_provider = \"scripted\"\n[model_providers.scripted]\nname = \"scripted\"\n\
+                         base_url = \"{base}/v1\"\nenv_key = \"OPENAI_API_KEY\"\nwire_api = \"responses\"\n\
+                         request_max_retries = 1\nstream_max_retries = 1\n"
+                    ),
+                )],
+                env: vec![("OPENAI_API_KEY", key)],
+                ..Surroundings::default()
+            },
+            "gemini" => Surroundings {
+                files: vec![(
+                    ".gemini/settings.json",
+                    r#"{"security":{"auth":{"selectedType":"gemini-api-key"}},"privacy":{"usageStatisticsEnabled":false},
+                        "general":{"maxAttempts":2,"enableAutoUpdate":false,"enableAutoUpdateNotification":false}}"#
+                        .to_owned(),
+                )],
+                env: vec![("GEMINI_API_KEY", key), ("GOOGLE_GEMINI_BASE_URL", base)],
+                arguments: vec!["--model=gemini-2.5-pro"],
+            },
+            "pi" => Surroundings {
+                files: vec![
+                    (
+                        ".pi/agent/settings.json",
+                        r#"{"quietStartup":true,"defaultProvider":"scripted","defaultModel":"scripted",
+                            "retry":{"maxRetries":1,"baseDelayMs":200,"provider":{"maxRetries":0}}}"#
+                            .to_owned(),
+                    ),
+                    (
+                        ".pi/agent/models.json",
+                        format!(
+                            r#"{{"providers":{{"scripted":{{"baseUrl":"{base}/v1","api":"openai-completions","apiKey":"{KEY}",
+                                "models":[{{"id":"scripted","name":"scripted","reasoning":false,"input":["text"],
+                                "cost":{{"input":1,"output":2,"cacheRead":0,"cacheWrite":0}},"contextWindow":200000,
+                                "maxTokens":8192}}]}}}}}}"#
+                        ),
+                    ),
+                ],
+                ..Surroundings::default()
+            },
+            other => panic!("nothing is known of the surroundings of `{other}`"),
+        }
+    }
 
-fn twelve_tasks(name: &str, binary: &Path, model: &Path) {
-    let words = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay", "kiwi", "lynx"];
-    let task = |word: &str, n: usize| {
-        let check = format!("test \"$(python3 src/{word}.py)\" = {word}");
-        format!(
-            "- [ ] T{n:03} [P] Create src/{word}.py that prints {word}\n\n  ```sh verify\n  {check}\n  ```\n\n"
-        )
-    };
-    let tasks: String = words.iter().zip(1..).map(|(word, n)| task(word, n)).collect();
-    let project = Project::new(&tasks, &[("README.md", "# an example\n")]);
-    let model = Model::start(model, &project.sandbox.home());
-    let Surroundings { files, env, arguments } = surroundings(name, model.port);
-    for (path, text) in files {
-        let path = project.sandbox.home().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+    /// `specter implement` in the project, with this agent and its model and no way out.
+    fn implement(&self, project: &Project, model: &Model, account: Account, more: &[&str]) -> Command {
+        let Surroundings { files, env, arguments } = self.surroundings(model.port(), account);
+        for (path, text) in files {
+            let path = project.sandbox.home().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let agent = format!("--agent={}", self.agent);
+        let usual = ["implement", "tasks.md", "--yes", &agent];
+        let mut command = project.sandbox.command(usual.iter().chain(more).chain(&arguments));
+        let own = std::env::var_os("PATH").unwrap_or_default();
+        let path =
+            std::env::join_paths(self.bins.iter().cloned().chain(std::env::split_paths(&own))).unwrap();
+        command.env("PATH", path).envs(env);
+        for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+            command.env(name, NOWHERE).env(name.to_lowercase(), NOWHERE);
+        }
+        command.env("NO_PROXY", "127.0.0.1,localhost").env("no_proxy", "127.0.0.1,localhost");
+        command
     }
-    let own = project.own();
-    let agent = format!("--agent={name}");
-    let usual = ["implement", "tasks.md", "--yes", "--parallel", "-j4", "--stall=2m", &agent];
-    let mut command = project.sandbox.command(usual.iter().chain(&arguments));
-    let mut path = binary.parent().unwrap().as_os_str().to_owned();
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap_or_default());
-    command.env("PATH", path).envs(env);
-    let started = std::time::Instant::now();
-    let ended = finish(command.spawn().unwrap());
-    let took = started.elapsed();
-    let log = project.sandbox.read(".specter/implementation.log");
-    assert_eq!(ended.code, Some(0), "{name}\n{}\n{log}", ended.all());
-    assert_eq!(project.sandbox.ticked().len(), TASKS, "{name}");
-    let done = project.of_kind("task_done");
-    assert!(done.iter().all(|done| done["verdict"] == "verified"), "{name}: {done:?}");
-    for (word, n) in words.iter().zip(1..) {
-        let id = format!("T{n:03}");
-        let steps: Vec<_> =
-            project.of_kind("agent_step").into_iter().filter(|step| step["task"] == id.as_str()).collect();
-        let file = format!("src/{word}.py");
-        let wrote = steps
-            .iter()
-            .any(|step| step["action"] == "edit" && step.to_string().contains(&file) && step["ok"] == true);
-        assert!(wrote, "{name}, {id}: {steps:?}");
-    }
-    let ended = project.of_kind("attempt_finished");
-    assert_eq!(ended.len(), TASKS, "{name}: no attempt failed");
-    for end in &ended {
-        assert!(end["agent"]["session"].is_string(), "{name}: {end}");
-        assert!(end["agent"]["spent"]["input"].as_u64().is_some_and(|tokens| tokens > 0), "{name}: {end}");
-    }
-    assert_eq!(project.own(), own, "{name}");
-    project.nothing_is_left();
-    println!("{name}: {TASKS} tasks verified in {took:?}, {} steps", project.of_kind("agent_step").len());
 }

@@ -99,13 +99,33 @@ pub(in crate::agent) fn begun(key: &str, tool: &str, input: &Value) -> Told {
     Told::StepBegun { key: told::one_line(key), kind, title: told::one_line(&title), paths }
 }
 
-/// A command as one line: a text, or a list of words.
+/// A command as one line: a text, or a list of words. Of what a shell is handed, that alone: who asked for
+/// `python3 a.py` is told that it ran, not how.
 pub(in crate::agent) fn command(value: &Value) -> Option<String> {
-    if let Some(words) = value.as_array() {
-        let words: Vec<&str> = words.iter().map(str_of).collect();
-        return Some(told::one_line(&words.join(" "))).filter(|command| !command.is_empty());
+    let (words, text) = match value.as_array() {
+        Some(words) => {
+            let words: Vec<String> = words.iter().map(|word| str_of(word).to_owned()).collect();
+            let text = words.join(" ");
+            (words, text)
+        }
+        None => (shell_words(str_of(value)), str_of(value).to_owned()),
+    };
+    let script = match &words[..] {
+        [shell, flag, script] if is_shell(shell) && matches!(flag.as_str(), "-c" | "-lc") => script,
+        _ => &text,
+    };
+    Some(told::one_line(script)).filter(|command| !command.is_empty())
+}
+
+fn is_shell(word: &str) -> bool {
+    matches!(word.rsplit('/').next(), Some("sh" | "bash" | "zsh" | "dash"))
+}
+
+fn shell_words(text: &str) -> Vec<String> {
+    match text.split_once(' ') {
+        Some((first, _)) if is_shell(first) => shlex::split(text).unwrap_or_default(),
+        _ => Vec::new(),
     }
-    name(value)
 }
 
 /// The files that a tool's input names.

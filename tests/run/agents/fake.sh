@@ -80,6 +80,11 @@ order() {
         error) code=$1; shift; fail "$code" "$*" ;;
         cut) printf '{"type":"assistant","mess'; kill -KILL $$ ;;
         hang) sleep 600 ;;
+        tidy-hang)
+            trap 'echo interrupted > "$notes/tidied.$task-$call"; exit 130' INT
+            sleep 600 & wait
+            ;;
+        deaf-hang) trap '' INT; sleep 600 ;;
         wait-in-tool) began "h$step" Bash command "sleep"; sleep 600 ;;
         chatter) while :; do printf '{"type":"system","subtype":"api_retry","attempt":%s}\n' "$$"; sleep 0.2; done ;;
         daemon)
