@@ -10,8 +10,9 @@ mod twelve;
 
 use super::worktrees::Project;
 use crate::model::Model;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const KEY: &str = "sk-dummy-0000000000000000";
 /// Nobody listens there: what ignores who is excepted fails at once.
@@ -138,6 +139,22 @@ impl Real {
         }
     }
 
+    /// Several of codex that begin at once in a new home make its files at once, and some of them end of it.
+    fn settle(&self, home: &Path) {
+        if self.agent != "codex-acp" {
+            return;
+        }
+        let mut command = Command::new(self.bins[0].join("codex-acp"));
+        command.env("HOME", home).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut codex = command.spawn().unwrap();
+        let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":1}}"#;
+        writeln!(codex.stdin.as_mut().unwrap(), "{hello}").unwrap();
+        let mut answer = String::new();
+        BufReader::new(codex.stdout.as_mut().unwrap()).read_line(&mut answer).unwrap();
+        drop(codex.stdin.take());
+        assert!(codex.wait().unwrap().success() && answer.contains("agentCapabilities"), "{answer}");
+    }
+
     /// `specter implement` in the project, with this agent and its model and no way out.
     fn implement(&self, project: &Project, model: &Model, account: Account, more: &[&str]) -> Command {
         let Surroundings { files, env, arguments } = self.surroundings(model.port(), account);
@@ -146,6 +163,7 @@ impl Real {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
+        self.settle(&project.sandbox.home());
         let agent = format!("--agent={}", self.agent);
         let usual = ["implement", "tasks.md", "--yes", &agent];
         let mut command = project.sandbox.command(usual.iter().chain(more).chain(&arguments));

@@ -374,6 +374,7 @@ fn an_error_is_told_with_its_agents_word_for_it() {
         ),
         (json!({ "code": -32603, "message": "x", "data": { "errorName": "APIError" } }), "APIError", None),
         (json!({ "code": 429, "message": "x" }), "", Some(429)),
+        (json!({ "code": 1001, "message": "x", "data": { "restartable": true } }), "restartable", None),
         (json!("no object"), "", None),
     ] {
         let mut table = Table::prompted(wanted());
