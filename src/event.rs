@@ -295,6 +295,20 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         rule: String,
     },
+    /// Another agent of the chain takes over, in the same workspace.
+    AgentChanged {
+        task: TaskRef,
+        from: String,
+        to: String,
+        /// What the first one's attempts ended with, or what holds its provider.
+        why: FailureClass,
+        /// Until when its provider is held: wall time in milliseconds since the epoch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<u64>,
+        /// Its attempts are used up: it is not asked again for this task.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        used_up: bool,
+    },
     /// It answers again.
     ProviderOpened {
         provider: String,

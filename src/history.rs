@@ -144,6 +144,16 @@ pub struct History {
     holds: BTreeMap<String, Hold>,
     /// By agents, over all attempts.
     pub spent: Spent,
+    /// Tasks that another agent took over.
+    handed: BTreeMap<TaskId, Handed>,
+}
+
+/// Who does a task that was given to another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handed {
+    pub agent: String,
+    /// Whose attempts are used up.
+    pub used_up: BTreeSet<String>,
 }
 
 /// A provider's limit, as it was last told.
@@ -202,6 +212,11 @@ impl History {
 
     pub fn contested(&self) -> &BTreeSet<(TaskId, String)> {
         &self.contested
+    }
+
+    /// Until it is done, or failed and is asked for anew.
+    pub fn handed(&self) -> &BTreeMap<TaskId, Handed> {
+        &self.handed
     }
 
     pub fn holds(&self) -> &BTreeMap<String, Hold> {
@@ -271,8 +286,23 @@ impl History {
                     self.spent = self.spent.plus(spent);
                 }
             }
-            EventKind::TaskDone { task, .. } => self.settle(&task.id, Settled::Done),
-            EventKind::TaskFailed { task, .. } => self.settle(&task.id, Settled::Failed),
+            EventKind::AgentChanged { task, from, to, used_up, .. } => {
+                let handed = self.handed.entry(task.id.clone()).or_default();
+                handed.agent.clone_from(to);
+                if *used_up {
+                    handed.used_up.insert(from.clone());
+                    let task = self.entry(&task.id);
+                    (task.failed, task.no_change) = (0, 0);
+                }
+            }
+            EventKind::TaskDone { task, .. } => {
+                self.handed.remove(&task.id);
+                self.settle(&task.id, Settled::Done);
+            }
+            EventKind::TaskFailed { task, .. } => {
+                self.handed.remove(&task.id);
+                self.settle(&task.id, Settled::Failed);
+            }
             EventKind::TaskBlocked { task, .. } => self.settle(&task.id, Settled::Blocked),
             EventKind::TaskSkipped { task, .. } => self.settle(&task.id, Settled::Skipped),
             EventKind::TaskCancelled { task } => self.settle(&task.id, Settled::Cancelled),
@@ -294,6 +324,8 @@ impl History {
                 task.settled = None; // freed, not cleared: what it spent before it was blocked is spent
                 continue;
             }
+            self.handed.remove(id);
+            let task = self.entry(id);
             task.forget_failures();
             // What runs now goes on; what an earlier session left behind is forgotten with the rest.
             task.in_flight = task.in_flight.filter(|_| task.session == session);

@@ -118,6 +118,8 @@ pub enum OnLimit {
     /// What needs that provider waits, all else goes on.
     #[default]
     Wait,
+    /// The next agent of the chain takes over, in the same workspace; who has none waits.
+    Failover,
     /// Nothing more is started.
     Stop,
 }

@@ -20,6 +20,7 @@ pub use row::{Attempt, Detail, Gates, Row, TaskState};
 pub use spans::Spans;
 pub use work::{Account, Action, AgentWork};
 
+use crate::event::agents;
 use crate::event::{
     AttemptReport, BudgetKind, Counts, Elapsed, Event, EventKind, FailureClass, GateVerdict, NoteLevel,
     RunInfo, RunOutcome, SkipReason, Spent, TaskRef, Verdict,
@@ -234,6 +235,11 @@ impl Summary {
             EventKind::AttemptStarted { task, attempt, executor, worker } => {
                 let task = self.resolve(task);
                 self.start_attempt(plan, task, at, (*attempt, executor, *worker));
+            }
+            EventKind::AgentChanged { task, from, to, why, until, used_up } => {
+                let words = agents::handed_over(from, to, *why, *until, *used_up);
+                let text = format!("{}: {words}", task.id);
+                self.remark(RemarkKind::Note { level: NoteLevel::Info, text });
             }
             EventKind::AttemptFinished { task, attempt, report } => {
                 let task = self.resolve(task);

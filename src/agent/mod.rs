@@ -4,6 +4,7 @@
 //! Facts about real agents are data: `presets/*.toml` for how they are called, one file per output format below
 //! `dialect`, one table of messages below `judge`.
 
+pub mod acp;
 pub mod dialect;
 pub mod fold;
 pub mod judge;
@@ -14,6 +15,6 @@ pub mod told;
 pub use dialect::{Dialect, Events, Reader};
 pub use fold::{Account, Step};
 pub use judge::{Cause, Ended, Ending, Failure, Question, Then, Work, judge};
-pub use preset::{Call, CommandLine, Permission, Preset, Presets, PromptBy, Session, Wrong};
+pub use preset::{Call, CommandLine, Permission, Preset, Presets, PromptBy, Protocol, Session, Wrong};
 pub use reset::{Clock, Reset};
 pub use told::{AgentError, PlanItem, PlanState, StepKind, StopReason, Told, Usage, UsageScope};

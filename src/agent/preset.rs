@@ -20,7 +20,9 @@ pub struct Preset {
     pub title: String,
     /// Whose limits it runs into: agents of one provider are held together.
     pub provider: String,
-    /// The program; empty: only through the Agent Client Protocol.
+    /// What it speaks when it is started by `command`.
+    pub protocol: Protocol,
+    /// The program; empty: by `acp` alone.
     pub command: String,
     /// A group in braces on its own (`{resume}`) stands where that group's arguments go; groups without such a place
     /// follow, then `args-tail`.
@@ -49,8 +51,19 @@ pub struct Preset {
     pub login: String,
     /// What its exit codes say, where they say more than that it failed: the word of an error.
     pub exits: BTreeMap<String, String>,
-    /// How it is started for the Agent Client Protocol.
+    /// How it is started for the Agent Client Protocol: the preset `NAME-acp` is made of it.
     pub acp: Option<Acp>,
+}
+
+/// What an agent and specter tell each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// A prompt in, events out.
+    #[default]
+    Events,
+    /// The Agent Client Protocol, over its input and output.
+    Acp,
 }
 
 /// How the prompt reaches the agent.
@@ -95,13 +108,30 @@ pub struct Permissions {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Acp {
+    /// The program; with `protocol = "acp"` the preset's own `command` says it.
     pub command: String,
     pub args: Vec<String>,
-    /// The modes' ids for `session/set_mode`, empty where it has none.
-    pub unattended: String,
-    pub edits: String,
+    /// The mode to choose: one in which it asks before it does something, since specter answers. Empty: its own.
+    pub mode: String,
+    /// Arguments with `{model}`; empty: a model is chosen by the protocol.
+    pub model: Vec<String>,
+    /// Arguments that make it print its version; empty: it is not asked.
+    pub version: Vec<String>,
+    /// So long an answer may take, that to a prompt excepted.
+    #[serde(serialize_with = "to_time", deserialize_with = "from_time")]
+    pub patience: Option<Duration>,
     pub install: String,
 }
+
+/// Where the preset does not say how long an answer may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// So long where the program is fetched first.
+const FETCHED: Duration = Duration::from_mins(5);
+/// Programs that fetch what they start.
+const FETCHERS: [&str; 6] = ["npx", "bunx", "uvx", "pnpx", "pipx", "uv"];
+
+/// The end of the name of a preset that is made of another one's `acp`.
+const SUFFIX: &str = "-acp";
 
 /// One call of an agent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -147,9 +177,43 @@ pub struct CommandLine {
 }
 
 impl Preset {
-    /// It can be called with a command line.
-    pub fn is_headless(&self) -> bool {
+    pub fn is_callable(&self) -> bool {
         !self.command.is_empty()
+    }
+
+    pub fn speaks_acp(&self) -> bool {
+        self.protocol == Protocol::Acp
+    }
+
+    /// How long an answer may take that is none to a prompt.
+    pub fn patience(&self) -> Duration {
+        let said = self.acp.as_ref().and_then(|acp| acp.patience);
+        let program = self.command.rsplit('/').next().unwrap_or_default();
+        said.unwrap_or(if FETCHERS.contains(&program) { FETCHED } else { PATIENCE })
+    }
+
+    /// The same agent, started for the protocol.
+    fn by_acp(&self) -> Preset {
+        let acp = self.acp.clone().unwrap_or_default();
+        let login = self.login.clone();
+        Preset {
+            rank: 0,
+            title: format!("{} (ACP)", self.title).trim_start().to_owned(),
+            protocol: Protocol::Acp,
+            command: acp.command.clone(),
+            args: acp.args.clone(),
+            args_tail: Vec::new(),
+            prompt: PromptBy::Stdin,
+            events: Events::default(),
+            flags: Flags { model: acp.model.clone(), ..Flags::default() },
+            permissions: Permissions::default(),
+            version: acp.version.clone(),
+            install: acp.install.clone(),
+            login,
+            exits: BTreeMap::new(),
+            acp: Some(acp),
+            ..self.clone()
+        }
     }
 
     pub fn can_resume(&self) -> bool {
@@ -190,12 +254,11 @@ impl Preset {
     }
 
     fn problem(&self) -> Option<&'static str> {
-        let acp = self.acp.as_ref().is_some_and(|acp| !acp.command.is_empty());
-        if !self.is_headless() && !acp {
+        if !self.is_callable() {
             return Some("it has neither `command` nor `acp.command`");
         }
         let names_file = self.args.iter().chain(&self.args_tail).any(|arg| arg.contains("{prompt-file}"));
-        if self.prompt == PromptBy::File && self.is_headless() && !names_file {
+        if self.prompt == PromptBy::File && self.is_callable() && !names_file {
             return Some("its `prompt` is a file, and none of its `args` has `{prompt-file}`");
         }
         None
@@ -303,13 +366,65 @@ impl Tables {
     fn compiled_in() -> Tables {
         let mut tables = Tables::default();
         for (name, text) in COMPILED_IN {
-            if let (Ok(raw), Ok(preset)) = (toml::from_str::<Value>(text), toml::from_str::<Preset>(text)) {
-                tables.raw.insert((*name).to_owned(), raw);
-                tables.all.insert((*name).to_owned(), preset);
+            if let Ok(raw) = toml::from_str::<Value>(text) {
+                let _bad = tables.put(name, raw);
             }
         }
         tables
     }
+
+    /// Takes what is said of a preset, and makes of it what is called: it and, by its `acp`, a second one.
+    fn put(&mut self, name: &str, raw: Value) -> Result<(), serde_json::Error> {
+        let base = name.strip_suffix(SUFFIX).and_then(|base| self.all.get(base)).filter(|base| has_acp(base));
+        let preset = match base {
+            Some(base) => second(base, &raw)?,
+            None => only_acp(serde_json::from_value(raw.clone())?),
+        };
+        let second = if has_acp(&preset) && !preset.speaks_acp() {
+            let name = format!("{name}{SUFFIX}");
+            let own = self.raw.get(&name).cloned().unwrap_or_default();
+            let second = second(&preset, &own)?;
+            Some((name, second))
+        } else {
+            None
+        };
+        self.raw.insert(name.to_owned(), raw);
+        self.all.insert(name.to_owned(), preset);
+        self.all.extend(second);
+        Ok(())
+    }
+}
+
+fn has_acp(preset: &Preset) -> bool {
+    preset.acp.as_ref().is_some_and(|acp| !acp.command.is_empty())
+}
+
+/// One that can be called by the protocol alone is called so under its own name.
+fn only_acp(preset: Preset) -> Preset {
+    if preset.command.is_empty() && has_acp(&preset) {
+        Preset { title: preset.title.clone(), rank: preset.rank, ..preset.by_acp() }
+    } else {
+        preset
+    }
+}
+
+/// What is made of `base` by its `acp`, with what `raw` says of it, of its `acp` first.
+fn second(base: &Preset, raw: &Value) -> Result<Preset, serde_json::Error> {
+    let acp: Map<String, Value> =
+        raw.get("acp").map(|acp| ("acp".to_owned(), acp.clone())).into_iter().collect();
+    over(&over(base, &Value::Object(acp))?.by_acp(), raw)
+}
+
+/// `preset` with what `raw` says laid over it.
+fn over(preset: &Preset, raw: &Value) -> Result<Preset, serde_json::Error> {
+    let mut whole = serde_json::to_value(preset)?;
+    for (key, value) in raw.as_object().into_iter().flatten() {
+        match (value.as_object(), whole.get_mut(key).and_then(Value::as_object_mut)) {
+            (Some(more), Some(table)) => table.extend(more.clone()),
+            _ => whole[key] = value.clone(),
+        }
+    }
+    serde_json::from_value(whole)
 }
 
 impl PartialEq for Presets {
@@ -359,12 +474,16 @@ impl Presets {
         }
         let mut raw = self.tables().raw.get(name).cloned().unwrap_or_else(|| Value::Object(Map::new()));
         put(&mut raw, key, value.clone());
-        let preset: Preset =
-            serde_json::from_value(raw.clone()).map_err(|error| Wrong::Value(keys::in_words(&error)))?;
-        let tables = self.own.get_or_insert_with(|| Box::new(TABLES.clone()));
-        tables.raw.insert(name.to_owned(), raw);
-        tables.all.insert(name.to_owned(), preset);
-        Ok(())
+        let mut tables = self.own.take().unwrap_or_else(|| Box::new(TABLES.clone()));
+        let put = tables.put(name, raw).map_err(|error| Wrong::Value(keys::in_words(&error)));
+        self.own = Some(tables);
+        put
+    }
+
+    /// Whose tables in configuration say how it is called: its own, and that of the preset it is made of.
+    pub fn said_by<'a>(&self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let base = name.strip_suffix(SUFFIX).filter(|base| self.get(base).is_some_and(has_acp));
+        [Some(name), base].into_iter().flatten()
     }
 
     /// Keys of a preset, dotted; a `*` stands for any name.

@@ -67,6 +67,8 @@ pub enum StepKind {
     Run,
     Fetch,
     Think,
+    /// Leave that was asked for.
+    Permit,
     #[default]
     Other,
 }
@@ -82,6 +84,7 @@ impl StepKind {
             StepKind::Run => "run",
             StepKind::Fetch => "fetch",
             StepKind::Think => "think",
+            StepKind::Permit => "permit",
             StepKind::Other => "other",
         }
     }

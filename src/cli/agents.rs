@@ -100,13 +100,16 @@ fn find(command: &str, project: &Path) -> Option<std::path::PathBuf> {
     if command.is_empty() { None } else { find_program(command, project) }
 }
 
-fn is_of_project(loaded: &Loaded, name: &str) -> bool {
-    let table = format!("agents.{name}.");
-    loaded.executes.iter().any(|(key, _)| key.starts_with(&table))
+/// A repository says how it is called.
+pub(super) fn is_of_project(loaded: &Loaded, name: &str) -> bool {
+    loaded.config.agents.said_by(name).any(|name| {
+        let table = format!("agents.{name}.");
+        loaded.executes.iter().any(|(key, _)| key.starts_with(&table))
+    })
 }
 
 fn call(preset: &Preset, session: Session<'_>) -> String {
-    if !preset.is_headless() {
+    if !preset.is_callable() {
         return String::new();
     }
     let line = preset.command_line(&Call {
@@ -116,7 +119,11 @@ fn call(preset: &Preset, session: Session<'_>) -> String {
         ..Call::default()
     });
     let typed = typed(&line.program, &line.args);
-    if preset.prompt == PromptBy::Stdin { format!("{typed} < PROMPT.md") } else { typed }
+    if preset.prompt == PromptBy::Stdin && !preset.speaks_acp() {
+        format!("{typed} < PROMPT.md")
+    } else {
+        typed
+    }
 }
 
 /// As it would be typed in a shell.

@@ -266,7 +266,8 @@ pub struct Run {
     /// End the run cleanly once agents spent so many dollars, by what they tell of it, resumes counted
     #[arg(long, value_name = "DOLLARS")]
     pub max_cost: Option<String>,
-    /// What a usage limit of a model's provider does: `wait` until it ends, or `stop` the run cleanly
+    /// What a usage limit of a model's provider does: `wait` until it ends; `failover`: the next agent of --agent takes over,
+    /// in the same place, if `doctor --agents` proved it; `stop` the run cleanly
     #[arg(long, value_name = "WHAT")]
     pub on_limit: Option<String>,
     /// Wait so long for a provider's limit to end, and no longer: `8h`

@@ -1,15 +1,19 @@
 //! `doctor --agents`: whether the installed agents answer. Each is called as a run would call it, with a question of one
 //! line, in an empty directory of its own; that it changed no file is what was asked of it.
 
+use super::agents::is_of_project;
 use super::error::Error;
 use super::implement::find_program;
 use crate::agent::{Permission, Presets};
-use crate::config::Loaded;
+use crate::clock::Clock;
+use crate::config::proofs::{Identity, Proof, Proofs};
+use crate::config::{Environment, Loaded};
 use crate::event::{AttemptReport, FailureClass, agents};
 use crate::exec::{
-    AgentConfig, AgentExecutor, Attempt, Executor, NoObserver, PlainPrompts, ShellConfig, ShellExecutor,
-    StopHandle,
+    self, AgentConfig, AgentExecutor, Attempt, Executor, NoObserver, PlainPrompts, ShellConfig,
+    ShellExecutor, StopHandle,
 };
+use crate::fs;
 use crate::parse;
 use crate::projection::kept::Level;
 use crate::source::SourceText;
@@ -22,6 +26,8 @@ use std::time::Duration;
 /// Who does not answer such a question in this time answers no other.
 const WALL: Duration = Duration::from_mins(2);
 const STALL: Duration = Duration::from_mins(1);
+/// A program's own version takes a few seconds at the most.
+const PROBE: Duration = Duration::from_secs(15);
 const QUESTION: &str = "- [ ] T001 Answer with the one word `ready` and nothing else; change no file\n";
 
 /// What one agent did.
@@ -37,16 +43,15 @@ pub(super) fn ask(loaded: &Loaded, project: &Path) -> Result<Vec<Answer>, Error>
     let presets = &loaded.config.agents;
     let mut answers = Vec::new();
     for (name, preset) in presets.iter() {
-        let of_project = format!("agents.{name}.");
-        let is_foreign = loaded.executes.iter().any(|(key, _)| key.starts_with(&of_project));
-        if preset.is_headless() && !is_foreign && find_program(&preset.command, project).is_some() {
-            answers.push(answer(loaded, presets, name)?);
+        let is_foreign = is_of_project(loaded, name);
+        if preset.is_callable() && !is_foreign && find_program(&preset.command, project).is_some() {
+            answers.push(answer(loaded, presets, name, project)?);
         }
     }
     Ok(answers)
 }
 
-fn answer(loaded: &Loaded, presets: &Presets, name: &str) -> Result<Answer, Error> {
+fn answer(loaded: &Loaded, presets: &Presets, name: &str, project: &Path) -> Result<Answer, Error> {
     let place = Place::new()?;
     let config = &loaded.config;
     let shell =
@@ -60,6 +65,7 @@ fn answer(loaded: &Loaded, presets: &Presets, name: &str) -> Result<Answer, Erro
         stall: Some(STALL),
         wall: Some(WALL),
         own_files: Vec::new(),
+        chain: Vec::new(),
         prompts: Arc::new(PlainPrompts),
     };
     let shell = ShellExecutor::new(ShellConfig {
@@ -76,7 +82,27 @@ fn answer(loaded: &Loaded, presets: &Presets, name: &str) -> Result<Answer, Erro
     let attempt = Attempt::new(TaskIx(0), task, 1, true);
     let report = executor.run(&attempt, &StopHandle::new(), &NoObserver);
     executor.clear_orphans();
-    Ok(told(presets, name, &report))
+    let mut answer = told(presets, name, &report);
+    if let Err(error) = record(presets, name, project, answer.level == Level::Ok) {
+        answer.help.push(format!("that could not be recorded: {error}"));
+    }
+    Ok(answer)
+}
+
+/// Who answered may take over from others (`--on-limit failover`); who did not may no more.
+fn record(presets: &Presets, name: &str, project: &Path, has_answered: bool) -> Result<(), fs::Error> {
+    let Some(proofs) = Proofs::of_user(&Environment::of_process()) else { return Ok(()) };
+    let program =
+        presets.get(name).and_then(|preset| Some((preset, find_program(&preset.command, project)?)));
+    let proof = program.filter(|_| has_answered).and_then(|(preset, program)| {
+        let identity = Identity::of(preset, &program)?;
+        let version = match preset.version.is_empty() {
+            true => String::new(),
+            false => exec::first_line(&program, &preset.version, PROBE).unwrap_or_default(),
+        };
+        Some(Proof { identity, version, at: Clock::start().wall_ms() })
+    });
+    proofs.set(name, proof)
 }
 
 fn told(presets: &Presets, name: &str, report: &AttemptReport) -> Answer {

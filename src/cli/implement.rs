@@ -234,6 +234,9 @@ impl<'a> Session<'a> {
         stage::print_findings(&screen, &source, &findings);
         let own_files = vec![PathBuf::from(&self.target.name)];
         let agents = staff.check(&plan, &self.loaded.config, &self.target.project, own_files)?;
+        if agents.is_some() {
+            staff.left_out().iter().for_each(|why| self.say(&format!("warning: {why}")));
+        }
         self.isolate(agents.is_some());
         // What is wrong with templates is found before anything is run.
         let context =

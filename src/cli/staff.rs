@@ -5,16 +5,19 @@ use super::error::{Error, Kind};
 use super::hints;
 use super::implement::find_program;
 use crate::agent::{Permission, Presets};
-use crate::config::{Config, Isolation};
+use crate::clock::Clock;
+use crate::config::proofs::{Identity, Proof, Proofs};
+use crate::config::{Config, Environment, Isolation};
 use crate::domains::{self, Hints, Rules};
 use crate::driver::Briefing;
 use crate::exec::{AgentConfig, PlainPrompts, WALL};
 use crate::git;
 use crate::plan::{Mode, Plan};
 use crate::prompt::Context;
+use crate::schedule::{Link, MAX_CHAIN};
 use crate::task::{Document, State, Task};
 use crate::text::{count, nearest, safe};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +31,10 @@ pub(super) struct Staff {
     hints: Hints,
     /// For tasks that name none, and of which no rule does.
     default: Option<String>,
+    /// Who takes over from whom; empty where nobody does.
+    chain: Vec<Link>,
+    /// Why somebody of the chain does not take over, in words.
+    left_out: Vec<String>,
     /// Agents that the run can call: what an edit of the file adds may name others.
     called: BTreeSet<String>,
 }
@@ -39,6 +46,7 @@ impl Staff {
         let is_here = |name: &str| {
             presets.get(name).is_some_and(|preset| find_program(&preset.command, project).is_some())
         };
+        let mut named: Vec<String> = Vec::new();
         let default = match config.agent.as_str() {
             "" | "none" => None,
             "auto" => {
@@ -54,11 +62,55 @@ impl Staff {
                     return Err(unknown_agent(name, &presets));
                 }
                 let first = names.iter().find(|name| is_here(name)).or(names.first());
+                named = names.iter().map(|name| (*name).to_owned()).collect();
                 first.map(|name| (*name).to_owned())
             }
         };
         let (rules, hints) = (Rules::new(&config.domains), hints::of(config)?);
-        Ok(Staff { presets, rules, hints, default, called: BTreeSet::new() })
+        let (chain, left_out) = (Vec::new(), Vec::new());
+        let mut staff = Staff { presets, rules, hints, default, chain, left_out, called: BTreeSet::new() };
+        staff.form_chain(&named, project);
+        Ok(staff)
+    }
+
+    /// Those of the chain that are here, each once, with whether it is on record that they answer.
+    fn form_chain(&mut self, names: &[String], project: &Path) {
+        let mut seen = BTreeSet::new();
+        let names: Vec<&String> = names.iter().filter(|name| seen.insert(*name)).collect();
+        if names.len() < 2 {
+            return;
+        }
+        let (proofs, now) = (proofs(), Clock::start().wall_ms());
+        for (n, name) in names.iter().enumerate() {
+            let Some(preset) = self.presets.get(name) else { continue };
+            let program = find_program(&preset.command, project).filter(|_| preset.is_callable());
+            let Some(program) = program else {
+                self.left_out.push(format!("`{}` is not installed: it cannot take over", safe(name)));
+                continue;
+            };
+            if self.chain.len() == MAX_CHAIN {
+                self.left_out.push(format!(
+                    "a chain has {MAX_CHAIN} agents at most: `{}` and what follows cannot take over",
+                    safe(name)
+                ));
+                break;
+            }
+            let identity = Identity::of(preset, &program);
+            let is_proven =
+                identity.zip(proofs.get(*name)).is_some_and(|(identity, proof)| proof.holds(&identity, now));
+            if n > 0 && !is_proven {
+                self.left_out.push(format!(
+                    "nothing proves that `{}` answers, so it does not take over: `specter doctor --agents` proves it",
+                    safe(name)
+                ));
+            }
+            self.chain.push(Link { agent: (*name).clone(), is_proven });
+        }
+    }
+
+    /// What a person should know before the night begins.
+    pub(super) fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// Every open task without work gets the agent of its domain, or the default one, if there is one.
@@ -100,12 +152,14 @@ impl Staff {
         }
         names.iter().try_for_each(|name| self.can_be_called(name, project))?;
         self.called = names.into_iter().map(str::to_owned).collect();
+        self.called.extend(self.chain.iter().map(|link| link.agent.clone()));
         Ok(Some(AgentConfig {
             presets: self.presets.clone(),
             model: Some(config.model.clone()).filter(|model| !model.is_empty()),
             permission: Permission::Unattended,
             vars: std::env::vars_os().collect(),
             env_pass: config.env_pass.clone(),
+            chain: self.chain.clone(),
             stall: config.stall,
             wall: Some(config.timeout.unwrap_or(WALL)),
             own_files,
@@ -130,10 +184,6 @@ impl Staff {
             let what = format!("the agent `{shown}` cannot be called: {problem}");
             return Err(Error::message(Kind::Config, what));
         }
-        if !preset.is_headless() {
-            let what = format!("the agent `{shown}` has no command line that works without a person");
-            return Err(Error::message(Kind::Preflight, what).hint("name another one with `--agent`"));
-        }
         if find_program(&preset.command, project).is_some() {
             return Ok(());
         }
@@ -150,6 +200,11 @@ impl Staff {
         Err(error
             .hint("or name another one with `--agent`; `--agent auto` takes the first that is installed"))
     }
+}
+
+/// What is on record of agents that answered.
+fn proofs() -> BTreeMap<String, Proof> {
+    Proofs::of_user(&Environment::of_process()).map(|proofs| proofs.read()).unwrap_or_default()
 }
 
 fn is_for_agent(task: &Task) -> bool {

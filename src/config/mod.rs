@@ -11,6 +11,7 @@ mod file;
 mod foreign;
 mod layers;
 mod machine;
+pub mod proofs;
 mod schema;
 mod settings;
 mod spend;

@@ -160,8 +160,8 @@ pub static SETTINGS: &[Setting] = &[
         executes: true,
         ..setting(
             "agent",
-            "who does tasks without a `run` block: an agent's name, several with commas between them, `auto` for the first \
-             that is installed, or `none`",
+            "who does tasks without a `run` block: an agent's name, several with commas between them that take over from one \
+             another, `auto` for the first that is installed, or `none`",
             Access::Own {
                 get: |c| show_name(&c.agent),
                 set: |c, value| read_name(value).map(|name| c.agent = name),
@@ -208,7 +208,8 @@ pub static SETTINGS: &[Setting] = &[
     ),
     setting(
         "on-limit",
-        "what a usage limit of a model's provider does: `wait` until it ends, by the wall clock, or `stop` the run cleanly",
+        "what a usage limit of a model's provider does: `wait` until it ends, by the wall clock; `failover`: the next agent of \
+         `agent` takes over, if `doctor --agents` proved it; `stop` the run cleanly",
         Access::Own { get: spend::show_on_limit, set: spend::set_on_limit, schema: spend::on_limit_schema },
     ),
     setting(

@@ -80,6 +80,7 @@ pub(super) fn cost_schema() -> Value {
 pub(super) fn show_on_limit(config: &Config) -> Value {
     match config.budgets.on_limit {
         OnLimit::Wait => "wait".into(),
+        OnLimit::Failover => "failover".into(),
         OnLimit::Stop => "stop".into(),
     }
 }
@@ -89,18 +90,14 @@ pub(super) fn set_on_limit(config: &mut Config, value: &Value) -> Result<(), Str
     config.budgets.on_limit = match &*text {
         "wait" => OnLimit::Wait,
         "stop" => OnLimit::Stop,
-        "failover" => {
-            return Err("going over to the next agent at a limit is not supported: `wait` or `stop`, and resume with \
-                        another `--agent`"
-                .to_owned());
-        }
-        _ => return Err(format!("this must be `wait` or `stop`, not `{text}`")),
+        "failover" => OnLimit::Failover,
+        _ => return Err(format!("this must be `wait`, `failover` or `stop`, not `{text}`")),
     };
     Ok(())
 }
 
 pub(super) fn on_limit_schema() -> Value {
-    json!({ "enum": ["wait", "stop"] })
+    json!({ "enum": ["wait", "failover", "stop"] })
 }
 
 fn plain(value: &Value) -> String {
@@ -143,11 +140,15 @@ mod tests {
     }
 
     #[test]
-    fn failover_is_refused_with_what_there_is_instead() {
+    fn what_a_limit_does_is_one_of_three_words() {
         let mut config = Config::default();
-        let refused = set_on_limit(&mut config, &"failover".into());
-        assert!(refused.is_err_and(|why| why.contains("`wait` or `stop`")));
-        assert_eq!(set_on_limit(&mut config, &"stop".into()), Ok(()));
-        assert_eq!(config.budgets.on_limit, OnLimit::Stop);
+        let refused = set_on_limit(&mut config, &"sleep".into());
+        assert!(refused.is_err_and(|why| why.contains("`wait`, `failover` or `stop`")));
+        for (word, on_limit) in
+            [("stop", OnLimit::Stop), ("failover", OnLimit::Failover), ("wait", OnLimit::Wait)]
+        {
+            assert_eq!(set_on_limit(&mut config, &word.into()), Ok(()));
+            assert_eq!((config.budgets.on_limit, show_on_limit(&config)), (on_limit, word.into()));
+        }
     }
 }

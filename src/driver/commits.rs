@@ -119,6 +119,10 @@ pub(super) fn make(
                     told.warnings
                         .push(format!("the tag `{}` is there already, and stays where it is", safe(tag)));
                 }
+                if let Some(why) = &made.unnoted {
+                    told.warnings
+                        .push(format!("{} is committed, but not in git's reflog: {why}", made.commit));
+                }
                 told.events.push(event(&made, tasks));
                 told.made.push(made);
             }

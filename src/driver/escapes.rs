@@ -6,9 +6,8 @@
 //! at work in the project. If nobody is, it was an attempt, and every attempt of that time is held for it: none of them
 //! can be told from the one that did it. What decides what git does (configuration, hooks) is never taken for the user's.
 //!
-//! What an attempt writes into the working tree of another that is at work is not found: no system tells afterwards who
-//! wrote a file, so it looks like the other's own work. Only the sandbox keeps it from happening; trees in which nobody
-//! is at work are looked at when they are used again.
+//! What an attempt writes into the working tree of another that is at work looks like the other's own work; what agents
+//! tell of it is `strays`' to find. Trees in which nobody is at work are looked at when they are used again.
 
 use super::workspaces::{Opened, User, Work};
 use crate::event::EventKind;
@@ -94,7 +93,8 @@ impl Watch {
     }
 
     /// Looks at everything, and says whether the attempt of this window is held for something.
-    pub(super) fn told(&self, opened: &Opened, work: &Work<'_>, window: Window) -> bool {
+    /// `strays` are what its agent told of itself.
+    pub(super) fn told(&self, opened: &Opened, work: &Work<'_>, window: Window, strays: Vec<String>) -> bool {
         let mut inner = self.lock();
         if let Err(error) = self.look(&mut inner, opened, work) {
             // What cannot be looked at cannot be vouched for.
@@ -103,13 +103,13 @@ impl Watch {
         }
         let of_window: Vec<&Foreign> =
             inner.foreign.iter().filter(|foreign| foreign.at >= window.from).collect();
-        if of_window.is_empty() {
+        if of_window.is_empty() && strays.is_empty() {
             return false;
         }
         work.record(EventKind::Escaped {
             task: work.task_ref(),
             attempt: work.attempt.number,
-            changes: of_window.iter().map(|foreign| foreign.words.clone()).collect(),
+            changes: of_window.iter().map(|foreign| foreign.words.clone()).chain(strays).collect(),
             reference: of_window.iter().find_map(|foreign| foreign.reference.clone()),
             unkept: of_window.iter().find_map(|foreign| foreign.unkept.clone()),
         });

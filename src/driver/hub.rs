@@ -28,6 +28,8 @@ pub(super) struct Job {
     /// No retry will follow if this one fails: fallbacks may be tried.
     pub(super) is_last: bool,
     pub(super) plan: Arc<Plan>,
+    /// Who does it, if an agent does.
+    pub(super) agent: Option<String>,
     pub(super) stop: Arc<StopHandle>,
     /// The frame of the journal that records its start.
     frame: u64,
@@ -70,6 +72,7 @@ struct Running {
     /// What the scheduler calls it now: an edit of the file moves tasks, and may remove one that runs.
     position: TaskIx,
     attempt: u32,
+    agent: Option<String>,
     stop: Arc<StopHandle>,
     frame: u64,
     moments: Vec<String>,
@@ -446,10 +449,10 @@ impl Core {
     }
 
     fn take_job(&mut self) -> Option<Job> {
-        let Running { task, plan, attempt, stop, frame, moments, .. } = self.queue.pop_front()?;
+        let Running { task, plan, attempt, agent, stop, frame, moments, .. } = self.queue.pop_front()?;
         let position = self.running.iter().find(|running| Arc::ptr_eq(&running.stop, &stop))?.position;
         let is_last = self.scheduler.is_last_attempt(position);
-        Some(Job { task, attempt, is_last, plan, stop, frame, moments })
+        Some(Job { task, attempt, is_last, plan, agent, stop, frame, moments })
     }
 
     /// Leaves the decision empty.
@@ -525,7 +528,8 @@ impl Core {
                 let frame = self.journal.appended();
                 let due = self.due.iter().position(|(start, _)| *start == Some(task));
                 let moments = due.map(|at| self.due.swap_remove(at).1).unwrap_or_default();
-                let running = Running { task, plan, position: task, attempt, stop, frame, moments };
+                let agent = self.scheduler.agent_of(task).map(str::to_owned);
+                let running = Running { task, plan, position: task, attempt, agent, stop, frame, moments };
                 self.running.push(running.clone());
                 self.queue.push_back(running);
             }

@@ -72,9 +72,11 @@ impl Opened {
             if let Err(error) = self.finish_begun(trees) {
                 return (broken(report, &error), Some(turn));
             }
-            if trees.watch.told(self, work, window) {
+            let strays = trees.strays.of(&work.attempt.task.id, held.worktree.root());
+            if trees.watch.told(self, work, window, strays) {
                 // Tried again: of several attempts of one time most did not do it.
-                return (not_integrated(report, FailureClass::Gate, ESCAPED.to_owned()), Some(turn));
+                let rule = if trees.strays.is_soiled(held.worktree.root()) { SOILED } else { ESCAPED };
+                return (not_integrated(report, FailureClass::Gate, rule.to_owned()), Some(turn));
             }
             match self.integrate_onto(preview.tip, held, &made) {
                 Ok(None) => {} // Others were faster: what is checked must be what will be.
@@ -206,6 +208,7 @@ impl Opened {
 }
 
 const ESCAPED: &str = "it changed what is outside its working tree";
+const SOILED: &str = "another task wrote into its working tree";
 
 /// What an integration did, as it is recorded.
 pub fn merge(integrated: Integrated) -> Merge {

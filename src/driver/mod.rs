@@ -17,6 +17,7 @@ mod recorder;
 mod repairs;
 pub mod rollback;
 mod screen;
+mod strays;
 mod takeup;
 mod ticker;
 mod workspaces;
@@ -193,6 +194,7 @@ impl Parts {
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
         let secrets = request.agents.as_ref().map(AgentConfig::secrets).unwrap_or_default();
         let providers = request.agents.as_ref().map(AgentConfig::providers).unwrap_or_default();
+        let chain = request.agents.as_ref().map(|agents| agents.chain.clone()).unwrap_or_default();
         let handed_on = request.agents.is_some().then(|| HandedOn::of(&earlier));
         let prompts = request.prompts.map(|briefing| {
             let handed_on = handed_on.clone().unwrap_or_default();
@@ -203,7 +205,8 @@ impl Parts {
             AgentExecutor::new(AgentConfig { prompts, ..agents }, &earlier)
         });
         drop(earlier);
-        let session = Session { within, providers, ..Session::after(&history, info, request.started, seed) };
+        let session =
+            Session { within, providers, chain, ..Session::after(&history, info, request.started, seed) };
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
         let hub =

@@ -111,6 +111,7 @@ fn run<'a>(
 ) -> (AttemptReport, Option<Turn<'a>>) {
     let attempt = Attempt {
         plan: Some(&job.plan),
+        agent: job.agent.as_deref(),
         ..Attempt::new(job.task, job.plan.task(job.task), job.attempt, job.is_last)
     };
     let work = Work { hub, executor, observer, stop: &job.stop, attempt };

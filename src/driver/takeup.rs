@@ -53,20 +53,24 @@ pub fn take_up_files(
     }
     let history = History::from_events(events);
     let open = history.tasks().filter(|(_, task)| !task.is_done());
-    // With no end on record, or with one that was finished after it was given up.
+    // With no end on record, or with one that was finished after it was given up; both may be one task's.
     let mut perhaps: Vec<(&TaskId, u32, bool)> = open
-        .filter_map(|(id, task)| {
-            Some((id, task.in_flight.or(task.not_integrated)?, task.in_flight.is_some()))
+        .flat_map(|(id, task)| {
+            let given_up = task.not_integrated.map(|number| (id, number, false));
+            given_up.into_iter().chain(task.in_flight.map(|number| (id, number, true)))
         })
         .collect();
     perhaps.sort();
+    let mut counted: Option<&TaskId> = None;
     for (id, number, is_in_flight) in perhaps {
-        if git.integrated(&Attempt { task: id.to_string(), number })?.is_some() {
-            let [ended, done] = done(id, number, tasks);
-            taken.events.extend(is_in_flight.then_some(ended));
-            taken.events.push(done);
-            taken.notes.push(format!("{id} is integrated and counts as done"));
+        if counted == Some(id) || git.integrated(&Attempt { task: id.to_string(), number })?.is_none() {
+            continue;
         }
+        let [ended, done] = done(id, number, tasks);
+        taken.events.extend(is_in_flight.then_some(ended));
+        taken.events.push(done);
+        taken.notes.push(format!("{id} is integrated and counts as done"));
+        counted = Some(id);
     }
     Ok(taken)
 }

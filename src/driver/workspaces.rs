@@ -9,6 +9,7 @@ use super::commits::{Commits, Committer};
 use super::escapes::{Watch, Window};
 use super::hub::Hub;
 use super::integrate::{Merging, Turn};
+use super::strays::Strays;
 use super::unix_words;
 use crate::event::{
     AgentStep, AttemptOutcome, AttemptReport, EventKind, FailureClass, GateVerdict, NoteLevel, TaskRef,
@@ -19,7 +20,7 @@ use crate::git::{self, Carried, Carry, Error, Git, How, Owner, Removal, Saved, W
 use crate::task::{Task, TaskId, TaskIx};
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -95,6 +96,7 @@ pub(super) struct OpenedTrees {
     keep: usize,
     pub(super) merging: Merging,
     pub(super) watch: Watch,
+    pub(super) strays: Strays,
     committer: Option<Committer>,
 }
 
@@ -122,11 +124,13 @@ impl Work<'_> {
     }
 
     /// Runs it as `attempt` says, and records what an agent does meanwhile.
-    pub(super) fn execute(&self, attempt: &Attempt<'_>) -> AttemptReport {
+    pub(super) fn execute(&self, attempt: &Attempt<'_>, strays: Option<&Strays>) -> AttemptReport {
         if !self.executor.is_for_agent(attempt.task) {
             return self.executor.run(attempt, self.stop, self.observer);
         }
-        self.executor.run(attempt, self.stop, &Recording { work: self })
+        let dir = attempt.workspace.map(|workspace| workspace.dir.as_path());
+        let recording = Recording { work: self, strays: strays.zip(dir) };
+        self.executor.run(attempt, self.stop, &recording)
     }
 
     pub(super) fn warn(&self, text: String) {
@@ -137,6 +141,8 @@ impl Work<'_> {
 /// Shows what an agent does, and makes it part of the record.
 struct Recording<'a> {
     work: &'a Work<'a>,
+    /// Who finds strays, and where the agent works.
+    strays: Option<(&'a Strays, &'a Path)>,
 }
 
 impl OutputObserver for Recording<'_> {
@@ -150,6 +156,9 @@ impl OutputObserver for Recording<'_> {
 
     fn steps(&self, steps: Vec<(u32, AgentStep)>) {
         let (task, attempt) = (self.work.task_ref(), self.work.attempt.number);
+        if let Some((strays, dir)) = self.strays {
+            steps.iter().for_each(|(_, step)| strays.look(&task.id, dir, step));
+        }
         let event = |(n, step): (u32, AgentStep)| EventKind::AgentStep {
             task: task.clone(),
             attempt,
@@ -184,6 +193,7 @@ impl Workspaces {
             keep,
             merging: Merging::default(),
             watch: Watch::new(user, session, &root),
+            strays: Strays::default(),
             committer: commits.map(Committer::new),
         });
         let owner = Owner::start(git)?;
@@ -208,7 +218,7 @@ impl Workspaces {
     pub(super) fn run(&self, work: &Work<'_>) -> (AttemptReport, Option<Turn<'_>>) {
         match &self.repository {
             Some(opened) if opened.trees.is_some() => opened.run_in_tree(work),
-            _ => (work.execute(&work.attempt), None),
+            _ => (work.execute(&work.attempt, None), None),
         }
     }
 
@@ -270,7 +280,10 @@ impl Opened {
         work.record(leased(work, &worktree, &carried));
         let attempt = Attempt { workspace: Some(&workspace), ..work.attempt };
         let window = Window::open();
-        let mut report = work.execute(&attempt);
+        let strays = self.trees.as_ref().map(|trees| &trees.strays);
+        let (root, task) = (worktree.root().to_owned(), &work.attempt.task.id);
+        strays.inspect(|strays| strays.begin(&root, task));
+        let mut report = work.execute(&attempt, strays);
         let saved = match self.save_attempt(&worktree, work.whose()) {
             Ok(saved) => Arc::new(saved),
             // It stays leased: what is in it is saved at the next start.
@@ -291,9 +304,10 @@ impl Opened {
         } else if let Some(trees) = &self.trees {
             // With the turn: what another attempt integrates just now is nobody's escape.
             let _turn = trees.merging.wait();
-            trees.watch.told(self, work, window);
+            trees.watch.told(self, work, window, trees.strays.of(task, &root));
         }
-        if work.executor.is_for_agent(work.attempt.task) && is_tried_again(&report) {
+        let is_clean = !strays.is_some_and(|strays| strays.is_soiled(&root));
+        if work.executor.is_for_agent(work.attempt.task) && is_tried_again(&report) && is_clean {
             self.keep(work, held);
         } else {
             self.give_back(work, held);
@@ -363,6 +377,9 @@ impl Opened {
     fn give_back(&self, work: &Work<'_>, held: Held) {
         let Held { worktree, saved, .. } = held;
         let root = worktree.root().to_owned();
+        if let Some(trees) = &self.trees {
+            trees.strays.end(&root);
+        }
         let result = match self.try_give_back(&worktree, &saved) {
             // Somebody still wrote there after it was saved: once more.
             Err(Error::ChangedSince { .. }) => self
@@ -446,7 +463,10 @@ fn saved_event(work: &Work<'_>, saved: &Saved) -> EventKind {
 /// Whether an attempt of the same task may follow that goes on where this one ended.
 fn is_tried_again(report: &AttemptReport) -> bool {
     use FailureClass::{Cancelled, Conflict, Permanent};
-    !report.outcome.is_success() && !matches!(report.class, Some(Permanent | Conflict | Cancelled) | None)
+    // After a failure for good another agent of the chain may take over, where this one got as far as to work.
+    let is_passed_on = report.class == Some(Permanent) && report.agent.is_some();
+    !report.outcome.is_success()
+        && (is_passed_on || !matches!(report.class, Some(Permanent | Conflict | Cancelled) | None))
 }
 
 /// Never a silent fallback: who asked for a working tree of its own gets one or fails.

@@ -1,7 +1,7 @@
 //! What agents did and spent, in words for logs and screens. Texts stand in them as they were stored: whoever shows a line
 //! makes it safe.
 
-use super::{AgentStep, Spent};
+use super::{AgentStep, FailureClass, Spent, providers};
 
 /// How many paths a line gives.
 const NAMED: usize = 3;
@@ -38,6 +38,17 @@ pub fn spent(spent: &Spent) -> String {
         text.push_str(&format!(", ${dollars}.{:04}", rest / 100));
     }
     text
+}
+
+/// `codex takes over from claude, which is at its usage limit until 2026-11-22 03:10 UTC`
+pub fn handed_over(from: &str, to: &str, why: FailureClass, until: Option<u64>, used_up: bool) -> String {
+    match (used_up, until) {
+        (true, _) => format!("{to} takes over from {from}, whose attempts are used up ({})", why.as_str()),
+        (false, Some(until)) => {
+            format!("{to} takes over from {from}, which is at its limit until {}", providers::clock(until))
+        }
+        (false, None) => format!("{to} takes over from {from}, which refuses whatever is asked"),
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The agent executor: one attempt of a task by a coding agent's command line, from its prompt to what came of it.
+//! The agent executor: one attempt of a task by a coding agent, called by its command line or spoken with by the Agent
+//! Client Protocol, from its prompt to what came of it.
 //!
 //! What an agent says is recorded and never believed: done is what changed files, left the files that the task names and
 //! passes the task's own checks. How agents are called, what their output means and what their end means is known to
@@ -14,6 +15,7 @@ mod news;
 mod process;
 mod prompt;
 mod steps;
+mod talk;
 mod watchdog;
 
 use super::command::Programs;
@@ -23,10 +25,12 @@ use super::shell::{ShellExecutor, path_string};
 use super::stop::StopHandle;
 use super::tree::TOKEN_IS;
 use super::{Attempt, OutputObserver, Part, Workspace};
+use crate::agent::acp::{Patience, Wanted};
 use crate::agent::judge::{Cause as Blame, Failure, Work};
-use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Session, judge};
+use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Reader, Session, judge};
 use crate::classify::Classified;
 use crate::event::{AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict};
+use crate::schedule::Link;
 use crate::sys::{How, Strings};
 use crate::task::{BlockKind, TaskId};
 use files::{Files, Look};
@@ -40,12 +44,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use talk::{Source, Talk};
 use watchdog::{Limits, Watchdog};
 
 /// Without a sign of progress, where neither the preset nor the user says how long.
 const STALL: Duration = Duration::from_mins(10);
 /// In all, where the user does not say.
 pub const WALL: Duration = Duration::from_hours(1);
+/// How long an agent that is told to call off its turn may take to do so.
+const CANCEL: Duration = Duration::from_secs(3);
 
 /// What attempts by agents are made of, decided before anything runs.
 #[derive(Clone, Debug)]
@@ -63,6 +70,8 @@ pub struct AgentConfig {
     pub wall: Option<Duration>,
     /// Files that only specter writes, from the project.
     pub own_files: Vec<PathBuf>,
+    /// Who takes over from whom.
+    pub chain: Vec<Link>,
     pub prompts: Arc<dyn Prompts>,
 }
 
@@ -110,7 +119,7 @@ impl AgentExecutor {
         observer: &dyn OutputObserver,
     ) -> AttemptReport {
         let started = Instant::now();
-        let name = attempt.task.more.agent.as_deref().unwrap_or_default();
+        let name = attempt.agent_name().unwrap_or_default();
         let mut report = match self.config.presets.get(name) {
             Some(preset) => {
                 let dir = attempt.workspace.map_or(&*shell.project, |workspace| &workspace.dir);
@@ -183,6 +192,14 @@ struct Run<'a> {
     dir: &'a Path,
 }
 
+/// What was seen of its files.
+struct Seen {
+    /// In this attempt or the ones before it in this place.
+    has_work: bool,
+    /// Everything that changed is something that the task does not name.
+    is_elsewhere: bool,
+}
+
 /// What came of the agent, before anything is checked.
 struct Told {
     end: End,
@@ -205,10 +222,13 @@ impl Run<'_> {
         };
         let change = files.change_since(&before);
         let has_work = memory.has_work || !change.is_nothing();
-        let outcome = outcome(&told.end);
+        let outcome = outcome(&told);
         let mut report = self.report(&told, outcome);
         let ending = self.judge(&told, &report.outcome, has_work);
-        let lesson = self.conclude(&told, ending, has_work, &mut report);
+        // What an earlier attempt did to them is not known file by file.
+        let is_elsewhere = !memory.has_work && gates::is_elsewhere(self.attempt.task, &change);
+        let seen = Seen { has_work, is_elsewhere };
+        let lesson = self.conclude(&told, ending, &seen, &mut report);
         self.remember(told.session, has_work, lesson);
         report
     }
@@ -256,20 +276,46 @@ impl Run<'_> {
             Session::New(id) | Session::Resume(id) => Some(id.to_owned()),
             Session::None => None,
         };
-        let input = if line.stdin { prompt.into_bytes() } else { Vec::new() };
+        let (input, source) = match self.preset.speaks_acp() {
+            true => (Vec::new(), self.talk(memory, &prompted, &place)),
+            false if line.stdin => (prompt.into_bytes(), Source::Events(Reader::new(self.preset.events))),
+            false => (Vec::new(), Source::Events(Reader::new(self.preset.events))),
+        };
         let (end, heard) = self
-            .process(&prepared, &program, &line, input, &place, (files, before))
+            .process((&prepared, &program, &line), (input, source), &place, (files, before))
             .map_err(|error| format!("`{}`: {error}", program.to_string_lossy()))?;
         let session = heard.account.session.clone().or(named);
         Ok(Told { end, heard, session, prompt_tokens: prompted.tokens })
     }
 
+    /// What is wanted of an agent that is spoken with.
+    fn talk(&self, memory: &Memory, prompted: &Prompted, place: &Place) -> Source {
+        let AgentConfig { model, wall, .. } = &self.agents.config;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        // Agents name files as they find them, through links or not.
+        let real = self.dir.canonicalize().ok();
+        let roots = [Some(self.dir), real.as_deref(), Some(place.path())];
+        let wanted = Wanted {
+            dir: text(self.dir),
+            roots: roots.into_iter().flatten().map(text).collect(),
+            session: memory.session.clone(),
+            prompt: prompt::text(prompted, memory.lesson.as_deref(), false),
+            prompt_resumed: prompt::text(prompted, memory.lesson.as_deref(), true),
+            mode: self.preset.acp.as_ref().map(|acp| acp.mode.clone()).unwrap_or_default(),
+            model: model.clone().filter(|_| self.preset.flags.model.is_empty()),
+        };
+        // The watchdog is there before.
+        let turn = wall.unwrap_or(WALL) + CANCEL;
+        Source::Talk(Box::new(Talk::new(
+            wanted,
+            Patience { call: self.preset.patience(), turn, cancel: CANCEL },
+        )))
+    }
+
     fn process(
         &self,
-        prepared: &Prepared,
-        program: &Arc<CStr>,
-        line: &CommandLine,
-        input: Vec<u8>,
+        (prepared, program, line): (&Prepared, &Arc<CStr>, &CommandLine),
+        (input, source): (Vec<u8>, Source),
         place: &Place,
         (files, before): (&Files<'_>, &Look),
     ) -> io::Result<(End, Heard)> {
@@ -300,9 +346,10 @@ impl Run<'_> {
         let AgentConfig { stall, wall, .. } = self.agents.config;
         let stall = stall.or(self.preset.stall).unwrap_or(STALL);
         let mut watchdog = Watchdog::new(Limits { stall, wall }, Some(before.print()));
-        let mut ear = Ear::new(self.shell, self.attempt, self.observer, self.preset.events, (files, before));
+        let mut ear = Ear::new(self.shell, self.attempt, self.observer, source, (files, before));
         let end = process::run(&setting, input, &mut watchdog, &mut ear)?;
-        Ok((end, ear.finish()))
+        let is_clean = matches!((end.cause, end.ended.how), (Cause::Itself, How::Exit(0)));
+        Ok((end, ear.finish(is_clean)))
     }
 
     /// Where it may change files, if it is sandboxed.
@@ -329,6 +376,18 @@ impl Run<'_> {
 
     // ── what came of it ───────────────────────────────────────────────────────────────────────────────────────
 
+    fn zone(&self) -> Option<&str> {
+        self.preset.env.iter().rev().find(|(name, _)| *name == "TZ").map(|(_, zone)| zone.as_str())
+    }
+
+    /// Without the name of its working tree: who is told of it works in another, and may write there by that name.
+    fn as_in_any_tree(&self, text: &str) -> String {
+        match self.attempt.workspace {
+            Some(workspace) => text.replace(&format!("{}/", workspace.dir.display()), ""),
+            None => text.to_owned(),
+        }
+    }
+
     fn report(&self, told: &Told, outcome: AttemptOutcome) -> AttemptReport {
         let Told { end, heard, session, prompt_tokens } = told;
         let mask = |text: &str| self.shell.masker.mask(text);
@@ -341,7 +400,7 @@ impl Run<'_> {
             spent: account.usage.map(steps::spent),
             stop: account.stop.as_ref().map(context::stop_word),
             steps: heard.steps,
-            text: mask(&context::end_of(&account.final_text)),
+            text: mask(&self.as_in_any_tree(&context::end_of(&account.final_text))),
             prompt_tokens: *prompt_tokens,
             ..AgentReport::default()
         };
@@ -388,7 +447,7 @@ impl Run<'_> {
         &self,
         told: &Told,
         ending: Ending,
-        has_work: bool,
+        seen: &Seen,
         report: &mut AttemptReport,
     ) -> Option<memory::Lesson> {
         match ending {
@@ -402,7 +461,7 @@ impl Run<'_> {
             }
             Ending::Worked => {
                 self.gate("process", GateVerdict::Passed, Duration::ZERO);
-                self.artifacts(report).or_else(|| self.checks(has_work, report))
+                self.artifacts(seen, report).or_else(|| self.checks(seen, report))
             }
         }
     }
@@ -422,7 +481,7 @@ impl Run<'_> {
                 context::duration(limit)
             ));
         }
-        let resets = failure.resets.as_ref().and_then(context::resets_at);
+        let resets = failure.resets.as_ref().and_then(|reset| context::resets_at(reset, self.zone()));
         if let Some((wait, _)) = resets {
             report.retry_after_ms = report.retry_after_ms.max(Some(wait.as_millis() as u64));
         }
@@ -442,9 +501,13 @@ impl Run<'_> {
         memory::Lesson::question()
     }
 
-    /// What the task names is there and not empty.
-    fn artifacts(&self, report: &mut AttemptReport) -> Option<memory::Lesson> {
-        let missing = gates::missing(self.attempt.task, self.dir);
+    /// What the task names is there and not empty, and where no check of its own proves more, some of it changed.
+    fn artifacts(&self, seen: &Seen, report: &mut AttemptReport) -> Option<memory::Lesson> {
+        let task = self.attempt.task;
+        let mut missing = gates::missing(task, self.dir);
+        if missing.is_empty() && seen.is_elsewhere && task.blocks_of(BlockKind::Verify).next().is_none() {
+            missing = vec![gates::unchanged(task)];
+        }
         if missing.is_empty() {
             self.gate("artifact", GateVerdict::Passed, Duration::ZERO);
             return None;
@@ -457,7 +520,7 @@ impl Run<'_> {
     }
 
     /// The task's own checks, by the shell.
-    fn checks(&self, has_work: bool, report: &mut AttemptReport) -> Option<memory::Lesson> {
+    fn checks(&self, seen: &Seen, report: &mut AttemptReport) -> Option<memory::Lesson> {
         self.attempt.task.blocks_of(BlockKind::Verify).next()?;
         let attempt = Attempt { part: Part::Checks, ..*self.attempt };
         let started = Instant::now();
@@ -471,7 +534,7 @@ impl Run<'_> {
             return None;
         }
         let lesson = memory::Lesson::of_check(report, self.attempt.task);
-        if !has_work {
+        if !seen.has_work {
             // That the check failed says that there was something to change.
             let failed = report.rule.take().unwrap_or_default();
             report.class = Some(FailureClass::NoChange);
@@ -509,8 +572,10 @@ impl Run<'_> {
     }
 }
 
-fn outcome(end: &End) -> AttemptOutcome {
+fn outcome(told: &Told) -> AttemptOutcome {
+    let Told { end, heard, .. } = told;
     match (end.cause, end.ended.how) {
+        (Cause::Itself, _) if heard.has_answered => AttemptOutcome::Success,
         (Cause::Stopped, _) => AttemptOutcome::Cancelled,
         (Cause::TimedOut(limit) | Cause::Stalled(limit), _) => {
             AttemptOutcome::TimedOut(limit.as_millis() as u64)

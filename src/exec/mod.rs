@@ -54,6 +54,8 @@ pub struct Attempt<'a> {
     pub last: bool,
     /// That `ix` is a position in, for whoever has to know what is around the task.
     pub plan: Option<&'a Plan>,
+    /// Who does it, where that is not who its line names.
+    pub agent: Option<&'a str>,
     /// Where it works, if not in the project.
     pub workspace: Option<&'a Workspace>,
     pub part: Part,
@@ -62,7 +64,12 @@ pub struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     /// All of a task's blocks, in the project.
     pub fn new(ix: TaskIx, task: &'a Task, number: u32, last: bool) -> Attempt<'a> {
-        Attempt { ix, task, number, last, plan: None, workspace: None, part: Part::All }
+        Attempt { ix, task, number, last, plan: None, agent: None, workspace: None, part: Part::All }
+    }
+
+    /// Which agent does it, if one does.
+    pub fn agent_name(&self) -> Option<&'a str> {
+        self.agent.or(self.task.more.agent.as_deref())
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Made {
     pub tag: Option<String>,
     /// A tag that is there already, and stays.
     pub taken: Option<String>,
+    /// Why git's log of the branch has no line of it.
+    pub unnoted: Option<String>,
     /// The branch by its whole name.
     pub(super) reference: String,
     pub(super) from: Oid,
@@ -238,16 +240,18 @@ impl Git {
             Taken::Again => return Ok(None),
             Taken::Locked => return put_off(PutOff::Busy),
         }
-        match self.move_branch(&begun, head.commit, &new.message)? {
+        match self.move_ref(&begun.branch, begun.commit, Some(head.commit))? {
             Move::Done => {}
             Move::Elsewhere => return Ok(None),
             Move::Locked => return put_off(PutOff::Busy),
         }
+        let unnoted = self.note_commit(&begun, head.commit, &new.message).err();
+        let unnoted = unnoted.map(|error| error.to_string());
         let is_tagged = self.end_commit(&begun)?;
         let (tag, taken) = if is_tagged { (begun.tag, None) } else { (None, begun.tag) };
         let (branch, reference) = (short_name(&begun.branch).to_owned(), begun.branch);
         let (from, index) = (head.commit, staging.hashes());
-        Ok(Some(Committing::Made(Made { commit, branch, tag, taken, reference, from, index })))
+        Ok(Some(Committing::Made(Made { commit, branch, tag, taken, unnoted, reference, from, index })))
     }
 
     fn branch_now(&self) -> Result<Result<Head, PutOff>, Error> {
@@ -379,13 +383,11 @@ impl Git {
         Ok(Some(Begun { commit, last, branch, tag: value(TAG), index: value(INDEX) }))
     }
 
-    fn move_branch(&self, begun: &Begun, from: Oid, message: &str) -> Result<Move, Error> {
-        let moved = self.move_ref(&begun.branch, begun.commit, Some(from))?;
-        if let (Move::Done, Ok(user)) = (&moved, self.repo.signature()) {
-            let what = format!("commit (specter): {}", message.lines().next().unwrap_or_default());
-            self.note_move(&[&begun.branch, "HEAD"], (from, begun.commit), &user, &what);
-        }
-        Ok(moved)
+    /// In the logs that git keeps of its references.
+    fn note_commit(&self, begun: &Begun, from: Oid, message: &str) -> Result<(), Error> {
+        let user = self.repo.signature().map_err(git("read who commits"))?;
+        let what = format!("commit (specter): {}", message.lines().next().unwrap_or_default());
+        self.note_move(&[&begun.branch, "HEAD"], (from, begun.commit), &user, &what)
     }
 
     /// What follows once the commit is on the branch; false if its tag is another's.

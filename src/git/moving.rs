@@ -60,20 +60,36 @@ impl Git {
         Ok(Move::Done)
     }
 
-    /// As git notes it, where git notes it. That it was noted is no condition for anything.
-    pub(super) fn note_move(&self, logs: &[&str], (from, to): (Oid, Oid), who: &Signature<'_>, what: &str) {
+    /// As git notes it, where git notes it. That it was noted is no condition for anything; what could not be is told.
+    pub(super) fn note_move(
+        &self,
+        logs: &[&str],
+        (from, to): (Oid, Oid),
+        who: &Signature<'_>,
+        what: &str,
+    ) -> Result<(), Error> {
         let when = who.when();
         let offset = when.offset_minutes();
         let zone = format!("{}{:02}{:02}", when.sign(), offset.abs() / 60, offset.abs() % 60);
         let (name, mail) = (who.name().unwrap_or_default(), who.email().unwrap_or_default());
         let line = format!("{from} {to} {name} <{mail}> {} {zone}\t{what}\n", when.seconds());
+        let mut noted = Ok(());
         for log in logs {
             let dir = if *log == "HEAD" { self.repo.path() } else { self.repo.commondir() };
-            let log = std::fs::OpenOptions::new().append(true).open(dir.join("logs").join(log));
-            if let Ok(mut log) = log {
-                let _ = log.write_all(line.as_bytes());
+            let path = dir.join("logs").join(log);
+            let written = std::fs::OpenOptions::new()
+                .append(true)
+                .open(&path)
+                .and_then(|mut log| log.write_all(line.as_bytes()));
+            match written {
+                // Where git keeps no log, there is none to add to.
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    noted = Err(Error::io("write", &path, error));
+                }
+                _ => {}
             }
         }
+        noted
     }
 
     /// Removes what a kill left of moving a reference there.

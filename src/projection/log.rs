@@ -122,6 +122,10 @@ impl LogLines {
             EventKind::ProviderHeld { provider, until, told, why, rule, .. } => {
                 log.line("WARN", &[&providers::held(provider, *until, *told, *why), ": ", rule]);
             }
+            EventKind::AgentChanged { task, from, to, why, until, used_up } => {
+                let words = agents::handed_over(from, to, *why, *until, *used_up);
+                log.task("RETRY", task, &[": ", &words]);
+            }
             EventKind::ProviderOpened { provider } => {
                 log.line("INFO", &["provider ", provider, " answers again"]);
             }

@@ -1,5 +1,6 @@
 //! What the end of an attempt means for its task (SPEC 5.1, 5.2).
 
+use super::staff::Seat;
 use super::state::{Stage, TaskOutcome, TaskSlot};
 use super::{Decision, Halt, Scheduler};
 use crate::event::{AttemptReport, EventKind, FailureClass, SkipReason, TaskRef, Verdict};
@@ -66,7 +67,10 @@ impl Scheduler {
         self.slots.give_back(worker);
         self.overlap.end(task);
         let max_no_change = self.limits.budgets.max_no_change;
-        let has_provider = self.overlap.provider(self.overlap.class(task)).is_some();
+        let seat = self.overlap.seat(self.overlap.class(task));
+        let has_provider = seat.is_some_and(|seat| self.staff.provider(seat).is_some());
+        // What checks find in a command that nobody can run, no other agent mends.
+        let may_pass_on = report.class != Some(FailureClass::Permanent) || report.block.is_none();
         let limit = self.note_limit(worker, &report);
         self.note_spent(&report);
         let slot = self.board.get_mut(task);
@@ -88,7 +92,33 @@ impl Scheduler {
             Judgement::Cancelled => self.cancelled(out, task, task_ref),
             Judgement::Again { .. } if self.halt.is_some() => self.cancelled(out, task, task_ref),
             Judgement::Again { class, turn } => self.retry(out, task, task_ref, class, turn, after),
-            Judgement::Failed(class) => self.failed(out, task, task_ref, class),
+            Judgement::Failed(class) => match seat.filter(|_| may_pass_on) {
+                Some(seat) => self.pass_on(out, task, task_ref, class, seat),
+                None => self.failed(out, task, task_ref, class),
+            },
+        }
+    }
+
+    /// The attempts of one agent are used up: the next one of the chain has its own (SPEC 5.3).
+    fn pass_on(
+        &mut self,
+        out: &mut Decision,
+        task: TaskIx,
+        task_ref: TaskRef,
+        class: FailureClass,
+        seat: Seat,
+    ) {
+        let Some(next) = self.staff.after_failure(seat) else {
+            return self.failed(out, task, task_ref, class);
+        };
+        self.tell_handed_over(out, task, (seat, next), class, None, true);
+        self.reseat(task, next);
+        let slot = self.board.get_mut(task);
+        (slot.spent, slot.no_change) = (0, 0);
+        if self.halt.is_some() {
+            self.cancelled(out, task, task_ref)
+        } else {
+            self.retry(out, task, task_ref, class, 2, None)
         }
     }
 

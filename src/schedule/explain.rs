@@ -104,7 +104,9 @@ impl Scheduler {
         if !self.removed.is_empty() {
             return vec![Obstacle::RemovedTaskRuns];
         }
-        let provider = self.overlap.provider(self.overlap.class(task));
+        let seat = self.overlap.seat(self.overlap.class(task));
+        let nobody = seat.filter(|seat| self.staff.choose(*seat, &self.providers).is_none());
+        let provider = nobody.and_then(|seat| self.staff.provider(seat));
         if let Some((provider, why)) = provider.and_then(|known| Some((known, self.providers.holds(known)?)))
         {
             return vec![Obstacle::Provider { name: self.providers.name(provider).to_owned(), why }];

@@ -108,7 +108,8 @@ impl Scheduler {
         set_budgets(&plan, &mut slots, self.limits.retry.max_attempts);
         count_children(&plan, &mut slots);
         self.order = rank(&plan, &mut slots);
-        self.overlap = Overlap::new(&plan, &self.providers);
+        self.seat_all(&plan, &mut slots);
+        self.overlap = Overlap::new(&plan, |task| slots[task.ix()].seat);
         self.ready = Ready::new(self.overlap.class_count());
         self.backing_off.clear();
         self.held.clear();
@@ -116,6 +117,20 @@ impl Scheduler {
         self.board = Board::new(slots);
         self.plan = plan;
         self.contest_all();
+    }
+
+    /// Each task by its agent, or by who took over from that one, in this session or before it.
+    fn seat_all(&mut self, plan: &Plan, slots: &mut [TaskSlot]) {
+        for (task, slot) in plan.tasks.iter().zip(slots) {
+            let before = slot.seat;
+            slot.seat = self.staff.seat(task, before);
+            if self.handed.is_empty() || before.is_some() {
+                continue;
+            }
+            let handed = self.handed.remove(&task.id).filter(|_| slot.edit.is_none());
+            let seat = slot.seat.zip(handed).map(|(seat, handed)| self.staff.handed(seat, &handed));
+            slot.seat = seat.or(slot.seat);
+        }
     }
 
     /// What was learned of files is not of the plan. Nothing is ready or running by it yet.

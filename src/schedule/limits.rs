@@ -1,9 +1,10 @@
 //! Limits of providers, and what agents spent, as they bear on the run: what is told of them, and when waiting ends it.
 
 use super::provider::{Held, ProviderIx, Terms};
+use super::staff::Seat;
 use super::{Decision, Scheduler};
 use crate::event::providers::clock;
-use crate::event::{AttemptReport, BudgetKind, EventKind, FailureClass};
+use crate::event::{AttemptReport, BudgetKind, EventKind, FailureClass, NoteLevel};
 use crate::policy::OnLimit;
 use crate::task::TaskIx;
 
@@ -53,10 +54,72 @@ impl Scheduler {
             }
             _ => String::new(),
         };
+        let nobody = self.why_nobody_takes_over(&kind);
         self.record(out, kind);
+        nobody.into_iter().for_each(|note| self.record(out, note));
         if stops {
             self.reach(out, BudgetKind::Provider, text);
         }
+    }
+
+    /// Said once: what is to take over at a limit, and does not.
+    fn why_nobody_takes_over(&mut self, held: &EventKind) -> Option<EventKind> {
+        let EventKind::ProviderHeld { provider, why: FailureClass::UsageLimit, .. } = held else {
+            return None;
+        };
+        if self.staff.has_said_why {
+            return None;
+        }
+        let text = self.staff.why_nobody(self.providers.by_name(provider)?)?;
+        self.staff.has_said_why = true;
+        Some(EventKind::Note { level: NoteLevel::Warn, text })
+    }
+
+    /// Which agent does `task`, or is to do it next; none: the shell, or one without a name.
+    pub fn agent_of(&self, task: TaskIx) -> Option<&str> {
+        let seat = self.overlap.seat(self.overlap.class(task))?;
+        Some(self.staff.name(seat))
+    }
+
+    /// Whoever does `task` now does it on behalf of `seat`; true if that is somebody else than before.
+    pub(super) fn reseat(&mut self, task: TaskIx, seat: Seat) -> bool {
+        if self.board.get(task).seat == Some(seat) {
+            return false;
+        }
+        self.board.get_mut(task).seat = Some(seat);
+        self.overlap.reseat(task, seat);
+        self.ready.make_room(self.overlap.class_count());
+        true
+    }
+
+    /// Who starts on `task` now: where its agent may not be asked, the next one who may.
+    pub(super) fn seat_for_start(&mut self, out: &mut Decision, task: TaskIx) -> Option<ProviderIx> {
+        let seat = self.overlap.seat(self.overlap.class(task))?;
+        let chosen = self.staff.choose(seat, &self.providers).unwrap_or(seat);
+        if chosen != seat {
+            let held = self.staff.provider(seat).and_then(|provider| self.providers.holds(provider));
+            let (until, why) = match held {
+                Some(Held::Until(until, why)) => (until, why),
+                _ => (None, FailureClass::UsageLimit),
+            };
+            self.tell_handed_over(out, task, (seat, chosen), why, until, false);
+            self.reseat(task, chosen);
+        }
+        self.staff.provider(chosen)
+    }
+
+    pub(super) fn tell_handed_over(
+        &mut self,
+        out: &mut Decision,
+        task: TaskIx,
+        (from, to): (Seat, Seat),
+        why: FailureClass,
+        until: Option<u64>,
+        used_up: bool,
+    ) {
+        let (from, to) = (self.staff.name(from).to_owned(), self.staff.name(to).to_owned());
+        let task = self.task_ref(task);
+        self.record(out, EventKind::AgentChanged { task, from, to, why, until, used_up });
     }
 
     /// An agent at work did something: whoever it asks answers.
@@ -82,7 +145,7 @@ impl Scheduler {
             return !self.ready.is_empty();
         }
         self.ready.classes().any(|class| {
-            self.overlap.provider(class).is_none_or(|provider| self.providers.holds(provider).is_none())
+            self.overlap.seat(class).is_none_or(|seat| self.staff.choose(seat, &self.providers).is_some())
         })
     }
 
@@ -97,8 +160,9 @@ impl Scheduler {
             return;
         }
         let longest = self.limits.budgets.max_wait;
+        let seats = self.ready.classes().filter_map(|class| self.overlap.seat(class));
         let mut wanted: Vec<ProviderIx> =
-            self.ready.classes().filter_map(|class| self.overlap.provider(class)).collect();
+            seats.flat_map(|seat| self.staff.awaited(seat, &self.providers)).collect();
         wanted.sort_unstable();
         wanted.dedup();
         if wanted.iter().any(|provider| self.providers.is_worth_waiting(*provider, self.now, longest)) {

@@ -10,7 +10,7 @@
 //!
 //! Parts: `state` (where each task stands, counts), `layout` (from plan and history to a starting position),
 //! `settle` (the two waves above), `attempt` (what the end of an attempt means), `ready`, `overlap`, `slots` (who
-//! starts next and where), `provider`, `limits` (whose limits agents run into, and what that does), `stop` (budgets, interrupts, the end), `replan`, `explain`, `forecast`, `check`.
+//! starts next and where), `provider`, `staff`, `limits` (whose limits agents run into, who takes over, and what that does), `stop` (budgets, interrupts, the end), `replan`, `explain`, `forecast`, `check`.
 
 mod admission;
 mod attempt;
@@ -25,6 +25,7 @@ mod ready;
 mod replan;
 mod settle;
 mod slots;
+mod staff;
 mod state;
 mod stop;
 
@@ -32,13 +33,14 @@ pub use admission::{PATIENCE, Shortage};
 pub use explain::{Explanation, Obstacle};
 pub use forecast::{FORECAST_CAP, Forecast, forecast};
 pub use provider::{Held, LOOK, MARGIN};
+pub use staff::{Link, MAX_CHAIN};
 pub use state::{TaskOutcome, TaskState};
 pub use stop::Halt;
 
 use crate::event::{
     AttemptReport, Conflict, Counts, Elapsed, Event, EventKind, RunInfo, RunOutcome, Spent, Stop, TaskRef,
 };
-use crate::history::{History, MAX_CONTESTED};
+use crate::history::{Handed, History, MAX_CONTESTED};
 use crate::plan::Plan;
 use crate::plan::observed::from_project;
 use crate::policy::{Budgets, FailurePolicy, RetryPolicy};
@@ -49,6 +51,7 @@ use overlap::{Moved, Overlap};
 use provider::Providers;
 use ready::Ready;
 use slots::Slots;
+use staff::Staff;
 use state::{Board, Stage, TaskSlot};
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -81,14 +84,15 @@ pub struct Session {
     pub within: String,
     /// Whose limits each agent that may be called runs into; empty without agents.
     pub providers: BTreeMap<String, String>,
+    /// Who takes over from whom, first to last.
+    pub chain: Vec<Link>,
 }
 
 impl Session {
     /// The session that takes up `history`, or begins the run if there is none.
     pub fn after(history: &History, info: RunInfo, started: u64, seed: u64) -> Session {
         let (number, first_seq) = (history.sessions + 1, history.last_seq + 1);
-        let (within, providers) = (String::new(), BTreeMap::new());
-        Session { info, started, number, seed, first_seq, within, providers }
+        Session { info, started, number, seed, first_seq, ..Session::default() }
     }
 }
 
@@ -165,6 +169,9 @@ pub struct Scheduler {
     slots: Slots,
     admission: Admission,
     providers: Providers,
+    staff: Staff,
+    /// Who took over what in earlier sessions, of tasks that were not in the file since.
+    handed: BTreeMap<TaskId, Handed>,
     /// By agents, all sessions.
     spent: Spent,
     removed: Vec<Option<Removed>>,
@@ -187,6 +194,8 @@ pub struct Scheduler {
 impl Scheduler {
     /// `history` is what the run's journal says so far; empty for a new run.
     pub fn new(plan: Arc<Plan>, limits: Limits, history: &History, session: Session) -> Scheduler {
+        let providers = Providers::new(&session.providers, history, session.started);
+        let staff = Staff::new(&session.providers, &session.chain, limits.budgets.on_limit, &providers);
         let mut scheduler = Scheduler {
             elapsed_before: history.elapsed(),
             now: Elapsed::ZERO,
@@ -199,7 +208,9 @@ impl Scheduler {
             contested: BTreeSet::new(),
             slots: Slots::default(),
             admission: Admission::default(),
-            providers: Providers::new(&session.providers, history, session.started),
+            providers,
+            staff,
+            handed: history.handed().clone(),
             spent: history.spent,
             removed: Vec::new(),
             dropped: layout::missing(&plan, history),
@@ -420,19 +431,19 @@ impl Scheduler {
     }
 
     fn pick(&mut self) -> Option<ready::Rank> {
-        let Scheduler { ready, overlap, providers, .. } = self;
+        let Scheduler { ready, overlap, providers, staff, .. } = self;
         if providers.is_empty() {
             return ready.pick(overlap, |_, _| true);
         }
         ready.pick(overlap, |overlap, class| {
-            overlap.provider(class).is_none_or(|provider| providers.holds(provider).is_none())
+            overlap.seat(class).is_none_or(|seat| staff.choose(seat, providers).is_some())
         })
     }
 
     fn start(&mut self, out: &mut Decision, task: TaskIx) {
         let worker = self.slots.take(task);
         self.overlap.start(task);
-        if let Some(provider) = self.overlap.provider(self.overlap.class(task)) {
+        if let Some(provider) = self.seat_for_start(out, task) {
             self.providers.started(provider, worker);
         }
         self.dispatches += 1;
@@ -448,9 +459,11 @@ impl Scheduler {
     }
 
     fn executor(&self, task: TaskIx) -> Cow<'static, str> {
-        let task = self.plan.task(task);
-        match &task.more.agent {
-            Some(agent) if !task.has_run_block() => Cow::Owned(agent.to_string()),
+        let known = self.plan.task(task);
+        match &known.more.agent {
+            Some(agent) if !known.has_run_block() => {
+                Cow::Owned(self.agent_of(task).unwrap_or(agent).to_owned())
+            }
             _ => Cow::Borrowed("shell"),
         }
     }

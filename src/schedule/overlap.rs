@@ -7,7 +7,7 @@
 //! Besides, two tasks never run side by side that work on a *contested* path: one over which an attempt of this run was
 //! found to be at odds with another (SPEC 3.2). What tasks name alone is kept apart by the plan's edges.
 
-use super::provider::{ProviderIx, Providers};
+use super::staff::Seat;
 use crate::plan::{LaneIx, Mode, Plan};
 use crate::task::{Few, TaskIx};
 use foldhash::HashMap;
@@ -25,8 +25,8 @@ struct Class {
     lanes: Few<LaneIx>,
     /// Ascending.
     contested: Few<PathIx>,
-    /// Whose limits it runs into. Bears on nobody else: it only keeps apart who may start from who may not.
-    provider: Option<ProviderIx>,
+    /// Which agent does it. Bears on nobody else: it only keeps apart who may start from who may not.
+    seat: Option<Seat>,
 }
 
 impl Class {
@@ -119,7 +119,8 @@ pub(super) struct Overlap {
 }
 
 impl Overlap {
-    pub(super) fn new(plan: &Plan, providers: &Providers) -> Overlap {
+    /// `seat` tells which agent does a task.
+    pub(super) fn new(plan: &Plan, seat: impl Fn(TaskIx) -> Option<Seat>) -> Overlap {
         let bag = || Bag::new(plan.lanes.len());
         let mut overlap = Overlap {
             classes: Vec::new(),
@@ -133,7 +134,7 @@ impl Overlap {
             waiting_classes: Vec::new(),
         };
         overlap.class_of =
-            plan.task_ixs().map(|task| overlap.known_class(class(plan, providers, task))).collect();
+            plan.task_ixs().map(|task| overlap.known_class(class(plan, seat(task), task))).collect();
         overlap
     }
 
@@ -202,9 +203,15 @@ impl Overlap {
         self.class_of[task.ix()]
     }
 
-    /// Whose limits tasks of `class` run into.
-    pub(super) fn provider(&self, class: ClassIx) -> Option<ProviderIx> {
-        self.classes[class as usize].provider
+    /// Which agent does tasks of `class`.
+    pub(super) fn seat(&self, class: ClassIx) -> Option<Seat> {
+        self.classes[class as usize].seat
+    }
+
+    /// Another agent does `task`, which is not ready. What runs beside it is the same.
+    pub(super) fn reseat(&mut self, task: TaskIx, seat: Seat) {
+        let class = Class { seat: Some(seat), ..self.classes[self.class(task) as usize].clone() };
+        self.class_of[task.ix()] = self.known_class(class);
     }
 
     pub(super) fn start(&mut self, task: TaskIx) {
@@ -276,7 +283,7 @@ fn works_on(plan: &Plan) -> HashMap<String, Vec<TaskIx>> {
     works_on
 }
 
-fn class(plan: &Plan, providers: &Providers, task: TaskIx) -> Class {
+fn class(plan: &Plan, seat: Option<Seat>, task: TaskIx) -> Class {
     let parallel = match plan.mode {
         Mode::Sequential => false,
         Mode::Parallel | Mode::Stories => plan.task(task).parallel,
@@ -286,5 +293,5 @@ fn class(plan: &Plan, providers: &Providers, task: TaskIx) -> Class {
     let in_stories =
         plan.mode == Mode::Stories && lanes.iter().all(|lane| plan.lanes[lane.0 as usize].is_story);
     let lanes = if in_stories { lanes.clone() } else { Few::new() };
-    Class { parallel, lanes, contested: Few::new(), provider: providers.of(plan.task(task)) }
+    Class { parallel, lanes, contested: Few::new(), seat }
 }

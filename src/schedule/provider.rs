@@ -9,7 +9,6 @@
 
 use crate::event::{AttemptOutcome, AttemptReport, Elapsed, EventKind, FailureClass};
 use crate::history::History;
-use crate::task::Task;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -285,7 +284,6 @@ fn millis(time: Duration) -> u64 {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Providers {
     list: Vec<Provider>,
-    by_agent: BTreeMap<String, ProviderIx>,
     /// What the wall clock showed when it was last told, and when that was.
     wall: u64,
     wall_at: Elapsed,
@@ -295,13 +293,10 @@ impl Providers {
     /// `agents` tells whose limits each agent runs into; `history`, which of those were met and not over.
     pub(super) fn new(agents: &BTreeMap<String, String>, history: &History, started: u64) -> Providers {
         let mut providers = Providers { wall: started, ..Providers::default() };
-        for (agent, name) in agents.iter().filter(|(_, name)| !name.is_empty()) {
-            let known = providers.list.iter().position(|provider| provider.name == *name);
-            let at = known.unwrap_or_else(|| {
+        for name in agents.values().filter(|name| !name.is_empty()) {
+            if providers.by_name(name).is_none() {
                 providers.list.push(Provider::new(name));
-                providers.list.len() - 1
-            });
-            providers.by_agent.insert(agent.clone(), at as ProviderIx);
+            }
         }
         for provider in &mut providers.list {
             let Some(hold) = history.holds().get(&provider.name) else { continue };
@@ -316,11 +311,8 @@ impl Providers {
         self.list.is_empty()
     }
 
-    pub(super) fn of(&self, task: &Task) -> Option<ProviderIx> {
-        if self.list.is_empty() || task.has_run_block() {
-            return None;
-        }
-        self.by_agent.get(&**task.more.agent.as_ref()?).copied()
+    pub(super) fn by_name(&self, name: &str) -> Option<ProviderIx> {
+        self.list.iter().position(|provider| provider.name == *name).map(|at| at as ProviderIx)
     }
 
     pub(super) fn name(&self, provider: ProviderIx) -> &str {

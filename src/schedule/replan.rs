@@ -277,6 +277,7 @@ fn leave_out(mut slot: TaskSlot, was: Stage, task: &Task, outcome: TaskOutcome) 
             slot.told = slot.told && was == Stage::Settled(outcome);
             if was == Stage::Settled(TaskOutcome::Failed) {
                 (slot.spent, slot.limited, slot.no_change) = (0, 0, 0); // asked for anew, should it come back
+                slot.seat = None;
             }
             slot.told_blocked = false;
             slot.staged(Stage::Settled(outcome))

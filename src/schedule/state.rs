@@ -1,6 +1,7 @@
 //! Where each task stands, and the counts that follow from it. [`Board::set`] is the only door.
 
 use super::ready::Rank;
+use super::staff::Seat;
 use crate::event::{Counts, Elapsed, SkipReason};
 use crate::plan::{LeftOut, Nanos, Role};
 use crate::task::TaskIx;
@@ -110,6 +111,8 @@ pub(super) struct TaskSlot {
     pub(super) removed: bool,
     /// Across an edit: it was known to be blocked.
     pub(super) told_blocked: bool,
+    /// Which agent does it, if one does.
+    pub(super) seat: Option<Seat>,
 }
 
 impl TaskSlot {
@@ -135,6 +138,7 @@ impl TaskSlot {
             edit: None,
             removed: false,
             told_blocked: false,
+            seat: None,
         }
     }
 

@@ -74,6 +74,10 @@ pub fn checkpoints(screen: &Screen, known: &CheckpointsJson) -> String {
         sheet.blank();
         sheet.line("go back with");
         sheet.command("  ", "specter rollback --dry-run --to NAME");
+        if known.checkpoints.windows(2).any(|pair| pair[0].run != pair[1].run) {
+            sheet.line("of an earlier run with");
+            sheet.command("  ", "specter rollback --dry-run --to RUN/NAME");
+        }
     }
     sheet.done()
 }

@@ -121,6 +121,10 @@ pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<
             let words = if rule.is_empty() { words } else { format!("{words}: {rule}") };
             Told::one(Weight::Trouble, line.warning(&words))
         }
+        EventKind::AgentChanged { task, from, to, why, until, used_up } => {
+            let words = agents::handed_over(from, to, *why, *until, *used_up);
+            Told::one(Weight::Trouble, line.warning(&format!("{}: {words}", task.id)))
+        }
         EventKind::ProviderOpened { provider } => {
             Told::one(Weight::Notice, format!("provider {} answers again", safe(provider)))
         }

@@ -143,6 +143,7 @@ impl View {
             EventKind::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
             EventKind::GateFinished { .. }
             | EventKind::AgentStep { .. }
+            | EventKind::AgentChanged { .. }
             | EventKind::BoxTicked { .. }
             | EventKind::BoxPending { .. }
             | EventKind::CheckpointCreated { .. }

@@ -95,6 +95,37 @@ macro_rules! assert_page {
 }
 
 #[test]
+fn one_can_go_back_to_what_an_earlier_run_saved() {
+    if no_git() {
+        return;
+    }
+    let sandbox = repository(TASKS);
+    implement(&sandbox, &["--until=T002"]).expect(0);
+    sandbox.write("between.txt", "the user's, between two runs\n");
+    implement(&sandbox, &[]).expect(0);
+    assert_eq!(sandbox.ticked().len(), 4);
+    let list = sandbox.run(["checkpoints"]).expect(0).stdout;
+    assert!(list.contains("--to RUN/NAME"), "{list}");
+    let runs: Vec<&str> = list.lines().filter_map(|line| line.strip_prefix("Run ")).collect();
+    let [first, second] = runs[..] else { panic!("{list}") };
+    // The same name means the newest; with its run, that run's.
+    let earlier = format!("{first}/T001");
+    sandbox.run(["rollback", "--to", &earlier]).expect(0);
+    assert_eq!(sandbox.ticked(), ["T001"]);
+    let here = files(&sandbox.root());
+    assert!(here.contains_key("a.txt") && !here.contains_key("c.txt") && !here.contains_key("between.txt"));
+    assert!(!here.contains_key("d/b.txt"));
+    sandbox.run(["rollback", "--to", "before-rollback-1"]).expect(0);
+    let again = files(&sandbox.root());
+    assert_eq!(again["between.txt"], b"the user's, between two runs\n");
+    assert_eq!((sandbox.ticked().len(), &again["c.txt"][..]), (4, &b"c\n"[..]));
+    let later = format!("{second}/T001");
+    let none = sandbox.run(["rollback", "--to", &later]).expect(2);
+    assert!(none.stderr.contains("there is no checkpoint"), "{}", none.stderr);
+    sandbox.run(["resume", "--yes"]).expect(0);
+}
+
+#[test]
 fn a_run_can_be_gone_back_on_and_that_too_and_resume_goes_on_from_there() {
     if no_git() {
         return;

@@ -333,3 +333,22 @@ fn commits_of_the_user_between_a_stop_and_the_next_start_are_no_matter() {
     let stops = (0..100).take_while(|steps| stopped_after(*steps, commits)).count();
     assert!(stops > 6, "{stops}");
 }
+
+#[test]
+fn a_reflog_that_takes_no_line_is_told_and_the_commit_stands() {
+    if no_git() {
+        return;
+    }
+    let place = Place::new(&[("a", "a\n")]);
+    let mut git = place.open();
+    done(&place, &mut git, "T1", |root| put(root, "a", "b\n"));
+    // A directory refuses a line whoever asks.
+    let log = place.root().join(".git/logs/HEAD");
+    std::fs::remove_file(&log).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    let told = commit(&mut git);
+    let made = made(&told);
+    let why = made.unnoted.as_deref().unwrap();
+    assert!(why.contains("logs/HEAD"), "{why}");
+    assert_eq!(git_in(&place.root(), &["rev-parse", "HEAD"]).trim(), made.commit.to_string());
+}

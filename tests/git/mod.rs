@@ -12,6 +12,7 @@ mod restoring;
 mod saving;
 mod states;
 mod stops;
+mod takeup;
 mod trees;
 
 use specter::clock::Clock;

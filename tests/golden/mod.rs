@@ -67,6 +67,7 @@ fn every_stored_journal_reads_to_the_state_it_had() {
         "interrupted",
         "killed",
         "limits",
+        "night",
         "repeated",
         "sessions",
         "torn",
@@ -118,20 +119,23 @@ fn the_stored_journals_hold_every_kind_of_event() {
         EventKind::AdmissionChanged { .. } => "admission_changed",
         EventKind::ProviderHeld { .. } => "provider_held",
         EventKind::ProviderOpened { .. } => "provider_opened",
+        EventKind::AgentChanged { .. } => "agent_changed",
         EventKind::Interrupted { .. } => "interrupted",
         EventKind::Note { .. } => "note",
         EventKind::RunFinished { .. } => "run_finished",
     };
-    let events = ["agents", "commits", "every-kind", "files", "limits", "waiting"]
+    let events = ["agents", "commits", "every-kind", "files", "limits", "night", "waiting"]
         .into_iter()
         .flat_map(|name| journal::read(&stored(name)).unwrap().events);
     let kinds: std::collections::BTreeSet<_> = events.map(|event| name(&event.kind)).collect();
-    assert_eq!(kinds.len(), 31, "{kinds:?}");
+    assert_eq!(kinds.len(), 32, "{kinds:?}");
 }
 
 #[test]
 fn a_stored_journal_is_written_the_same_way_today() {
-    for name in ["agents", "commits", "every-kind", "files", "finished", "limits", "sessions", "waiting"] {
+    for name in
+        ["agents", "commits", "every-kind", "files", "finished", "limits", "night", "sessions", "waiting"]
+    {
         let events = journal::read(&stored(name)).unwrap().events;
         let text = String::from_utf8(bytes(name)).unwrap();
         for event in events {

@@ -328,6 +328,11 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
             }
         ),
         text().prop_map(|provider| ProviderOpened { provider }),
+        (task(), (text(), text()), class(), any::<Option<u64>>(), any::<bool>()).prop_map(
+            |(task, (from, to), why, until, used_up)| {
+                AgentChanged { task, from, to, why, until, used_up }
+            }
+        ),
         (text(), stop()).prop_map(|(signal, how)| Interrupted { signal, how }),
         (level, text()).prop_map(|(level, text)| Note { level, text }),
         (run_outcome(), counts(), ms(), 0u32..9).prop_map(|(outcome, counts, duration, unticked)| {
@@ -378,9 +383,10 @@ fn number(kind: &EventKind) -> usize {
         ProviderHeld { .. } => 28,
         ProviderOpened { .. } => 29,
         Committed { .. } => 30,
+        AgentChanged { .. } => 31,
     }
 }
-const KINDS: usize = 31;
+const KINDS: usize = 32;
 
 #[test]
 fn the_strategies_make_every_kind() {

@@ -9,10 +9,10 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
-const FAKE: &str = include_str!("agents/fake.sh");
+pub(crate) const FAKE: &str = include_str!("agents/fake.sh");
 
 /// A task with orders for the agent, and perhaps a check.
-fn task(line: &str, orders: &[&str], check: Option<&str>) -> String {
+pub(crate) fn task(line: &str, orders: &[&str], check: Option<&str>) -> String {
     let mut text = format!("- [ ] {line}\n");
     for order in orders {
         text += &format!("  - fake: {order}\n");
@@ -225,6 +225,24 @@ fn a_file_that_the_task_names_and_nobody_made_is_missed() {
 }
 
 #[test]
+fn who_leaves_what_the_task_names_as_it_was_has_not_done_it() {
+    let orders = ["write NOTES.md done", "later write src/out.txt new"];
+    let project = Sandbox::new(&task("T001 Extend `src/out.txt`", &orders, None));
+    project.write("src/out.txt", "old\n");
+    project.hire().agents(&[]).expect(0);
+    let (class, rule) = project.failures().remove(0);
+    let told = "of what the task names nothing changed: `src/out.txt`";
+    assert!(class == "gate" && rule.contains(told), "{rule}");
+    assert!(project.note("prompt", "T001", 2).contains(told));
+    // A check of its own proves more than names.
+    let orders = ["write NOTES.md done"];
+    let project = Sandbox::new(&task("T001 Extend `src/out.txt`", &orders, Some("test -s NOTES.md")));
+    project.write("src/out.txt", "old\n");
+    project.hire().agents(&[]).expect(0);
+    assert!(project.failures().is_empty());
+}
+
+#[test]
 fn a_question_in_the_last_message_is_not_done() {
     let orders = ["write out.txt x", "first ask Should I use tabs or spaces here?"];
     let project = Sandbox::new(&task("T001 Write out.txt", &orders, None));
@@ -306,6 +324,18 @@ fn a_usage_limit_that_is_not_waited_for_ends_the_run_with_its_end_and_a_resume_d
     assert_eq!(project.of_kind("attempt_started").len(), 1, "nothing was asked");
     let why = project.run(["why", "T002", "tasks.md"]).expect(0);
     assert!(why.stdout.contains("is held until"), "{}", why.stdout);
+}
+
+#[test]
+fn a_time_of_day_without_its_zone_is_one_of_the_machines() {
+    let limit = "error 429 You've hit your usage limit. Try again at 3:36 AM.";
+    let project = Sandbox::new(&task("T001 Write a.txt", &[limit], None));
+    project.hire();
+    let usual = ["implement", "tasks.md", "--yes", "--agent=claude", "--on-limit=stop"];
+    let mut command = project.command(usual);
+    let ended =
+        super::sandbox::finish(command.env("PATH", project.path()).env("TZ", "IST-5:30").spawn().unwrap());
+    assert!(ended.expect(3).stderr.contains("22:06 UTC"));
 }
 
 #[test]
@@ -456,6 +486,51 @@ fn an_agent_that_writes_outside_or_into_the_task_file_changes_neither() {
     assert_eq!(project.of_kind("escaped").len(), 1);
     assert_eq!(project.failures()[0].0, "gate");
     assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
+}
+
+#[test]
+fn an_agent_that_writes_into_the_tree_of_another_at_work_is_found_and_neither_is_integrated_so() {
+    if no_git() {
+        return;
+    }
+    let tasks = [
+        task("T001 [P] Write a.txt", &["first await into.T001", "write a.txt a"], None),
+        task("T002 [P] Write b.txt", &["write b.txt b", "first into T001 astray.txt"], None),
+    ];
+    let project = Project::new(&tasks.concat(), &[("README.md", "x\n")]);
+    project.hire().agents(&["--parallel", "-j2", "--user-edits=none"]).expect(0);
+    let escaped = project.of_kind("escaped");
+    let told: Vec<(&str, &str)> =
+        escaped.iter().map(|e| (e["task"].as_str().unwrap(), e["changes"][0].as_str().unwrap())).collect();
+    assert!(told.contains(&("T001", "T002 wrote `astray.txt` in this task's working tree")), "{told:?}");
+    assert!(told.contains(&("T002", "wrote `astray.txt` in the working tree of T001")), "{told:?}");
+    assert_eq!(told.len(), 2);
+    // Both were done again, and what was astray is in neither: it is kept with the attempt in whose tree it was.
+    assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
+    assert_eq!(project.sandbox.read("a.txt"), "a\n");
+    assert!(!project.sandbox.root().join("astray.txt").exists());
+    let saved = project.of_kind("attempt_saved");
+    let of_first = saved.iter().find(|event| event["task"] == "T001" && event["attempt"] == 1).unwrap();
+    let kept = format!("{}:astray.txt", of_first["commit"].as_str().unwrap());
+    assert_eq!(project.git(&["show", &kept]), "stray\n");
+    project.fsck();
+}
+
+#[test]
+fn what_an_agent_says_of_its_files_names_no_working_tree_to_the_next() {
+    if no_git() {
+        return;
+    }
+    let tasks = [
+        task("T001 Write a.txt", &["write a.txt a", "where a.txt"], None),
+        task("T002 Write b.txt (depends on T001)", &["write b.txt b"], None),
+    ];
+    let project = Project::new(&tasks.concat(), &[("README.md", "x\n")]);
+    project.hire().agents(&["--isolation=worktree", "--user-edits=none"]).expect(0);
+    let tree = project.of_kind("worktree_leased")[0]["path"].as_str().unwrap().to_owned();
+    let prompt = project.note("prompt", "T002", 1);
+    assert!(prompt.contains("made a.txt"), "{prompt}");
+    assert!(!prompt.contains(&format!("{tree}/a.txt")), "{prompt}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod hostile_repos;
 mod jobserver;
 mod kill;
 mod landlock;
+mod night;
 mod observed;
 mod real_agents;
 mod rollbacks;

@@ -10,7 +10,7 @@ use specter::history::History;
 use specter::plan::Mode;
 use specter::policy::{Budgets, FailurePolicy, OnLimit, RetryPolicy};
 use specter::schedule::{
-    Decision, Held, Input, Limits, MARGIN, Obstacle, Scheduler, Session, TaskOutcome, TaskState,
+    Decision, Held, Input, Limits, Link, MARGIN, Obstacle, Scheduler, Session, TaskOutcome, TaskState,
 };
 use specter::task::{TaskId, TaskIx};
 use std::collections::BTreeMap;
@@ -31,6 +31,8 @@ struct Run {
     journal: Vec<Event>,
     file: File,
     limits: Limits,
+    /// Who takes over from whom, and whether it is on record that they answer.
+    chain: Vec<Link>,
 }
 
 fn limits(jobs: u32) -> Limits {
@@ -60,14 +62,24 @@ fn session(history: &History, started: u64) -> Session {
 
 impl Run {
     fn new(file: File, limits: Limits) -> Run {
-        Run::taken_up(file, limits, Vec::new(), BEGIN)
+        Run::taken_up((file, limits, Vec::new()), Vec::new(), BEGIN)
     }
 
-    fn taken_up(file: File, limits: Limits, journal: Vec<Event>, zero: u64) -> Run {
+    /// With a chain of claude and codex, of which those are proven.
+    fn chained(file: File, limits: Limits, proven: [bool; 2]) -> Run {
+        let link =
+            |((agent, _), is_proven): ((&str, &str), bool)| Link { agent: agent.to_owned(), is_proven };
+        let chain = AGENTS.into_iter().zip(proven).map(link).collect();
+        let on_limit = OnLimit::Failover;
+        let limits = Limits { budgets: Budgets { on_limit, ..limits.budgets }, ..limits };
+        Run::taken_up((file, limits, chain), Vec::new(), BEGIN)
+    }
+
+    fn taken_up((file, limits, chain): (File, Limits, Vec<Link>), journal: Vec<Event>, zero: u64) -> Run {
         let history = History::from_events(&journal);
-        let session = session(&history, zero);
+        let session = Session { chain: chain.clone(), ..session(&history, zero) };
         let scheduler = Scheduler::new(Arc::new(file.plan()), limits.clone(), &history, session);
-        let mut run = Run { scheduler, now: Duration::ZERO, zero, journal, file, limits };
+        let mut run = Run { scheduler, now: Duration::ZERO, zero, journal, file, limits, chain };
         run.step(Input::Begin);
         run
     }
@@ -75,7 +87,34 @@ impl Run {
     /// The process ended; another takes up the journal so much later.
     fn resume(self, later: u64) -> Run {
         let wall = self.wall();
-        Run::taken_up(self.file, self.limits, self.journal, wall + later)
+        Run::taken_up((self.file, self.limits, self.chain), self.journal, wall + later)
+    }
+
+    /// Task and agent of each attempt, in order.
+    fn attempts(&self) -> Vec<String> {
+        let started = self.journal.iter().filter_map(|event| match &event.kind {
+            EventKind::AttemptStarted { task, executor, .. } => Some(format!("{} {executor}", task.id)),
+            _ => None,
+        });
+        started.collect()
+    }
+
+    fn handed_over(&self) -> Vec<(String, String, FailureClass, Option<u64>, bool)> {
+        let told = self.journal.iter().filter_map(|event| match &event.kind {
+            EventKind::AgentChanged { task, to, why, until, used_up, .. } => {
+                Some((task.id.to_string(), to.clone(), *why, *until, *used_up))
+            }
+            _ => None,
+        });
+        told.collect()
+    }
+
+    fn notes(&self) -> Vec<&str> {
+        let notes = self.journal.iter().filter_map(|event| match &event.kind {
+            EventKind::Note { text, .. } => Some(text.as_str()),
+            _ => None,
+        });
+        notes.collect()
     }
 
     fn wall(&self) -> u64 {
@@ -458,6 +497,143 @@ fn what_agents_spend_is_counted_over_resumes_and_ends_the_run_cleanly() {
         assert_eq!(run.scheduler.counts().open, 2);
         assert_eq!(run.resume(0).starts(), 3 + 1, "C3's was under way when the first session ended");
     }
+}
+
+#[test]
+fn at_a_limit_the_next_agent_takes_over_and_keeps_what_it_took() {
+    let mut run = Run::chained(file(&["C1", "S1"]), limits(1), [true, true]);
+    let at = run.wall() + 5 * HOUR;
+    run.usage("C1", Some(at));
+    run.succeed("S1");
+    run.wake_until_start();
+    let until = Some(at + MARGIN.as_millis() as u64);
+    assert_eq!(run.running(), ["C1"], "at once, and not in five hours");
+    assert_eq!(
+        run.handed_over(),
+        [("C1".to_owned(), "codex".to_owned(), FailureClass::UsageLimit, until, false)]
+    );
+    run.end("C1", failed(FailureClass::Gate));
+    run.wake_until_start();
+    run.succeed("C1");
+    assert_eq!(run.outcome(), Some(RunOutcome::AllDone));
+    assert_eq!(run.attempts(), ["C1 claude", "S1 shell", "C1 codex", "C1 codex"]);
+    assert_eq!(run.count(|kind| matches!(kind, EventKind::TaskFailed { .. })), 0);
+}
+
+#[test]
+fn a_limit_spends_no_attempt_of_anybody() {
+    let limits = limits(1);
+    let retry = RetryPolicy { max_attempts: 2, ..limits.retry.clone() };
+    let mut run = Run::chained(file(&["C1"]), Limits { retry, ..limits }, [true, true]);
+    let at = run.wall() + HOUR;
+    run.usage("C1", Some(at));
+    run.wake_until_start();
+    run.usage("C1", Some(at));
+    run.wake_until_start();
+    run.end("C1", failed(FailureClass::Gate));
+    run.wake_until_start();
+    run.succeed("C1");
+    assert_eq!(run.outcome(), Some(RunOutcome::AllDone));
+    assert!(run.handed_over().iter().all(|(.., used_up)| !used_up), "{:?}", run.handed_over());
+}
+
+#[test]
+fn nobody_takes_over_of_whom_nothing_proves_that_he_answers_and_that_is_said_once() {
+    let mut run = Run::chained(file(&["C1", "C2"]), limits(2), [true, false]);
+    let at = run.wall() + HOUR;
+    run.usage("C1", Some(at));
+    run.usage("C2", Some(at));
+    assert!(run.running().is_empty() && run.handed_over().is_empty());
+    let notes = run.notes();
+    assert!(
+        notes.len() == 1 && notes[0].contains("`codex`") && notes[0].contains("doctor --agents"),
+        "{notes:?}"
+    );
+    run.wake_until_start();
+    assert!(run.wall() >= at, "it waits as without a chain");
+    let alone =
+        Limits { budgets: Budgets { on_limit: OnLimit::Failover, ..Budgets::default() }, ..limits(1) };
+    let mut run = Run::new(file(&["C1"]), alone);
+    run.usage("C1", Some(run.wall() + HOUR));
+    assert!(run.notes()[0].contains("--agent one,other"), "{:?}", run.notes());
+}
+
+#[test]
+fn who_names_its_own_agent_outside_the_chain_keeps_it() {
+    let mut chained = Run::chained(file(&["X1"]), limits(1), [true, true]);
+    chained.chain.truncate(1);
+    let mut run = Run::taken_up((chained.file, chained.limits, chained.chain), Vec::new(), BEGIN);
+    run.usage("X1", Some(run.wall() + HOUR));
+    run.wake();
+    assert!(run.handed_over().is_empty() && run.running().is_empty());
+}
+
+#[test]
+fn where_all_are_at_a_limit_the_first_to_end_lets_work_go_on() {
+    let mut run = Run::chained(file(&["C1"]), limits(1), [true, true]);
+    let from = run.wall();
+    run.usage("C1", Some(from + 5 * HOUR));
+    run.wake_until_start();
+    run.usage("C1", Some(from + 2 * HOUR));
+    run.wake_until_start();
+    assert!(run.wall() >= from + 2 * HOUR && run.wall() < from + 3 * HOUR);
+    run.usage("C1", Some(from + 9 * HOUR));
+    run.wake_until_start();
+    assert!(run.wall() >= from + 5 * HOUR && run.wall() < from + 6 * HOUR);
+    run.succeed("C1");
+    assert_eq!(run.attempts(), ["C1 claude", "C1 codex", "C1 codex", "C1 claude"]);
+    assert_eq!(run.outcome(), Some(RunOutcome::AllDone));
+}
+
+#[test]
+fn when_the_attempts_of_one_are_used_up_the_next_has_its_own_and_nobody_is_asked_twice() {
+    let mut run = Run::chained(file(&["C1"]), limits(1), [true, true]);
+    while run.outcome().is_none() {
+        run.wake_until_start();
+        if run.outcome().is_none() {
+            run.end("C1", failed(FailureClass::Gate));
+        }
+    }
+    assert_eq!(run.attempts(), ["C1 claude", "C1 claude", "C1 claude", "C1 codex", "C1 codex", "C1 codex"]);
+    assert_eq!(run.handed_over(), [("C1".to_owned(), "codex".to_owned(), FailureClass::Gate, None, true)]);
+    assert_eq!(run.outcome(), Some(RunOutcome::SomeFailed));
+    // Who resumes asks for it anew, from the first.
+    assert_eq!(run.resume(0).attempts().last().map(String::as_str), Some("C1 claude"));
+}
+
+#[test]
+fn who_is_not_logged_in_costs_one_attempt_and_the_next_does_the_work() {
+    let mut run = Run::chained(file(&["C1", "C2", "C3", "C4", "C5"]), limits(1), [true, true]);
+    while run.outcome().is_none() {
+        run.wake_until_start();
+        let Some(id) = run.running().first().map(|id| (*id).to_owned()) else { break };
+        if run.attempts().last().is_some_and(|attempt| attempt.ends_with("claude")) {
+            run.refuse(&id);
+        } else {
+            run.succeed(&id);
+        }
+    }
+    assert_eq!(run.outcome(), Some(RunOutcome::AllDone));
+    let by_claude = run.attempts().iter().filter(|attempt| attempt.ends_with("claude")).count();
+    assert!(by_claude <= 5, "{:?}", run.attempts());
+    let refused = run.count(|kind| matches!(kind, EventKind::ProviderHeld { until: None, .. }));
+    assert!(refused <= 1 && by_claude < 5, "after three refusals nobody asks: {:?}", run.attempts());
+}
+
+#[test]
+fn a_resume_knows_who_took_over_and_asks_nobody_who_is_proven_no_more() {
+    let mut run = Run::chained(file(&["C1"]), limits(1), [true, true]);
+    let at = run.wall() + 5 * HOUR;
+    run.usage("C1", Some(at));
+    run.wake_until_start();
+    let run = run.resume(MINUTE);
+    assert_eq!(run.attempts(), ["C1 claude", "C1 codex", "C1 codex"], "in its session, if it has one");
+    let mut run = run;
+    run.chain[1].is_proven = false;
+    let mut run = run.resume(MINUTE);
+    run.wake_until_start();
+    assert!(run.wall() >= at, "held, and codex is not asked");
+    assert_eq!(run.attempts().last().map(String::as_str), Some("C1 claude"));
 }
 
 /// How one random machine wakes a task that a limit holds.

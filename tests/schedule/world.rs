@@ -11,10 +11,10 @@ use specter::event::{
 };
 use specter::history::History;
 use specter::plan::{LeftOut, Plan, Role};
-use specter::policy::{Budgets, FailurePolicy, RetryPolicy};
+use specter::policy::{Budgets, FailurePolicy, OnLimit, RetryPolicy};
 use specter::schedule::{
-    Action, Decision, Halt, Input, Limits, Obstacle, PATIENCE, Scheduler, Session, Shortage, TaskOutcome,
-    TaskState,
+    Action, Decision, Halt, Input, Limits, Link, Obstacle, PATIENCE, Scheduler, Session, Shortage,
+    TaskOutcome, TaskState,
 };
 use specter::task::{BlockKind, TaskId, TaskIx};
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,6 +111,11 @@ pub(crate) struct World {
     pending: Option<Pending>,
     /// Providers that are at a limit on record, until when; none: not again in this session.
     closed: BTreeMap<String, Option<u64>>,
+    /// Who takes over from whom, with whether that one is proven.
+    chain: Vec<Link>,
+    /// Who does a task that was handed over, and who used up his attempts at it.
+    agent: BTreeMap<String, String>,
+    used_up: BTreeSet<(String, String)>,
     /// What there is too little of.
     short: Option<Scarce>,
     /// Since when something could start, nothing runs, and that alone is why.
@@ -121,6 +126,7 @@ pub(crate) struct World {
     aloud: bool,
     /// People edit the file, so nobody can tell which ticks are older than the run.
     edits: bool,
+    has_agents: bool,
 }
 
 struct Undo {
@@ -145,6 +151,14 @@ impl World {
     pub(crate) fn with(seed: u64, rng: Rng, weather: Weather, file: File, limits: Limits) -> World {
         let plan = Arc::new(file.plan());
         let continue_on_error = limits.failure == FailurePolicy::ContinueOnError;
+        // From a seed of its own: what else happens stays what it was.
+        let mut chance = Rng::with_seed(seed ^ 0x5eed);
+        let mut chain: Vec<Link> = Vec::new();
+        if weather.agents && chance.u8(..3) > 0 {
+            let link =
+                |(agent, _): (&str, &str)| Link { agent: agent.to_owned(), is_proven: chance.u8(..4) > 0 };
+            chain = AGENTS.into_iter().map(link).collect();
+        }
         World {
             seed,
             rng,
@@ -182,11 +196,15 @@ impl World {
             told_wall: 0,
             pending: None,
             closed: BTreeMap::new(),
+            chain,
+            agent: BTreeMap::new(),
+            used_up: BTreeSet::new(),
             short: None,
             quiet_since: None,
             undo: None,
             aloud: std::env::var_os("SPECTER_SEED").is_some(),
             edits: weather.edits,
+            has_agents: weather.agents,
         }
     }
 
@@ -280,9 +298,10 @@ impl World {
         (self.fail_fast, self.edited) = (false, false);
         let seed = self.rng.u64(..);
         let mut session = Session::after(&history, RunInfo::default(), self.wall_zero, seed);
-        if self.weather.agents {
+        if self.has_agents {
             let named = |(agent, provider): (&str, &str)| (agent.to_owned(), provider.to_owned());
             session.providers = AGENTS.into_iter().map(named).collect();
+            session.chain.clone_from(&self.chain);
         }
         let begun = |event: &&Event| {
             matches!(event.kind, EventKind::RunStarted { .. } | EventKind::RunResumed { .. })
@@ -344,11 +363,18 @@ impl World {
         self.plan = Arc::new(self.file.plan());
     }
 
-    fn forget(&mut self, id: &str) {
-        for tally in [&mut self.spent, &mut self.limited, &mut self.no_change] {
-            tally.reset(id);
-        }
+    /// Another agent tries it from the start.
+    fn forget_spent(&mut self, id: &str) {
+        self.spent.reset(id);
+        self.no_change.reset(id);
         self.granted.remove(id);
+    }
+
+    fn forget(&mut self, id: &str) {
+        self.forget_spent(id);
+        self.limited.reset(id);
+        self.agent.remove(id);
+        self.used_up.retain(|(task, _)| task != id);
     }
 
     // ── what comes next ───────────────────────────────────────────────────────────────────────────────────────
@@ -488,7 +514,6 @@ impl World {
                 let Some(task) = asked else { return };
                 if class == Some(FailureClass::Permanent) || spent >= self.max_attempts(task) || no_change {
                     self.seen.failed.insert(id.to_owned());
-                    self.fail_fast |= self.limits.failure == FailurePolicy::FailFast;
                 }
             }
         }
@@ -517,8 +542,28 @@ impl World {
 
     fn take_in(&mut self, scheduler: &Scheduler, event: &Event) {
         match &event.kind {
-            EventKind::AttemptStarted { task, attempt, worker, .. } => {
+            EventKind::AttemptStarted { task, attempt, worker, executor } => {
+                self.check_agent(task.ix, executor);
                 self.started(scheduler, task.ix, task.id.as_str(), *attempt, *worker);
+            }
+            EventKind::AgentChanged { task, from, to, used_up, until, .. } => {
+                let id = task.id.as_str();
+                assert_eq!(self.agent_of(task.ix), Some(from.as_str()));
+                let link = self.chain.iter().find(|link| link.agent == *to);
+                let own = self.plan.task(task.ix).more.agent.as_deref();
+                assert!(link.is_some_and(|link| link.is_proven) || own == Some(to), "{to} is not proven");
+                assert!(!self.used_up.contains(&(id.to_owned(), to.clone())), "{to} tried {id} already");
+                if *used_up {
+                    assert!(self.seen.failed.remove(id), "{id} is passed on too early");
+                    self.forget_spent(id);
+                    self.used_up.insert((id.to_owned(), from.clone()));
+                } else {
+                    let failover = self.limits.budgets.on_limit == OnLimit::Failover;
+                    assert!(failover || until.is_none(), "nobody asked for others to take over");
+                    let open = |agent: &str| !self.closed.contains_key(provider_of(agent));
+                    assert!(!open(from), "{from} could do it");
+                }
+                self.agent.insert(id.to_owned(), to.clone());
             }
             EventKind::RetryScheduled { task, delay, attempt, class } => {
                 self.waits(task.ix, task.id.as_str(), *attempt, *delay, *class);
@@ -538,6 +583,19 @@ impl World {
             EventKind::TaskFailed { task, .. } => {
                 self.settled(task.id.as_str());
                 assert!(self.seen.failed.contains(task.id.as_str()), "{} failed too early", task.id);
+                self.fail_fast |= self.limits.failure == FailurePolicy::FailFast;
+                let own = self.plan.task(task.ix).more.agent.as_deref().unwrap_or_default();
+                let now = self.agent_of(task.ix).unwrap_or_default().to_owned();
+                let is_in_chain = self.chain.iter().any(|link| link.agent == own);
+                for link in self
+                    .chain
+                    .iter()
+                    .filter(|link| is_in_chain && self.provider(task.ix).is_some() && link.agent != now)
+                {
+                    let has_tried = self.used_up.contains(&(task.id.to_string(), link.agent.clone()));
+                    let may = link.is_proven || link.agent == own;
+                    assert!(has_tried || !may, "{} could still try {}", link.agent, task.id);
+                }
             }
             EventKind::TaskBlocked { task, by } => {
                 self.settled(task.id.as_str());
@@ -631,8 +689,18 @@ impl World {
     }
 
     fn provider(&self, task: TaskIx) -> Option<String> {
-        let agent = self.plan.task(task).more.agent.as_deref().filter(|_| self.weather.agents)?;
-        AGENTS.iter().find(|(known, _)| *known == agent).map(|(_, provider)| (*provider).to_owned())
+        Some(provider_of(self.agent_of(task)?).to_owned())
+    }
+
+    /// Who is to do `task`, if an agent is.
+    fn agent_of(&self, task: TaskIx) -> Option<&str> {
+        let known = self.plan.task(task);
+        let own = known.more.agent.as_deref().filter(|_| self.has_agents)?;
+        Some(self.agent.get(known.id.as_str()).map_or(own, String::as_str))
+    }
+
+    fn check_agent(&self, task: TaskIx, executor: &str) {
+        assert_eq!(self.agent_of(task).unwrap_or("shell"), executor, "who does {}", task.0);
     }
 
     /// One that asks a closed provider goes ahead alone, and after the end of its limit.
@@ -678,7 +746,7 @@ impl World {
         assert!(left, "{id} has no attempt left");
         let is_limit = matches!(class, FailureClass::RateLimit | FailureClass::UsageLimit);
         let turn = if is_limit { self.limited.get(id) } else { self.spent.get(id) };
-        let plain = Duration::from_secs(1 << (turn - 1).min(6)).min(Duration::from_secs(10));
+        let plain = Duration::from_secs(1 << turn.saturating_sub(1).min(6)).min(Duration::from_secs(10));
         assert!(delay >= plain, "{id} waits {delay:?}, not {plain:?}");
         let most = plain.max(RETRY_AFTER) + Duration::from_millis(500);
         assert!(delay <= most, "{id} waits {delay:?}");
@@ -1135,6 +1203,10 @@ impl World {
     }
 }
 
+fn provider_of(agent: &str) -> &'static str {
+    AGENTS.iter().find(|(known, _)| *known == agent).map(|(_, provider)| *provider).unwrap()
+}
+
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 fn hash(id: &str) -> u64 {
@@ -1174,6 +1246,7 @@ fn limits(rng: &mut Rng, weather: Weather) -> Limits {
         max_dispatches: some(rng).then(|| rng.u32(..30)),
         max_no_change: rng.u32(1..4),
         max_time: some(rng).then(|| Duration::from_millis(rng.u64(..60_000))),
+        on_limit: if weather.agents && rng.bool() { OnLimit::Failover } else { OnLimit::Wait },
         ..Budgets::default()
     };
     let retry = RetryPolicy { max_attempts: rng.u32(1..5), ..RetryPolicy::default() };

@@ -5,7 +5,11 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Hands an object to `event`. Other JSON is passed over, and so is an empty line; anything else is unreadable.
-pub(super) fn object(line: &[u8], out: &mut Vec<Told>, mut event: impl FnMut(&Value, &mut Vec<Told>)) {
+pub(in crate::agent) fn object(
+    line: &[u8],
+    out: &mut Vec<Told>,
+    mut event: impl FnMut(&Value, &mut Vec<Told>),
+) {
     let line = line.trim_ascii();
     if line.is_empty() {
         return;
@@ -21,33 +25,33 @@ pub(super) fn object(line: &[u8], out: &mut Vec<Told>, mut event: impl FnMut(&Va
 }
 
 /// A text that is there and not empty, bounded.
-pub(super) fn text(value: &Value) -> Option<String> {
+pub(in crate::agent) fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(|text| told::bounded(text, MAX_TEXT))
 }
 
-pub(super) fn name(value: &Value) -> Option<String> {
+pub(in crate::agent) fn name(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(told::one_line)
 }
 
-pub(super) fn str_of(value: &Value) -> &str {
+pub(in crate::agent) fn str_of(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
 /// A whole number, also one written as `2000.0`.
-pub(super) fn number(value: &Value) -> Option<u64> {
+pub(in crate::agent) fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().filter(|n| *n >= 0.0 && *n < 9e15).map(|n| n as u64))
 }
 
-pub(super) fn status(value: &Value) -> Option<u16> {
+pub(in crate::agent) fn status(value: &Value) -> Option<u16> {
     number(value).and_then(|n| u16::try_from(n).ok()).filter(|n| (100..600).contains(n))
 }
 
-pub(super) fn millis(value: &Value) -> Option<Duration> {
+pub(in crate::agent) fn millis(value: &Value) -> Option<Duration> {
     number(value).map(Duration::from_millis)
 }
 
 /// Dollars as millionths.
-pub(super) fn micros(value: &Value) -> Option<u64> {
+pub(in crate::agent) fn micros(value: &Value) -> Option<u64> {
     value
         .as_f64()
         .filter(|dollars| *dollars >= 0.0 && *dollars < 1e9)
@@ -55,12 +59,12 @@ pub(super) fn micros(value: &Value) -> Option<u64> {
 }
 
 /// The list's items, none if it is no list.
-pub(super) fn items(value: &Value) -> impl Iterator<Item = &Value> {
+pub(in crate::agent) fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
 /// A tool's result: a text, or a list of parts with texts.
-pub(super) fn output(value: &Value) -> String {
+pub(in crate::agent) fn output(value: &Value) -> String {
     if let Some(text) = value.as_str() {
         return told::bounded(text, MAX_OUTPUT);
     }
@@ -78,7 +82,7 @@ pub(super) fn output(value: &Value) -> String {
 }
 
 /// A step by its tool's name and what the tool is given.
-pub(super) fn begun(key: &str, tool: &str, input: &Value) -> Told {
+pub(in crate::agent) fn begun(key: &str, tool: &str, input: &Value) -> Told {
     let kind = StepKind::of_tool(tool);
     let paths = paths(input);
     let command = ["command", "cmd", "script"].iter().find_map(|key| command(&input[*key]));
@@ -97,7 +101,7 @@ pub(super) fn begun(key: &str, tool: &str, input: &Value) -> Told {
 
 /// A command as one line: a text, or a list of words. Of what a shell is handed, that alone: who asked for
 /// `python3 a.py` is told that it ran, not how.
-pub(super) fn command(value: &Value) -> Option<String> {
+pub(in crate::agent) fn command(value: &Value) -> Option<String> {
     let (words, text) = match value.as_array() {
         Some(words) => {
             let words: Vec<String> = words.iter().map(|word| str_of(word).to_owned()).collect();
@@ -125,7 +129,7 @@ fn shell_words(text: &str) -> Vec<String> {
 }
 
 /// The files that a tool's input names.
-fn paths(input: &Value) -> Vec<String> {
+pub(in crate::agent) fn paths(input: &Value) -> Vec<String> {
     const KEYS: [&str; 7] =
         ["file_path", "path", "filePath", "notebook_path", "absolute_path", "filename", "dir_path"];
     let one = KEYS.iter().filter_map(|key| name(&input[*key]));
@@ -133,6 +137,6 @@ fn paths(input: &Value) -> Vec<String> {
     one.chain(many).take(MAX_PATHS).map(|path| path.chars().take(MAX_NAME).collect()).collect()
 }
 
-pub(super) fn usage(input: u64, cached: u64, output: u64, cost_micros: Option<u64>) -> Usage {
+pub(in crate::agent) fn usage(input: u64, cached: u64, output: u64, cost_micros: Option<u64>) -> Usage {
     Usage { input, cached, output, cost_micros }
 }

@@ -9,7 +9,7 @@ mod codex;
 mod copilot;
 mod cursor;
 mod gemini;
-mod json;
+pub(super) mod json;
 mod opencode;
 mod pi;
 mod reader;
@@ -18,7 +18,7 @@ mod text;
 use super::told::Told;
 use serde::{Deserialize, Serialize};
 
-pub use reader::{MAX_LINE, Reader};
+pub use reader::{Lines, MAX_LINE, Reader};
 
 /// The name of an output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

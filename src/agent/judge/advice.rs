@@ -18,7 +18,7 @@ pub(super) fn of(cause: Cause, ended: &Ended<'_>) -> Lists {
             &["the quota of your account with this provider is used up"],
             &[
                 "nothing: it goes on when the quota begins anew, `specter resume` does so later",
-                "name a second agent that takes over: `--agent one,other`",
+                "name a second agent that takes over: `--agent one,other --on-limit failover`",
             ],
         ),
         Cause::Billing => lists(

@@ -4,7 +4,7 @@
 //! `tests/agent/recorded` with its source.
 
 use super::Cause::{
-    self, Auth, Billing, Budget, Config, Context, Network, Overloaded, RateLimit, Refusal, Truncated,
+    self, Auth, Billing, Budget, Config, Context, Network, Overloaded, RateLimit, Refusal, Silent, Truncated,
     UsageLimit,
 };
 
@@ -97,6 +97,7 @@ const KINDS: &[(Cause, &[&str])] = &[
             "badgatewayerror",
         ],
     ),
+    (Silent, &["noanswer"]),
     (Network, &["network", "apiconnectionerror", "timeout", "connectionerror"]),
 ];
 

@@ -7,6 +7,7 @@ pub(super) const KEYS: &[&str] = &[
     "rank",
     "title",
     "provider",
+    "protocol",
     "command",
     "args",
     "args-tail",
@@ -31,8 +32,10 @@ pub(super) const KEYS: &[&str] = &[
     "exits.*",
     "acp.command",
     "acp.args",
-    "acp.unattended",
-    "acp.edits",
+    "acp.mode",
+    "acp.model",
+    "acp.version",
+    "acp.patience",
     "acp.install",
 ];
 

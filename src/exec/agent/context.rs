@@ -130,12 +130,20 @@ pub(super) fn duration(time: Duration) -> String {
         .map_or_else(|_| format!("{}s", time.as_secs()), |time| format!("{time:#}"))
 }
 
-/// How long until then, and that instant in milliseconds since the epoch. A time of day without its zone is taken for one
-/// in UTC.
-pub(super) fn resets_at(reset: &Reset) -> Option<(Duration, u64)> {
+/// How long until then, and that instant in milliseconds since the epoch. A time of day without its zone is one of `zone`,
+/// as the agent was told it by `TZ`, or else of the machine's.
+pub(super) fn resets_at(reset: &Reset, zone: Option<&str>) -> Option<(Duration, u64)> {
     let now = Timestamp::now();
-    let at = reset.resolve(now, &TimeZone::UTC, &|_| None)?;
+    let at = reset.resolve(now, &local(zone), &|name| TimeZone::get(name).ok())?;
     Some((Duration::try_from(at.duration_since(now)).ok()?, u64::try_from(at.as_millisecond()).ok()?))
+}
+
+/// What cannot be found out is UTC, as for every other program.
+fn local(zone: Option<&str>) -> TimeZone {
+    match zone {
+        Some(name) => TimeZone::get(name).or_else(|_| TimeZone::posix(name)).unwrap_or(TimeZone::UTC),
+        None => TimeZone::try_system().unwrap_or(TimeZone::UTC),
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +161,18 @@ mod tests {
         for name in ["AWS_PROFILE", "OPENAI_API_KEY", "SSH_AUTH_SOCK", "KUBECONFIG", "SPECTER_JOBS"] {
             assert!(!is_given(name, &pass), "{name}");
         }
+    }
+
+    #[test]
+    fn a_time_of_day_is_one_of_the_zone_that_the_agent_knows() {
+        let reset = crate::agent::reset::find("try again at 6:12 PM").expect("a time");
+        let shown = |zone: &str| {
+            let (_, at) = resets_at(&reset, Some(zone)).expect("an instant");
+            Timestamp::from_millisecond(at as i64).expect("in range").to_string()
+        };
+        assert!(shown("UTC").ends_with("T18:12:00Z"));
+        assert!(shown("IST-5:30").ends_with("T12:42:00Z"), "{}", shown("IST-5:30"));
+        assert!(shown("no zone at all").ends_with("T18:12:00Z"));
     }
 
     #[test]

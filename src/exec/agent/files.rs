@@ -71,6 +71,13 @@ impl Change {
     }
 }
 
+impl Change {
+    /// Whether everything that changed is named.
+    pub(super) fn is_whole(&self) -> bool {
+        self.removed == 0 && self.written.len() < NAMED
+    }
+}
+
 impl Files<'_> {
     pub(super) fn look(&self) -> Look {
         let mut look = Look::default();

@@ -1,5 +1,6 @@
 //! What is asked of the files once an agent says it is done, and of the task's own checks.
 
+use super::files::Change;
 use crate::event::AttemptReport;
 use crate::task::{NamedPath, Task};
 use std::path::Path;
@@ -18,6 +19,32 @@ pub(super) fn missing(task: &Task, dir: &Path) -> Vec<String> {
         return Vec::new();
     }
     task.files.iter().filter_map(|named| trouble(named, dir)).take(NAMED).collect()
+}
+
+/// Whether all that changed is known, and none of it is what the task names.
+pub(super) fn is_elsewhere(task: &Task, change: &Change) -> bool {
+    let mut named = inside(task).peekable();
+    named.peek().is_some()
+        && change.is_whole()
+        && !change.is_nothing()
+        && !named.any(|named| change.written.iter().any(|path| is_of(named, path)))
+}
+
+/// What is said of it.
+pub(super) fn unchanged(task: &Task) -> String {
+    let names: Vec<String> = inside(task).take(NAMED).map(|named| format!("`{}`", named.path)).collect();
+    let more = if inside(task).nth(NAMED).is_some() { ", …" } else { "" };
+    format!("of what the task names nothing changed: {}{more}", names.join(", "))
+}
+
+fn inside(task: &Task) -> impl Iterator<Item = &NamedPath> {
+    task.files.iter().filter(|named| !named.outside)
+}
+
+/// The file itself, or what is in a directory; of a pattern, whatever is below its fixed part.
+fn is_of(named: &NamedPath, path: &str) -> bool {
+    let name = named.path.trim_start_matches("./").trim_end_matches('/');
+    name.is_empty() || path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn trouble(named: &NamedPath, dir: &Path) -> Option<String> {
@@ -66,6 +93,29 @@ mod tests {
             outside: false,
             span: Span::default(),
         }
+    }
+
+    #[test]
+    fn who_changed_something_else_only_did_not_do_what_the_task_names() {
+        let mut task = task(&[]);
+        let changed = |paths: &[&str]| Change {
+            written: paths.iter().map(|path| (*path).to_owned()).collect(),
+            removed: 0,
+        };
+        assert!(!is_elsewhere(&task, &changed(&["NOTES.md"])), "it names nothing");
+        let dir = NamedPath { is_dir: true, ..named("tests/") };
+        let pattern = NamedPath { pattern: Some("web/*.ts".to_owned()), is_dir: true, ..named("web") };
+        task.files = [named("src/a.rs"), dir, pattern].into_iter().collect();
+        for path in ["src/a.rs", "tests/b.rs", "web/x/c.ts"] {
+            assert!(!is_elsewhere(&task, &changed(&["NOTES.md", path])), "{path}");
+        }
+        for path in ["NOTES.md", "src/a.rs.bak", "testsuite", "a.rs"] {
+            assert!(is_elsewhere(&task, &changed(&[path])), "{path}");
+        }
+        assert!(!is_elsewhere(&task, &changed(&[])), "that nothing changed is told by others");
+        let removed = Change { removed: 1, ..changed(&["NOTES.md"]) };
+        assert!(!is_elsewhere(&task, &removed), "which is gone is not known");
+        assert_eq!(unchanged(&task), "of what the task names nothing changed: `src/a.rs`, `tests/`, `web`");
     }
 
     #[test]

@@ -9,7 +9,8 @@ use super::files::{Files, Look};
 use super::news::News;
 use super::process::{self, Listener};
 use super::steps::Steps;
-use crate::agent::{Account, Events, Reader, Told};
+use super::talk::Source;
+use crate::agent::{Account, Told};
 use std::time::{Duration, Instant};
 
 /// Of the error output so much is kept.
@@ -27,6 +28,8 @@ pub(super) struct Heard {
     pub(super) stderr: String,
     pub(super) log: String,
     pub(super) bytes: u64,
+    /// It answered its prompt: how its process ended says nothing more.
+    pub(super) has_answered: bool,
 }
 
 pub(super) struct Ear<'a> {
@@ -34,7 +37,7 @@ pub(super) struct Ear<'a> {
     attempt: &'a Attempt<'a>,
     observer: &'a dyn OutputObserver,
     capture: Capture<'a>,
-    reader: Reader,
+    source: Source,
     told: Vec<Told>,
     account: Account,
     steps: Steps<'a>,
@@ -50,7 +53,7 @@ impl<'a> Ear<'a> {
         shell: &'a ShellExecutor,
         attempt: &'a Attempt<'a>,
         observer: &'a dyn OutputObserver,
-        events: Events,
+        source: Source,
         files: (&'a Files<'a>, &'a Look),
     ) -> Ear<'a> {
         Ear {
@@ -59,7 +62,7 @@ impl<'a> Ear<'a> {
             observer,
             // Nobody wants to see raw events.
             capture: Capture::new(&shell.masker, &NoObserver, attempt, &shell.run_dir).keeping(LOG),
-            reader: Reader::new(events),
+            source,
             told: Vec::new(),
             account: Account::default(),
             steps: Steps::new(&shell.masker, files.0.root),
@@ -71,8 +74,9 @@ impl<'a> Ear<'a> {
         }
     }
 
-    pub(super) fn finish(mut self) -> Heard {
-        self.reader.finish(&mut self.told);
+    /// `is_clean`: its process ended by itself and with 0.
+    pub(super) fn finish(mut self, is_clean: bool) -> Heard {
+        self.source.finish(is_clean, &mut self.told);
         self.take();
         self.steps.finish();
         self.record();
@@ -91,6 +95,7 @@ impl<'a> Ear<'a> {
             stderr,
             log: self.capture.log_name(),
             bytes: self.capture.bytes,
+            has_answered: self.source.has_answered(),
         }
     }
 
@@ -103,6 +108,15 @@ impl<'a> Ear<'a> {
         for told in self.told.drain(..) {
             self.account.tell(&told);
             self.steps.tell(&told);
+        }
+    }
+
+    /// What was understood is told to all.
+    fn hand_on(&mut self) {
+        if !self.told.is_empty() {
+            self.take();
+            self.record();
+            self.show();
         }
     }
 
@@ -129,10 +143,8 @@ impl Listener for Ear<'_> {
     fn out(&mut self, piece: &[u8]) {
         self.capture.push(piece);
         self.news.hear(piece);
-        self.reader.feed(piece, &mut self.told);
-        self.take();
-        self.record();
-        self.show();
+        self.source.feed(piece, &mut self.told);
+        self.hand_on();
     }
 
     fn err(&mut self, piece: &[u8]) {
@@ -148,12 +160,41 @@ impl Listener for Ear<'_> {
         process::Heard {
             news: self.news.count + self.errors.count,
             open_calls: self.steps.open(),
-            is_done: self.account.stop.is_some() && self.steps.open() == 0,
+            is_done: match self.source.linger() {
+                Some(_) => self.source.is_over(),
+                None => self.account.stop.is_some() && self.steps.open() == 0,
+            },
         }
     }
 
     fn files(&mut self) -> u64 {
         let (files, before) = self.files;
         files.print(before)
+    }
+
+    fn say(&mut self, unread: usize) -> Vec<u8> {
+        let said = self.source.say(unread, &mut self.told);
+        self.hand_on();
+        said
+    }
+
+    fn has_said_all(&self) -> bool {
+        self.source.is_over()
+    }
+
+    fn time(&mut self, now: Duration) -> Option<Duration> {
+        let next = self.source.time(now, &mut self.told);
+        self.hand_on();
+        next
+    }
+
+    fn cancel(&mut self) -> bool {
+        let is_waited_for = self.source.cancel(&mut self.told);
+        self.hand_on();
+        is_waited_for
+    }
+
+    fn linger(&self) -> Option<Duration> {
+        self.source.linger()
     }
 }

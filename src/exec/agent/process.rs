@@ -7,6 +7,7 @@ use super::super::stop::{Armed, StopHandle};
 use super::super::tree::Trees;
 use super::feed::Feed;
 use super::watchdog::{Sample, Verdict, Watchdog};
+use crate::event::Stop;
 use crate::sys::{self, Ended, Launcher, PidFd, Ready, Streams, Strings};
 use std::ffi::CStr;
 use std::io;
@@ -47,6 +48,16 @@ pub(super) trait Listener {
     fn heard(&self) -> Heard;
     /// A number that changes with the files of the workspace.
     fn files(&mut self) -> u64;
+    /// For the agent's input; `unread` is what it has not read yet.
+    fn say(&mut self, unread: usize) -> Vec<u8>;
+    /// Its input can be closed.
+    fn has_said_all(&self) -> bool;
+    /// So much time has passed since the start; how long until it is to be told again.
+    fn time(&mut self, now: Duration) -> Option<Duration>;
+    /// It is to be ended. False if it need not be waited for.
+    fn cancel(&mut self) -> bool;
+    /// How long an agent that said it is done may take to go.
+    fn linger(&self) -> Option<Duration>;
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +93,7 @@ pub(super) fn run(
     listener: &mut dyn Listener,
 ) -> io::Result<End> {
     let started = Instant::now();
-    let (input, feed) = Feed::new(prompt)?;
+    let (input, feed) = Feed::new(prompt, listener.has_said_all())?;
     let ((out, out_into), (err, err_into)) = (sys::pipe()?, sys::pipe()?);
     sys::grow_pipe(out.as_fd(), PIPE);
     let streams = Streams { input: input.as_fd(), out: out_into.as_fd(), err: err_into.as_fd() };
@@ -183,6 +194,7 @@ impl Agent<'_, '_> {
                 return Cause::Stayed;
             }
             let now = self.spent();
+            let told = self.converse(now);
             if now >= next_look {
                 match self.look(now, watchdog) {
                     Verdict::Fine => next_look = now + watchdog.pause(now),
@@ -190,12 +202,38 @@ impl Agent<'_, '_> {
                     Verdict::OutOfTime(limit) => return Cause::TimedOut(limit),
                 }
             }
-            self.turn(Some(self.wait(next_look.saturating_sub(now), drained)));
+            let look = next_look.saturating_sub(now);
+            self.turn(Some(self.wait(told.map_or(look, |told| told.min(look)), drained)));
+        }
+    }
+
+    /// Says what is to be said; how long until there may be something more.
+    fn converse(&mut self, now: Duration) -> Option<Duration> {
+        let next = self.listener.time(now);
+        let said = self.listener.say(self.feed.unread());
+        self.feed.push(&said);
+        if self.listener.has_said_all() {
+            self.feed.end();
+        }
+        next
+    }
+
+    /// Before its processes are ended it is asked to end its turn, so that its session stays good. Bounded by the listener.
+    fn call_off(&mut self) {
+        if self.exited.is_some() || !self.listener.cancel() {
+            return;
+        }
+        while self.exited.is_none() && self.life.stop.requested() != Some(Stop::Now) {
+            let Some(left) = self.converse(self.spent()) else { return };
+            self.turn(Some(left.clamp(Duration::from_millis(1), LOOK * 10)));
+            if self.life.pidfd.is_none() && self.life.reap() {
+                return;
+            }
         }
     }
 
     fn wait(&self, look: Duration, drained: Option<Duration>) -> Duration {
-        let stayed = self.done.map(|at| LINGER.saturating_sub(at.elapsed()));
+        let stayed = self.done.map(|at| self.linger().saturating_sub(at.elapsed()));
         // Without a descriptor for its end, or with all its output over, nothing wakes us when it ends.
         let blind = self.life.pidfd.is_none().then_some(LOOK);
         let waits = [drained, stayed, blind].into_iter().flatten();
@@ -208,7 +246,11 @@ impl Agent<'_, '_> {
             self.done = None;
             return false;
         }
-        self.done.get_or_insert_with(Instant::now).elapsed() >= LINGER
+        self.done.get_or_insert_with(Instant::now).elapsed() >= self.linger()
+    }
+
+    fn linger(&self) -> Duration {
+        self.listener.linger().unwrap_or(LINGER)
     }
 
     fn look(&mut self, now: Duration, watchdog: &mut Watchdog) -> Verdict {
@@ -249,6 +291,9 @@ impl Agent<'_, '_> {
     }
 
     fn finish(mut self, cause: Cause) -> End {
+        if matches!(cause, Cause::Stopped | Cause::TimedOut(_) | Cause::Stalled(_)) {
+            self.call_off();
+        }
         let leaked = self.clear(cause == Cause::Itself);
         self.drain();
         End { ended: self.life.ended(), cause, leaked }

@@ -41,6 +41,7 @@ order() {
     shift
     case "$verb" in
         first) if [ "$call" = 1 ]; then order "$@"; fi ;;
+        by) if [ "$(basename "$0")" = "$1" ]; then shift; order "$@"; fi ;;
         later) if [ "$call" != 1 ]; then order "$@"; fi ;;
         write)
             path=$1
@@ -50,6 +51,15 @@ order() {
             printf '%s\n' "$*" > "$path"
             ended "w$step" false
             ;;
+        into) # TASK PATH: a file in the working tree of a task that is at work
+            until grep -q '^PWD=' "$notes/env.$1-1" 2> /dev/null; do sleep 0.05; done
+            path=$(sed -n 's/^PWD=//p' "$notes/env.$1-1")/$2
+            began "i$step" Write file_path "$path"
+            echo stray > "$path"
+            ended "i$step" false
+            touch "$notes/into.$1"
+            ;;
+        await) until [ -e "$notes/$1" ]; do sleep 0.05; done ;;
         run)
             began "r$step" Bash command "$*"
             sh -c "$*" > /dev/null 2>&1
@@ -57,6 +67,7 @@ order() {
             ;;
         say) say "$*" ;;
         ask) finish "$*" ;;
+        where) finish "made $PWD/$1" ;;
         stderr) echo "$*" >&2 ;;
         garbage) echo 'this is no JSON {"at all'; echo '<html>' ;;
         quiet) exit "$1" ;;
@@ -65,7 +76,11 @@ order() {
         hang) sleep 600 ;;
         wait-in-tool) began "h$step" Bash command "sleep"; sleep 600 ;;
         chatter) while :; do printf '{"type":"system","subtype":"api_retry","attempt":%s}\n' "$$"; sleep 0.2; done ;;
-        daemon) setsid sh -c 'sleep 600 & wait' > /dev/null 2>&1 & ;;
+        daemon)
+            setsid sh -c 'sleep 600 & echo $! > "$0"; wait' "$notes/daemon" > /dev/null 2>&1 &
+            # By this name it is told of.
+            until [ "$(cat "/proc/$(cat "$notes/daemon" 2> /dev/null)/comm" 2> /dev/null)" = sleep ]; do sleep 0.05; done
+            ;;
         events) awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) { printf "{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"tool_use\",\"id\":\"e%d\",\"name\":\"Bash\",\"input\":{\"command\":\"echo %d\"}}]}}\n{\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"e%d\",\"is_error\":false,\"content\":\"%d\"}]}}\n", i, i, i, i } }' ;;
         flood) yes '{"type":"stream_event","event":{"type":"content_block_delta","delta":{"type":"text_delta","text":"more and more of it"}}}' | head -n "$1" ;;
         line) head -c "$1" /dev/zero | tr '\0' x; echo ;;
