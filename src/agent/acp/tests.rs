@@ -1,3 +1,5 @@
+//! The protocol: messages in any order, in any state of the conversation.
+
 use super::*;
 use crate::agent::told::{PlanState, StepKind, StopReason, Told, Usage, UsageScope};
 use proptest::prelude::*;
