@@ -6,11 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const PATIENCE: Patience = Patience {
-    call: Duration::from_secs(60),
-    turn: Duration::from_secs(3600),
-    cancel: Duration::from_secs(3),
-};
+const PATIENCE: Patience =
+    Patience { call: Duration::from_mins(1), turn: Duration::from_hours(1), cancel: Duration::from_secs(3) };
 
 fn wanted() -> Wanted {
     Wanted {
