@@ -50,6 +50,9 @@ const KNOWN: &[(&str, &str, &[&str])] = &[
     ("codex", "codex", &["codex"]),
     ("gemini", "gemini", &["gemini"]),
     ("pi", "pi", &["pi"]),
+    ("qwen", "qwen", &["qwen"]),
+    ("copilot", "copilot", &["copilot"]),
+    ("opencode", "opencode", &["opencode"]),
 ];
 
 impl Real {
@@ -131,6 +134,35 @@ impl Real {
                 ],
                 ..Surroundings::default()
             },
+            "qwen" => Surroundings {
+                files: vec![(
+                    ".qwen/settings.json",
+                    r#"{"security":{"auth":{"selectedType":"openai"}},"privacy":{"usageStatisticsEnabled":false},
+                        "general":{"disableAutoUpdate":true,"disableUpdateNag":true}}"#
+                        .to_owned(),
+                )],
+                env: vec![("OPENAI_API_KEY", key), ("OPENAI_BASE_URL", format!("{base}/v1"))],
+                arguments: vec!["--model=scripted"],
+            },
+            "copilot" => Surroundings {
+                env: vec![
+                    ("COPILOT_OFFLINE", "true".to_owned()),
+                    ("COPILOT_MODEL", "scripted".to_owned()),
+                    ("COPILOT_PROVIDER_BASE_URL", format!("{base}/v1")),
+                    ("COPILOT_PROVIDER_API_KEY", key),
+                ],
+                ..Surroundings::default()
+            },
+            "opencode" => {
+                let own = format!(
+                    r#"{{"autoupdate":false,"share":"disabled","model":"scripted/scripted","small_model":"scripted/scripted",
+                        "provider":{{"scripted":{{"npm":"@ai-sdk/openai-compatible","name":"scripted",
+                        "options":{{"baseURL":"{base}/v1","apiKey":"{KEY}"}},"models":{{"scripted":{{"name":"scripted",
+                        "limit":{{"context":200000,"output":8192}},"tool_call":true}}}}}}}}}}"#
+                );
+                let env = vec![("OPENCODE_CONFIG_CONTENT", own), ("OPENCODE_DISABLE_MODELS_FETCH", "1".to_owned())];
+                Surroundings { env, ..Surroundings::default() }
+            }
             other => panic!("nothing is known of the surroundings of `{other}`"),
         }
     }
