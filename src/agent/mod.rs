@@ -1,5 +1,5 @@
 //! Coding agents, without any process: how each is called ([`preset`]), what its output says ([`dialect`], [`told`],
-//! [`fold`]) and what its end means ([`judge()`]). Pure: whoever starts agents hands in what they printed.
+//! [`fold`]), how it is spoken with by the Agent Client Protocol ([`acp`]) and what its end means ([`judge()`]). Pure: whoever starts agents hands in what they printed.
 //!
 //! Facts about real agents are data: `presets/*.toml` for how they are called, one file per output format below
 //! `dialect`, one table of messages below `judge`.

@@ -65,7 +65,8 @@ fn names<'a>(presets: &'a Presets, given: &'a Agents) -> Result<Vec<&'a str>, Er
 fn look(presets: &Presets, name: &str, loaded: &Loaded, project: &Path) -> Option<AgentJson> {
     let preset = presets.get(name)?;
     let path = find(&preset.command, project);
-    let acp = preset.acp.as_ref();
+    // One that is called so has no other way.
+    let acp = preset.acp.as_ref().filter(|_| !preset.speaks_acp());
     let (version, problem) = match (presets.problem(name), &path) {
         (Some(problem), _) => (None, Some(problem.to_owned())),
         (None, None) => (None, None),
@@ -87,6 +88,7 @@ fn look(presets: &Presets, name: &str, loaded: &Loaded, project: &Path) -> Optio
         path: path.map(|path| shown(&path)),
         version,
         problem,
+        protocol: if preset.speaks_acp() { "acp" } else { "events" }.to_owned(),
         call: call(preset, Session::None),
         resume: if preset.can_resume() { call(preset, Session::Resume("SESSION")) } else { String::new() },
         acp: acp.map(|acp| typed(&acp.command, &acp.args)).unwrap_or_default(),

@@ -33,6 +33,8 @@ pub struct AgentJson {
     /// Why there is no version, or why it cannot be called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What it speaks: `events` that it prints, or `acp`, the Agent Client Protocol.
+    pub protocol: String,
     /// The command line of an attempt, as typed in a shell; empty: it has none.
     pub call: String,
     /// The command line of a further attempt in the same session; empty: it cannot go on with one.

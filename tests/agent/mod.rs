@@ -1,5 +1,6 @@
 //! Agents by what they really printed: runs recorded from the real programs (`recorded/AGENT/CASE.{out,err,code}`), and
-//! messages that people reported (`messages.toml`).
+//! (`recorded_acp/AGENT/CASE.ndjson` by the Agent Client Protocol) and messages that people reported (`messages.toml`).
 
 mod messages;
 mod recorded;
+mod recorded_acp;

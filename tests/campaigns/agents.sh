@@ -5,6 +5,7 @@
 #   tests/campaigns/agents.sh faults [NAME,NAME… [FAULT,…]]  the table agent × fault; wrong cells are named
 #   tests/campaigns/agents.sh memory                         a gigabyte of output by a fake agent (SPECTER_AGENT_LINES)
 #
+# By the Agent Client Protocol: claude-acp, codex-acp, gemini-acp.
 # The agents are in SPECTER_AGENTS, else they are installed into target/agents (install_agents.sh). Where a network
 # namespace can be made, there is nothing but loopback in it; else proxies that lead nowhere are all that agents have.
 set -eu
@@ -20,7 +21,8 @@ case $what in
 esac
 if [ $what != memory ] && [ -z "${SPECTER_AGENTS:-}" ]; then
   # shellcheck disable=SC2046 # names are words
-  tests/campaigns/install_agents.sh target/agents $(printf %s "${SPECTER_AGENT_NAMES:-claude,codex,gemini,pi}" | tr , ' ')
+  tests/campaigns/install_agents.sh target/agents $(printf %s "${SPECTER_AGENT_NAMES:-claude,codex,gemini,pi}" |
+    sed 's/claude-acp/claude-agent-acp/g; s/gemini-acp/gemini/g' | tr , ' ')
   export SPECTER_AGENTS="$PWD/target/agents"
 fi
 cargo test --locked --test it --no-run --quiet

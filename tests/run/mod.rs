@@ -1,6 +1,7 @@
 //! Whole runs of the real binary: scenarios, examples, corpus files, kills, signals.
 
 mod agents;
+mod agents_acp;
 mod bad_input;
 mod commits;
 mod corpus;

@@ -25,7 +25,7 @@ struct Real {
     agent: &'static str,
     /// First on PATH.
     bins: Vec<PathBuf>,
-    /// It tells to the second when a quota begins anew.
+    /// It tells when a quota begins anew; codex to the minute.
     tells_when: bool,
 }
 
@@ -53,6 +53,9 @@ const KNOWN: &[(&str, &str, &[&str])] = &[
     ("qwen", "qwen", &["qwen"]),
     ("copilot", "copilot", &["copilot"]),
     ("opencode", "opencode", &["opencode"]),
+    ("claude-acp", "claude-acp", &["claude-agent-acp"]),
+    ("codex-acp", "codex-acp", &["codex-acp"]),
+    ("gemini-acp", "gemini-acp", &["gemini"]),
 ];
 
 impl Real {
@@ -76,13 +79,13 @@ impl Real {
             println!("skipped: `{name}`, as `{}` is not there", missing.display());
             return None;
         }
-        Some(Real { name, agent, bins, tells_when: agent == "claude" })
+        Some(Real { name, agent, bins, tells_when: matches!(agent, "claude" | "codex") })
     }
 
     fn surroundings(&self, port: u16, account: Account) -> Surroundings {
         let base = format!("http://127.0.0.1:{port}");
         let key = KEY.to_owned();
-        match self.agent {
+        match self.agent.trim_end_matches("-acp") {
             "claude" => {
                 let key = match account {
                     Account::Key => ("ANTHROPIC_API_KEY", key),
@@ -182,7 +185,9 @@ impl Real {
         let path =
             std::env::join_paths(self.bins.iter().cloned().chain(std::env::split_paths(&own))).unwrap();
         command.env("PATH", path).envs(env);
-        for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        // Qwen Code takes a proxy for loopback too, whatever is excepted.
+        let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+        for name in proxies.into_iter().filter(|_| self.agent != "qwen") {
             command.env(name, NOWHERE).env(name.to_lowercase(), NOWHERE);
         }
         command.env("NO_PROXY", "127.0.0.1,localhost").env("no_proxy", "127.0.0.1,localhost");

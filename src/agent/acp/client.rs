@@ -291,6 +291,7 @@ impl Client {
             let what = format!("the agent speaks version {version} of the protocol, specter version 1");
             return self.fail(AgentError::new("config", what), said);
         }
+        self.updates.quirks.meet(answer["agentInfo"]["name"].as_str().unwrap_or_default());
         let can = InitializeResponse::deserialize(answer).ok().map(|answer| answer.agent_capabilities);
         let Some((session, can)) = self.wanted.session.clone().zip(can) else { return self.open_new(said) };
         let dir = self.wanted.dir.clone();

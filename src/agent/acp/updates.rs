@@ -58,11 +58,17 @@ impl Updates {
 
     pub(super) fn tool(&mut self, update: &ToolCallUpdate, is_asked: bool, out: &mut Vec<Told>) {
         self.end_text(out);
+        self.quirks.go_on(out);
         self.tools.hear(update, is_asked, out);
     }
 
     fn chunk(&mut self, chunk: &ContentChunk, out: &mut Vec<Told>) {
         let ContentBlock::Text(text) = &chunk.content else { return };
+        if self.quirks.is_note(&text.text) {
+            self.end_text(out);
+            return self.quirks.note(&text.text, out);
+        }
+        self.quirks.go_on(out);
         let id = chunk.message_id.as_ref().map(|id| id.0.to_string());
         if id != self.text_id {
             self.end_text(out);
@@ -108,7 +114,7 @@ impl Updates {
         if !usage.is_nothing() {
             out.push(Told::Usage { of: UsageScope::Add, usage });
         }
-        self.quirks.finish(out);
+        self.quirks.finish(answer, out);
     }
 }
 

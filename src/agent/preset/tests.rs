@@ -34,7 +34,9 @@ fn every_preset_that_is_compiled_in_parses_and_can_be_called() {
         }
         assert!(text.starts_with("# "), "{name} does not say what was run");
     }
-    assert_eq!(presets().names().count(), COMPILED_IN.len());
+    let by_acp = presets().names().filter(|name| name.ends_with("-acp")).count();
+    assert_eq!(presets().names().count(), COMPILED_IN.len() + by_acp);
+    assert_eq!(by_acp, 7);
 }
 
 #[test]
@@ -66,7 +68,7 @@ fn the_lines_are_those_that_were_run() {
              -c 'sandbox_mode=\"danger-full-access\"' - < prompt",
         ),
         ("gemini", "gemini --skip-trust -o stream-json --approval-mode yolo < prompt"),
-        ("opencode", "opencode run --format json --auto < prompt"),
+        ("opencode", "opencode run --format json --print-logs --log-level ERROR --auto < prompt"),
         ("qwen", "qwen -o stream-json --approval-mode yolo < prompt"),
         (
             "copilot",
@@ -156,6 +158,63 @@ fn configuration_changes_single_keys_and_makes_agents_of_its_own() {
     );
     presets.set("mine", "prompt", &json!("file")).expect("sets");
     assert!(presets.problem("mine").is_some_and(|problem| problem.contains("{prompt-file}")));
+}
+
+#[test]
+fn an_agent_that_speaks_acp_has_a_second_preset_that_follows_the_first() {
+    let mut presets = presets();
+    let line = |presets: &Presets, name: &str, model| {
+        let line = presets.get(name).expect(name).command_line(&Call { model, ..Call::default() });
+        [vec![line.program], line.args].concat().join(" ")
+    };
+    for (name, wanted) in [
+        ("claude-acp", "claude-agent-acp"),
+        ("codex-acp", "codex-acp"),
+        ("gemini-acp", "gemini --acp --skip-trust -m big"),
+        ("opencode-acp", "opencode acp"),
+        ("qwen-acp", "qwen --acp -m big"),
+        ("copilot-acp", "copilot --acp --model big"),
+    ] {
+        assert_eq!(line(&presets, name, Some("big")), wanted);
+        let (base, second) = (name.trim_end_matches("-acp"), presets.get(name).expect("second"));
+        let base = presets.get(base).expect("base");
+        assert!(second.speaks_acp() && !base.speaks_acp());
+        assert_eq!((&second.provider, &second.secrets, second.rank), (&base.provider, &base.secrets, 0));
+    }
+    presets.set("gemini-acp", "env.OWN", &json!("1")).expect("sets");
+    presets.set("gemini", "acp.command", &json!("npx")).expect("sets");
+    presets.set("gemini", "acp.args", &json!(["-y", "@google/gemini-cli", "--acp"])).expect("sets");
+    presets.set("gemini", "stall", &json!("3m")).expect("sets");
+    assert_eq!(line(&presets, "gemini-acp", None), "npx -y @google/gemini-cli --acp");
+    let gemini = presets.get("gemini-acp").expect("gemini");
+    assert!(gemini.env.contains_key("OWN") && gemini.env.contains_key("GEMINI_CLI_NO_RELAUNCH"));
+    assert_eq!((gemini.stall, gemini.patience()), (Some(Duration::from_secs(180)), Duration::from_secs(300)));
+    presets.set("gemini-acp", "acp.patience", &json!("5s")).expect("sets");
+    assert_eq!(presets.get("gemini-acp").map(Preset::patience), Some(Duration::from_secs(5)));
+    assert_eq!(line(&presets, "gemini", None), line(&Presets::compiled_in(), "gemini", None));
+    let said_by: Vec<&str> = presets.said_by("gemini-acp").collect();
+    assert_eq!(said_by, ["gemini-acp", "gemini"]);
+    assert_eq!(presets.said_by("gemini").count(), 1);
+}
+
+#[test]
+fn an_agent_of_ones_own_speaks_acp_by_its_acp_command_or_by_its_protocol() {
+    let mut presets = presets();
+    presets.set("mine", "acp.args", &json!(["--acp"])).expect("sets");
+    presets.set("mine", "acp.command", &json!("my-agent")).expect("sets");
+    presets.set("other", "protocol", &json!("acp")).expect("sets");
+    presets.set("other", "command", &json!("uvx")).expect("sets");
+    presets.set("other", "args", &json!(["other-agent"])).expect("sets");
+    for (name, wanted) in [("mine", ["my-agent", "--acp"]), ("other", ["uvx", "other-agent"])] {
+        let preset = presets.get(name).expect(name);
+        assert!(preset.speaks_acp() && presets.problem(name).is_none());
+        let line = preset.command_line(&Call::default());
+        assert_eq!([line.program, line.args[0].clone()], wanted);
+        assert!(line.stdin);
+    }
+    assert!(presets.get("mine-acp").is_none() && presets.get("other-acp").is_none());
+    presets.set("mine", "command", &json!("my-agent")).expect("sets");
+    assert!(!presets.get("mine").expect("mine").speaks_acp() && presets.get("mine-acp").is_some());
 }
 
 #[test]

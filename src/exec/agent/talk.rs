@@ -143,7 +143,7 @@ impl Source {
     }
 
     /// Says something more, instead of the turn that runs. False where an agent hears nothing after its prompt.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the watchdog's nudge is to call it"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "called by the watchdog once it nudges"))]
     pub(super) fn nudge(&mut self, text: String, told: &mut Vec<Told>) -> bool {
         let Source::Talk(talk) = self else { return false };
         let mut is_heard = false;
@@ -154,5 +154,81 @@ impl Source {
     /// How long it may take to go once it is done, if not as long as all others.
     pub(super) fn linger(&self) -> Option<Duration> {
         matches!(self, Source::Talk(_)).then_some(LINGER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        call: Duration::from_secs(10),
+        turn: Duration::from_secs(100),
+        cancel: Duration::from_secs(1),
+    };
+
+    fn talk() -> Source {
+        Source::Talk(Box::new(Talk::new(Wanted { dir: "/w".into(), ..Wanted::default() }, PATIENCE)))
+    }
+
+    fn prompted() -> Source {
+        let (mut source, mut told) = (talk(), Vec::new());
+        source
+            .feed(b"{\"id\":1,\"result\":{\"protocolVersion\":1}}\n{\"id\":2,\"result\":{\"sess", &mut told);
+        source.feed(b"ionId\":\"s\"}}\n", &mut told);
+        assert_eq!(told, [Told::Session("s".into())]);
+        source
+    }
+
+    fn said(source: &mut Source) -> String {
+        String::from_utf8(source.say(0, &mut Vec::new())).unwrap()
+    }
+
+    #[test]
+    fn a_deadline_runs_from_when_it_was_set_and_each_call_has_its_own() {
+        let (mut source, mut told) = (talk(), Vec::new());
+        let secs = Duration::from_secs;
+        assert_eq!(source.time(secs(3), &mut told), Some(secs(10)));
+        assert_eq!(source.time(secs(9), &mut told), Some(secs(4)));
+        source.feed(b"{\"id\":1,\"result\":{}}\n", &mut told);
+        assert_eq!(source.time(secs(9), &mut told), Some(secs(10)));
+        assert!(told.is_empty() && !source.is_over());
+        assert_eq!(source.time(secs(19), &mut told), Some(secs(0)));
+        assert!(matches!(&told[..], [Told::Failed(_)]) && source.is_over());
+        assert_eq!(source.time(secs(20), &mut told), None);
+    }
+
+    #[test]
+    fn a_nudge_calls_the_turn_off_and_says_more_in_the_same_session() {
+        let (mut source, mut told) = (prompted(), Vec::new());
+        assert!(said(&mut source).contains("session/prompt"));
+        assert!(source.nudge("are you stuck?".to_owned(), &mut told));
+        assert!(said(&mut source).contains("session/cancel"));
+        source.feed(b"{\"id\":3,\"result\":{\"stopReason\":\"cancelled\"}}\n", &mut told);
+        assert!(said(&mut source).contains("are you stuck?") && !source.is_over());
+        let mut events = Source::Events(Reader::new(crate::agent::Events::Text));
+        assert!(!events.nudge("?".to_owned(), &mut told) && !events.cancel(&mut told) && events.is_over());
+    }
+
+    #[test]
+    fn who_ends_in_the_middle_of_a_turn_has_failed_even_with_0_and_who_answered_has_not() {
+        for (is_clean, failed) in [(true, true), (false, false)] {
+            let (mut source, mut told) = (prompted(), Vec::new());
+            source.finish(is_clean, &mut told);
+            assert_eq!(told.iter().any(|told| matches!(told, Told::Failed(_))), failed);
+            assert!(!source.has_answered());
+        }
+        let (mut source, mut told) = (prompted(), Vec::new());
+        source.feed(b"{\"id\":3,\"result\":{\"stopReason\":\"end_turn\"}}", &mut told);
+        source.finish(true, &mut told);
+        assert!(source.has_answered() && !told.iter().any(|told| matches!(told, Told::Failed(_))));
+    }
+
+    #[test]
+    fn who_asks_and_does_not_read_the_answers_is_given_up() {
+        let (mut source, mut told) = (prompted(), Vec::new());
+        source.feed(b"{\"id\":1,\"method\":\"x\"}\n", &mut told);
+        assert!(!source.say(MAX_UNREAD, &mut told).is_empty() || source.is_over());
+        assert!(source.is_over() && told.iter().any(|told| matches!(told, Told::Failed(_))));
     }
 }

@@ -65,7 +65,9 @@ fn twelve_tasks(real: &Real) {
     assert_eq!(attempts.len(), WORDS.len(), "{name}: no attempt failed");
     for id in &ids {
         let of_task = |event: &&Value| event["task"] == id.as_str();
-        let mut mine: Vec<&Value> = steps.iter().filter(of_task).collect();
+        // Leave that was asked for is no action.
+        let is_action = |step: &&Value| of_task(step) && step["action"] != "permit";
+        let mut mine: Vec<&Value> = steps.iter().filter(is_action).collect();
         mine.sort_by_key(|step| step["n"].as_u64());
         assert!(mine.iter().all(|step| step["ok"] != false), "{name}, {id}: {mine:?}");
         let ordered = model.ordered(id);

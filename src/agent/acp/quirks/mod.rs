@@ -1,5 +1,5 @@
 //! What single agents tell in a way of their own: beside the protocol's fields (`_meta`) or against their sense. Each is
-//! known by what it sends, not by its name, so that an agent of the user's own that wraps one of them is understood too.
+//! known by what it sends, not by its preset, so that an agent of the user's own that wraps one of them is understood too.
 
 mod codex;
 mod copilot;
@@ -15,11 +15,31 @@ use serde_json::Value;
 #[derive(Debug, Default)]
 pub(super) struct Quirks {
     codex: codex::Trouble,
+    copilot: copilot::Notes,
     /// Each request told what it used: the turn's sum would count it twice.
     has_counted: bool,
 }
 
 impl Quirks {
+    /// What the agent calls itself.
+    pub(super) fn meet(&mut self, name: &str) {
+        self.copilot.meet(name);
+    }
+
+    /// That piece of a message is a note of the agent's program.
+    pub(super) fn is_note(&self, piece: &str) -> bool {
+        self.copilot.is_note(piece)
+    }
+
+    pub(super) fn note(&mut self, piece: &str, out: &mut Vec<Told>) {
+        self.copilot.hear(piece, out);
+    }
+
+    /// The model speaks or does something.
+    pub(super) fn go_on(&mut self, out: &mut Vec<Told>) {
+        self.copilot.go_on(out);
+    }
+
     /// What stands beside an update.
     pub(super) fn meta(&mut self, meta: &Value, out: &mut Vec<Told>) {
         self.codex.hear(&meta["codex"], out);
@@ -42,9 +62,10 @@ impl Quirks {
         usage(&answer["usage"]).or_else(|| gemini::usage(&answer["_meta"]))
     }
 
-    /// The turn is over.
-    pub(super) fn finish(&mut self, out: &mut Vec<Told>) {
+    /// The turn is over; `answer` is what ended it well.
+    pub(super) fn finish(&mut self, answer: Option<&Value>, out: &mut Vec<Told>) {
         self.codex.finish(out);
+        self.copilot.finish(answer, out);
     }
 }
 
