@@ -26,7 +26,7 @@ struct Real {
     agent: &'static str,
     /// First on PATH.
     bins: Vec<PathBuf>,
-    /// It tells to the second when a quota begins anew.
+    /// It tells when a quota begins anew; codex to the minute.
     tells_when: bool,
 }
 
@@ -51,6 +51,9 @@ const KNOWN: &[(&str, &str, &[&str])] = &[
     ("codex", "codex", &["codex"]),
     ("gemini", "gemini", &["gemini"]),
     ("pi", "pi", &["pi"]),
+    ("qwen", "qwen", &["qwen"]),
+    ("copilot", "copilot", &["copilot"]),
+    ("opencode", "opencode", &["opencode"]),
     ("claude-acp", "claude-acp", &["claude-agent-acp"]),
     ("codex-acp", "codex-acp", &["codex-acp"]),
     ("gemini-acp", "gemini-acp", &["gemini"]),
@@ -77,7 +80,7 @@ impl Real {
             println!("skipped: `{name}`, as `{}` is not there", missing.display());
             return None;
         }
-        Some(Real { name, agent, bins, tells_when: agent == "claude" })
+        Some(Real { name, agent, bins, tells_when: matches!(agent, "claude" | "codex") })
     }
 
     fn surroundings(&self, port: u16, account: Account) -> Surroundings {
@@ -135,6 +138,35 @@ impl Real {
                 ],
                 ..Surroundings::default()
             },
+            "qwen" => Surroundings {
+                files: vec![(
+                    ".qwen/settings.json",
+                    r#"{"security":{"auth":{"selectedType":"openai"}},"privacy":{"usageStatisticsEnabled":false},
+                        "general":{"disableAutoUpdate":true,"disableUpdateNag":true}}"#
+                        .to_owned(),
+                )],
+                env: vec![("OPENAI_API_KEY", key), ("OPENAI_BASE_URL", format!("{base}/v1"))],
+                arguments: vec!["--model=scripted"],
+            },
+            "copilot" => Surroundings {
+                env: vec![
+                    ("COPILOT_OFFLINE", "true".to_owned()),
+                    ("COPILOT_MODEL", "scripted".to_owned()),
+                    ("COPILOT_PROVIDER_BASE_URL", format!("{base}/v1")),
+                    ("COPILOT_PROVIDER_API_KEY", key),
+                ],
+                ..Surroundings::default()
+            },
+            "opencode" => {
+                let own = format!(
+                    r#"{{"autoupdate":false,"share":"disabled","model":"scripted/scripted","small_model":"scripted/scripted",
+                        "provider":{{"scripted":{{"npm":"@ai-sdk/openai-compatible","name":"scripted",
+                        "options":{{"baseURL":"{base}/v1","apiKey":"{KEY}"}},"models":{{"scripted":{{"name":"scripted",
+                        "limit":{{"context":200000,"output":8192}},"tool_call":true}}}}}}}}}}"#
+                );
+                let env = vec![("OPENCODE_CONFIG_CONTENT", own), ("OPENCODE_DISABLE_MODELS_FETCH", "1".to_owned())];
+                Surroundings { env, ..Surroundings::default() }
+            }
             other => panic!("nothing is known of the surroundings of `{other}`"),
         }
     }
@@ -171,7 +203,9 @@ impl Real {
         let path =
             std::env::join_paths(self.bins.iter().cloned().chain(std::env::split_paths(&own))).unwrap();
         command.env("PATH", path).envs(env);
-        for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        // Qwen Code takes a proxy for loopback too, whatever is excepted.
+        let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+        for name in proxies.into_iter().filter(|_| self.agent != "qwen") {
             command.env(name, NOWHERE).env(name.to_lowercase(), NOWHERE);
         }
         command.env("NO_PROXY", "127.0.0.1,localhost").env("no_proxy", "127.0.0.1,localhost");

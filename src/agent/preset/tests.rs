@@ -68,7 +68,7 @@ fn the_lines_are_those_that_were_run() {
              -c 'sandbox_mode=\"danger-full-access\"' - < prompt",
         ),
         ("gemini", "gemini --skip-trust -o stream-json --approval-mode yolo < prompt"),
-        ("opencode", "opencode run --format json --auto < prompt"),
+        ("opencode", "opencode run --format json --print-logs --log-level ERROR --auto < prompt"),
         ("qwen", "qwen -o stream-json --approval-mode yolo < prompt"),
         (
             "copilot",
