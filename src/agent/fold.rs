@@ -26,6 +26,8 @@ pub struct Account {
     pub stop: Option<StopReason>,
     /// What it tried again by itself.
     pub retries: u32,
+    /// Why it tries again by itself, as long as nothing came of that.
+    pub waits: Option<AgentError>,
     /// Bytes of lines that were not what the format promises.
     pub unreadable: u64,
     /// Anything readable was told at all.
@@ -75,7 +77,10 @@ impl Account {
             Told::Usage { of: UsageScope::Add, usage } => {
                 self.usage = Some(self.usage.unwrap_or_default().plus(*usage));
             }
-            Told::Retry { .. } => self.retries = self.retries.saturating_add(1),
+            Told::Retry { after, why } => {
+                self.retries = self.retries.saturating_add(1);
+                self.waits = Some(AgentError { retry_after: *after, ..AgentError::new("", why.as_str()) });
+            }
             Told::Failed(error) => self.fail(error),
             Told::Stop(reason) => self.stop = Some(reason.clone()),
             Told::Unreadable { bytes } => self.unreadable = self.unreadable.saturating_add(*bytes),
@@ -95,6 +100,7 @@ impl Account {
     fn work(&mut self) {
         self.survived = self.errors.len();
         self.stop = None;
+        self.waits = None;
     }
 
     fn begin(&mut self, key: &str, step: Step) {

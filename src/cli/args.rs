@@ -6,6 +6,7 @@
 mod admin;
 mod kept;
 mod look;
+mod usual;
 
 use super::exit::Exit;
 use crate::config::Override;

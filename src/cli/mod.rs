@@ -30,7 +30,6 @@ mod target;
 mod workspace;
 
 use args::{Cli, Command};
-use clap::Parser as _;
 use error::Error;
 use exit::Exit;
 use std::process::ExitCode;
@@ -39,7 +38,7 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     crate::sys::keep_memory();
     error::install_panic_hook();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::of_process() {
         Ok(cli) => cli,
         Err(mut error) => {
             only_nearest(&mut error);

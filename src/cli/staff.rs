@@ -116,11 +116,24 @@ impl Staff {
     /// Every open task without work gets the agent of its domain, or the default one, if there is one.
     pub(super) fn assign(&self, document: &mut Document) {
         for task in document.tasks.iter_mut().filter(|task| is_for_agent(task)) {
+            if let Some(named) = task.more.agent.as_deref() {
+                let named = self.named(named).map(Into::into);
+                task.more.agent = named;
+            }
             let assigned = domains::assign(task, &self.rules, &self.hints).agent;
             if let Some(agent) = assigned.or_else(|| self.default.clone()) {
                 task.more.agent = Some(agent.as_str().into());
             }
         }
+    }
+
+    /// The agent that a task's own line names. Nothing: it names a role, such as `Designer`, which says nothing of who has it.
+    /// What is nearly an agent's name stays as it is, to be told of.
+    fn named(&self, word: &str) -> Option<String> {
+        let name = word.to_lowercase();
+        // Of two or three letters everything is near, `qa` too.
+        let is_nearly = || name == word && name.len() > 3 && nearest(word, self.presets.names()).is_some();
+        (self.presets.get(&name).is_some() || is_nearly()).then_some(name)
     }
 
     /// Every open task must say what runs it, and whoever that is must be there. None if no agent is needed.

@@ -280,6 +280,10 @@ impl Loader {
     }
 
     fn environment(&mut self, env: &Environment) -> Result<(), Invalid> {
+        // Mostly there are none, and the names of all settings need not be made.
+        if env.specter_names().next().is_none() {
+            return Ok(());
+        }
         for (ix, setting) in SETTINGS.iter().enumerate() {
             let name = setting.env_name();
             let Some(text) = env.get(&name) else { continue };

@@ -5,7 +5,13 @@ use serde_json::{Map, Value, json};
 
 /// Dotted names become nested objects; accepted foreign keys are listed without a type.
 pub fn schema() -> Value {
-    let mut root = object();
+    let mut root = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "specter configuration",
+        "type": "object",
+        "properties": {},
+        "additionalProperties": false,
+    });
     for setting in SETTINGS {
         let mut leaf = setting.schema();
         leaf["description"] = setting.doc.into();
@@ -16,8 +22,6 @@ pub fn schema() -> Value {
         insert(&mut root, key.trim_end_matches('.'), leaf);
     }
     insert(&mut root, "agents", agents::schema());
-    root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
-    root["title"] = "specter configuration".into();
     root
 }
 

@@ -94,7 +94,7 @@ impl Machine {
         let text = std::fs::read_to_string(self.proc.join("meminfo")).ok()?;
         let (all, mut free) = (kib(&text, "MemTotal:")?, kib(&text, "MemAvailable:")?);
         let mut least = all;
-        for (limit, left) in self.groups.iter().filter_map(Group::read) {
+        for (limit, left) in self.groups.iter().filter_map(|group| group.read(all)) {
             (least, free) = (least.min(limit), free.min(left));
         }
         let floor = self.floors.memory.of(MEMORY.min(least / PART));
@@ -116,10 +116,12 @@ impl Group {
         Group { limit: dir.join(limit), used: dir.join(used), stat: dir.join("memory.stat"), spare }
     }
 
-    /// Its limit and how much of it is left; none where it has no limit.
-    fn read(&self) -> Option<(u64, u64)> {
+    /// Its limit and how much of it is left; none where it has none, or allows more than the machine's `all`: then what is
+    /// used need not be asked, for which the system adds up the figures of all cores.
+    fn read(&self, all: u64) -> Option<(u64, u64)> {
         let number = |path: &Path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-        let (limit, used) = (number(&self.limit)?, number(&self.used)?);
+        let limit = number(&self.limit).filter(|limit| *limit <= all)?;
+        let used = number(&self.used)?;
         let stat = std::fs::read_to_string(&self.stat).unwrap_or_default();
         let spare = stat.lines().find_map(|line| line.strip_prefix(self.spare)?.trim().parse().ok());
         Some((limit, limit.saturating_sub(used.saturating_sub(spare.unwrap_or(0)))))

@@ -511,11 +511,15 @@ impl Run<'_> {
         }
         report.tail = self.tail(told);
         if let Cause::Stalled(limit) = told.end.cause {
-            report.class = Some(FailureClass::Transient);
-            report.rule = Some(format!(
-                "no progress for {}: no new output, no file written, no work on the cores",
-                context::duration(limit)
-            ));
+            let why = match failure.cause {
+                Blame::Other => {
+                    report.class = Some(FailureClass::Transient);
+                    "no new output, no file written, no work on the cores"
+                }
+                // It waited for something.
+                _ => failure.classified.rule.as_str(),
+            };
+            report.rule = Some(format!("no progress for {}: {why}", context::duration(limit)));
         }
         let resets = failure.resets.as_ref().and_then(|reset| context::resets_at(reset, self.zone()));
         if let Some((wait, _)) = resets {

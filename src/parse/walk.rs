@@ -491,9 +491,11 @@ impl<'s, 'c> Walk<'s, 'c> {
             }
             Field::Parallel => self.document.tasks[owner.ix()].parallel |= is_yes(&text[at..]),
             Field::Agent => {
-                let name = text[at..].trim().trim_matches(['`', '*', '_', '"', '@']);
-                let word = name.split_whitespace().next().unwrap_or_default();
-                if !word.is_empty() {
+                // `Backend Developer` is a role: it reaches whoever does the task with the rest of the body.
+                let mut words = text[at..].split_whitespace();
+                let word = words.next().unwrap_or_default().trim_matches(['`', '*', '_', '"', '@']);
+                let is_name = words.next().is_none_or(|next| next.starts_with(['(', '#']));
+                if is_name && !word.is_empty() {
                     self.document.tasks[owner.ix()].more.agent = Some(EcoString::from(word));
                 }
             }

@@ -8,7 +8,7 @@ use specter::event::AttemptOutcome;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// What each recorded failure is. Limits that qwen and opencode sleep through without a word are not among them.
 const FAILURES: &[(&str, &[(&str, Cause)])] = &[

@@ -3,7 +3,7 @@
 #
 #   tests/campaigns/install_agents.sh DIR [NAME…]
 #
-# What is there already in the pinned version stays. Without npm it says so and installs nothing.
+# Without names those that CI runs. What is there already in the pinned version stays. Without npm it says so and installs nothing.
 set -eu
 [ $# -ge 1 ] || { echo "usage: $0 DIR [NAME…]" >&2; exit 2; }
 mkdir -p "$1"
@@ -13,6 +13,9 @@ pins='claude @anthropic-ai/claude-code@2.1.197
 codex @openai/codex@0.169.0
 gemini @google/gemini-cli@0.61.0
 pi @mariozechner/pi-coding-agent@0.73.1
+qwen @qwen-code/qwen-code@0.15.10
+copilot @github/copilot@1.0.102
+opencode opencode-ai@1.18.33
 claude-agent-acp @agentclientprotocol/claude-agent-acp@0.49.0
 codex-acp @agentclientprotocol/codex-acp@2.6.0'
 
@@ -39,10 +42,10 @@ install() {
   echo "installed: $package"
 }
 
+[ $# -gt 0 ] || set -- claude codex gemini pi claude-agent-acp codex-acp
 is_wanted() {
   wanted=$1
   shift
-  [ $# = 0 ] && return 0
   for one; do [ "$one" != "$wanted" ] || return 0; done
   return 1
 }

@@ -48,6 +48,10 @@ fn write(asked: &Asked, path: &str, text: &str) -> Option<Call> {
     for tool in WRITERS.iter().filter_map(|name| named(asked, name)).filter(|tool| !tool.is_free) {
         let (Some(path_is), Some(text_is)) = (takes(tool, PATHS), takes(tool, TEXTS)) else { continue };
         let whole = place(asked).map_or(path.to_owned(), |dir| format!("{dir}/{path}"));
+        // Some can only make new files, in directories that are there.
+        if tool.name == "create" && !can_create(Path::new(&whole)) {
+            continue;
+        }
         let mut given = Map::new();
         given.insert(path_is.to_owned(), whole.into());
         given.insert(text_is.to_owned(), text.into());
@@ -67,6 +71,10 @@ fn write(asked: &Asked, path: &str, text: &str) -> Option<Call> {
         }
     };
     Some(Call { tool: tool.clone(), arguments })
+}
+
+fn can_create(path: &Path) -> bool {
+    !path.exists() && path.parent().is_some_and(Path::is_dir)
 }
 
 fn run(asked: &Asked, command: &str) -> Option<Call> {
@@ -119,7 +127,14 @@ fn place(asked: &Asked) -> Option<String> {
     let mut lines = [asked.system.as_str()].into_iter().chain(said).flat_map(str::lines);
     lines.find_map(|line| {
         let lower = line.to_lowercase();
-        let words = ["working directory", "cwd", "workspace director", "current directory", "project root"];
+        let words = [
+            "working directory",
+            "working in the directory",
+            "cwd",
+            "workspace director",
+            "current directory",
+            "project root",
+        ];
         let after = words.iter().find_map(|word| lower.find(word).map(|at| at + word.len()))?;
         let rest = line.get(after..)?;
         let path = rest[rest.find('/')?..]

@@ -655,6 +655,22 @@ fn an_agent_of_the_users_own_is_called_as_configured_and_a_task_may_name_its_age
 }
 
 #[test]
+fn a_role_that_a_task_is_given_is_nobodys_name_and_a_name_that_is_nearly_right_is_told() {
+    let with = |line: &str| {
+        let tasks = task("T001 Write a.txt", &["write a.txt x"], None);
+        Sandbox::new(&tasks.replace("a.txt\n  -", &format!("a.txt\n  - {line}\n  -")))
+    };
+    for line in ["**Agent**: Backend Developer", "Agent: Designer", "agent: qa", "agent: Claude"] {
+        let project = with(line);
+        project.hire().agents(&[]).expect(0);
+        assert_eq!(project.of_kind("attempt_started")[0]["executor"], "claude", "{line}");
+        assert!(project.note("prompt", "T001", 1).contains(line), "who does it is told of its role");
+    }
+    let said = with("agent: cluade").hire().agents(&[]).expect(78).stderr;
+    assert!(said.contains("no agent `cluade` is known") && said.contains("did you mean `claude`?"), "{said}");
+}
+
+#[test]
 fn doctor_asks_installed_agents_and_tells_who_answers() {
     let project = Sandbox::new("- [ ] T001 Write a.txt\n");
     project.hire();

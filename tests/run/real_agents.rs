@@ -10,8 +10,9 @@ mod twelve;
 
 use super::worktrees::Project;
 use crate::model::Model;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const KEY: &str = "sk-dummy-0000000000000000";
 /// Nobody listens there: what ignores who is excepted fails at once.
@@ -25,7 +26,7 @@ struct Real {
     agent: &'static str,
     /// First on PATH.
     bins: Vec<PathBuf>,
-    /// It tells to the second when a quota begins anew.
+    /// It tells when a quota begins anew; codex to the minute.
     tells_when: bool,
 }
 
@@ -50,6 +51,9 @@ const KNOWN: &[(&str, &str, &[&str])] = &[
     ("codex", "codex", &["codex"]),
     ("gemini", "gemini", &["gemini"]),
     ("pi", "pi", &["pi"]),
+    ("qwen", "qwen", &["qwen"]),
+    ("copilot", "copilot", &["copilot"]),
+    ("opencode", "opencode", &["opencode"]),
     ("claude-acp", "claude-acp", &["claude-agent-acp"]),
     ("codex-acp", "codex-acp", &["codex-acp"]),
     ("gemini-acp", "gemini-acp", &["gemini"]),
@@ -76,7 +80,7 @@ impl Real {
             println!("skipped: `{name}`, as `{}` is not there", missing.display());
             return None;
         }
-        Some(Real { name, agent, bins, tells_when: agent == "claude" })
+        Some(Real { name, agent, bins, tells_when: matches!(agent, "claude" | "codex") })
     }
 
     fn surroundings(&self, port: u16, account: Account) -> Surroundings {
@@ -134,8 +138,53 @@ impl Real {
                 ],
                 ..Surroundings::default()
             },
+            "qwen" => Surroundings {
+                files: vec![(
+                    ".qwen/settings.json",
+                    r#"{"security":{"auth":{"selectedType":"openai"}},"privacy":{"usageStatisticsEnabled":false},
+                        "general":{"disableAutoUpdate":true,"disableUpdateNag":true}}"#
+                        .to_owned(),
+                )],
+                env: vec![("OPENAI_API_KEY", key), ("OPENAI_BASE_URL", format!("{base}/v1"))],
+                arguments: vec!["--model=scripted"],
+            },
+            "copilot" => Surroundings {
+                env: vec![
+                    ("COPILOT_OFFLINE", "true".to_owned()),
+                    ("COPILOT_MODEL", "scripted".to_owned()),
+                    ("COPILOT_PROVIDER_BASE_URL", format!("{base}/v1")),
+                    ("COPILOT_PROVIDER_API_KEY", key),
+                ],
+                ..Surroundings::default()
+            },
+            "opencode" => {
+                let own = format!(
+                    r#"{{"autoupdate":false,"share":"disabled","model":"scripted/scripted","small_model":"scripted/scripted",
+                        "provider":{{"scripted":{{"npm":"@ai-sdk/openai-compatible","name":"scripted",
+                        "options":{{"baseURL":"{base}/v1","apiKey":"{KEY}"}},"models":{{"scripted":{{"name":"scripted",
+                        "limit":{{"context":200000,"output":8192}},"tool_call":true}}}}}}}}}}"#
+                );
+                let env = vec![("OPENCODE_CONFIG_CONTENT", own), ("OPENCODE_DISABLE_MODELS_FETCH", "1".to_owned())];
+                Surroundings { env, ..Surroundings::default() }
+            }
             other => panic!("nothing is known of the surroundings of `{other}`"),
         }
+    }
+
+    /// Several of codex that begin at once in a new home make its files at once, and some of them end of it.
+    fn settle(&self, home: &Path) {
+        if self.agent != "codex-acp" {
+            return;
+        }
+        let mut command = Command::new(self.bins[0].join("codex-acp"));
+        command.env("HOME", home).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut codex = command.spawn().unwrap();
+        let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":1}}"#;
+        writeln!(codex.stdin.as_mut().unwrap(), "{hello}").unwrap();
+        let mut answer = String::new();
+        BufReader::new(codex.stdout.as_mut().unwrap()).read_line(&mut answer).unwrap();
+        drop(codex.stdin.take());
+        assert!(codex.wait().unwrap().success() && answer.contains("agentCapabilities"), "{answer}");
     }
 
     /// `specter implement` in the project, with this agent and its model and no way out.
@@ -146,6 +195,7 @@ impl Real {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
+        self.settle(&project.sandbox.home());
         let agent = format!("--agent={}", self.agent);
         let usual = ["implement", "tasks.md", "--yes", &agent];
         let mut command = project.sandbox.command(usual.iter().chain(more).chain(&arguments));
@@ -153,7 +203,9 @@ impl Real {
         let path =
             std::env::join_paths(self.bins.iter().cloned().chain(std::env::split_paths(&own))).unwrap();
         command.env("PATH", path).envs(env);
-        for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        // Qwen Code takes a proxy for loopback too, whatever is excepted.
+        let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+        for name in proxies.into_iter().filter(|_| self.agent != "qwen") {
             command.env(name, NOWHERE).env(name.to_lowercase(), NOWHERE);
         }
         command.env("NO_PROXY", "127.0.0.1,localhost").env("no_proxy", "127.0.0.1,localhost");

@@ -142,7 +142,7 @@ impl Client {
             match message {
                 Heard::Request { id, method, params } => self.serve(&id, &method, &params, said),
                 Heard::Note { method, params } if method == CLIENT.session_update => {
-                    self.update(&params, said)
+                    self.update(&params, said);
                 }
                 Heard::Answer { id, result } if id == self.id && self.step != Step::Over => {
                     self.answered(result, said);
@@ -274,7 +274,7 @@ impl Client {
                 self.fail(errors::told(&refused), said);
             }
             (Step::Initialize | Step::Open(_) | Step::Model, Err(refused)) => {
-                self.fail(errors::told(&refused), said)
+                self.fail(errors::told(&refused), said);
             }
             (Step::Over, _) => {}
         }

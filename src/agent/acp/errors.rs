@@ -16,6 +16,8 @@ pub(super) fn told(refused: &Refused) -> AgentError {
     let word = KINDS.iter().find_map(|key| json::name(&data[*key]));
     let kind = match word {
         None if *code == AUTH_REQUIRED => "auth".to_owned(),
+        // codex, where the program behind it ended: several that begin at once in a new home do.
+        None if data["restartable"] == true => "restartable".to_owned(),
         word => word.unwrap_or_default(),
     };
     AgentError { status: status(*code, data), ..AgentError::new(kind, text(message, data)) }

@@ -6,6 +6,7 @@ use agent_client_protocol_schema::v1::{
     ToolCallUpdateFields,
 };
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// What a tool's input calls its file or directory.
 const KEYS: [&str; 10] = [
@@ -30,7 +31,7 @@ pub(super) fn outside(call: &ToolCallUpdateFields, roots: &[String]) -> Option<S
     });
     let input = call.raw_input.as_ref().unwrap_or(&Value::Null);
     let named = KEYS.iter().filter_map(|key| input[*key].as_str()).map(Into::into);
-    locations.chain(diffs).chain(named).find(|path| !is_inside(path, roots)).map(|path| path.into_owned())
+    locations.chain(diffs).chain(named).find(|path| !is_inside(path, roots)).map(Cow::into_owned)
 }
 
 /// By the path's words alone: links are not followed.

@@ -6,11 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const PATIENCE: Patience = Patience {
-    call: Duration::from_secs(60),
-    turn: Duration::from_secs(3600),
-    cancel: Duration::from_secs(3),
-};
+const PATIENCE: Patience =
+    Patience { call: Duration::from_mins(1), turn: Duration::from_hours(1), cancel: Duration::from_secs(3) };
 
 fn wanted() -> Wanted {
     Wanted {
@@ -376,6 +373,7 @@ fn an_error_is_told_with_its_agents_word_for_it() {
         ),
         (json!({ "code": -32603, "message": "x", "data": { "errorName": "APIError" } }), "APIError", None),
         (json!({ "code": 429, "message": "x" }), "", Some(429)),
+        (json!({ "code": 1001, "message": "x", "data": { "restartable": true } }), "restartable", None),
         (json!("no object"), "", None),
     ] {
         let mut table = Table::prompted(wanted());

@@ -45,14 +45,13 @@ impl Updates {
             Ok(SessionUpdate::ToolCallUpdate(update)) => self.tool(&update, false, out),
             Ok(SessionUpdate::Plan(plan)) => out.extend(items(&plan)),
             Ok(SessionUpdate::UsageUpdate(update)) => self.usage(&update),
-            Ok(_) => {}
             // Nearly a tool call: an update of one may lack whatever it likes.
             Err(_) if matches!(word, "tool_call" | "tool_call_update") => {
                 if let Ok(update) = ToolCallUpdate::deserialize(update) {
                     self.tool(&update, false, out);
                 }
             }
-            Err(_) => {}
+            _ => {}
         }
     }
 

@@ -48,10 +48,11 @@ impl Copilot {
             "model.call_failure" => {
                 self.answer = told::bounded(str_of(&data["errorMessage"]), told::MAX_TEXT);
             }
-            "assistant.turn_retry" => out.push(Told::Retry {
-                after: reset::wait(&self.answer),
-                why: json::name(&data["reason"]).unwrap_or_default(),
-            }),
+            "assistant.turn_retry" => {
+                let reason = json::name(&data["reason"]).unwrap_or_default();
+                let why = told::one_line(&format!("{reason}: {}", told::one_line(&self.answer)));
+                out.push(Told::Retry { after: reset::wait(&self.answer), why });
+            }
             "session.error" => {
                 let message = json::text(&data["message"]).unwrap_or_default();
                 let kind = json::name(&data["errorType"]).unwrap_or_default();

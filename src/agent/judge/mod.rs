@@ -127,9 +127,11 @@ struct Found {
 
 pub fn judge(ended: &Ended<'_>) -> Ending {
     match ended.outcome {
-        AttemptOutcome::Cancelled | AttemptOutcome::TimedOut(_) | AttemptOutcome::StartFailed(_) => {
-            general(ended)
-        }
+        AttemptOutcome::Cancelled | AttemptOutcome::StartFailed(_) => general(ended),
+        AttemptOutcome::TimedOut(_) => match by_wait_of_its_own(ended) {
+            Some(found) => failed(ended, found),
+            None => general(ended),
+        },
         AttemptOutcome::Success if ended.account.open_errors().is_empty() => well(ended),
         _ => match by_errors(ended.account.open_errors())
             .or_else(|| by_stop(ended.account))
@@ -220,6 +222,16 @@ fn by_wait(cause: Cause, wait: Option<Duration>) -> Cause {
     }
 }
 
+/// It was ended while it waited for a limit to pass, which some do for hours without a word: that is the limit's doing.
+fn by_wait_of_its_own(ended: &Ended<'_>) -> Option<Found> {
+    let last = || ended.stderr.lines().rfind(|line| !line.trim().is_empty());
+    let found = by_errors(ended.account.open_errors())
+        .or_else(|| ended.account.waits.as_ref().and_then(by_error))
+        .or_else(|| by_stderr(last()?))?;
+    let is_limit = matches!(found.cause, Cause::UsageLimit | Cause::RateLimit | Cause::Billing | Cause::Auth);
+    is_limit.then_some(found)
+}
+
 fn by_exit(ended: &Ended<'_>) -> Option<Found> {
     let AttemptOutcome::ExitCode(code) = *ended.outcome else { return None };
     let word = ended.preset.exit_means(code)?;
@@ -263,7 +275,8 @@ fn resets(ended: &Ended<'_>) -> Option<Reset> {
         let told = error.resets.clone().or_else(|| error.retry_after.map(Reset::In));
         told.or_else(|| reset::find(&error.message))
     };
-    let told: Vec<Reset> = ended.account.errors.iter().rev().filter_map(of).collect();
+    let account = ended.account;
+    let told: Vec<Reset> = account.waits.iter().chain(account.errors.iter().rev()).filter_map(of).collect();
     let exact = told.iter().find(|reset| matches!(reset, Reset::At(_))).cloned();
     exact.or_else(|| told.into_iter().next()).or_else(|| ended.stderr.lines().rev().find_map(reset::find))
 }

@@ -98,7 +98,7 @@ const KINDS: &[(Cause, &[&str])] = &[
         ],
     ),
     (Silent, &["noanswer"]),
-    (Network, &["network", "apiconnectionerror", "timeout", "connectionerror"]),
+    (Network, &["network", "apiconnectionerror", "timeout", "connectionerror", "restartable"]),
 ];
 
 pub(super) fn of_kind(kind: &str) -> Option<Cause> {

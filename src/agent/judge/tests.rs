@@ -157,8 +157,9 @@ fn stopped_and_out_of_time_are_what_they_are_whatever_was_told() {
     let told = [error("rate_limit", "429")];
     let stopped = failure(judged("claude", &AttemptOutcome::Cancelled, &told, "", Work::Nothing));
     assert_eq!(stopped.classified.class, FailureClass::Cancelled);
+    let told = [error("context_length_exceeded", "prompt is too long")];
     let late = failure(judged("claude", &AttemptOutcome::TimedOut(1000), &told, "", Work::Nothing));
-    assert_eq!(late.classified.class, FailureClass::Transient);
+    assert_eq!((late.classified.class, late.cause), (FailureClass::Transient, Cause::Other));
 }
 
 proptest::proptest! {
@@ -170,4 +171,28 @@ proptest::proptest! {
             let _ = judged("claude", &outcome, &told[..1], &stderr, Work::Nothing);
         }
     }
+}
+
+#[test]
+fn who_was_ended_while_it_waited_for_a_limit_failed_of_the_limit() {
+    let late = |told: &[Told], stderr: &str| {
+        failure(judged("claude", &AttemptOutcome::TimedOut(1000), told, stderr, Work::Nothing))
+    };
+    let retry = |why: &str, seconds: u64| Told::Retry {
+        after: Some(Duration::from_secs(seconds)),
+        why: why.to_owned(),
+    };
+    let waits = late(&[retry("429 rate_limit", 40)], "");
+    assert_eq!(
+        (waits.cause, waits.classified.retry_after),
+        (Cause::RateLimit, Some(Duration::from_secs(40)))
+    );
+    let hours = late(&[retry("429 rate_limit", 7200)], "");
+    assert_eq!((hours.cause, hours.resets), (Cause::UsageLimit, Some(Reset::In(Duration::from_hours(2)))));
+    let logs = late(&[], "x\nlevel=ERROR error=\"Rate limit reached. Please try again in 40s.\"\n");
+    assert_eq!(logs.cause, Cause::RateLimit);
+    // What is past, and what is no limit, says nothing of why it stood still.
+    assert_eq!(late(&[retry("429 rate_limit", 40), text("I go on.")], "").cause, Cause::Other);
+    assert_eq!(late(&[retry("500 server_error", 1)], "").classified.class, FailureClass::Transient);
+    assert_eq!(late(&[], "Rate limit reached\nlistening\n").cause, Cause::Other);
 }

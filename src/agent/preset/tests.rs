@@ -68,7 +68,7 @@ fn the_lines_are_those_that_were_run() {
              -c 'sandbox_mode=\"danger-full-access\"' - < prompt",
         ),
         ("gemini", "gemini --skip-trust -o stream-json --approval-mode yolo < prompt"),
-        ("opencode", "opencode run --format json --auto < prompt"),
+        ("opencode", "opencode run --format json --print-logs --log-level ERROR --auto < prompt"),
         ("qwen", "qwen -o stream-json --approval-mode yolo < prompt"),
         (
             "copilot",
@@ -188,7 +188,7 @@ fn an_agent_that_speaks_acp_has_a_second_preset_that_follows_the_first() {
     assert_eq!(line(&presets, "gemini-acp", None), "npx -y @google/gemini-cli --acp");
     let gemini = presets.get("gemini-acp").expect("gemini");
     assert!(gemini.env.contains_key("OWN") && gemini.env.contains_key("GEMINI_CLI_NO_RELAUNCH"));
-    assert_eq!((gemini.stall, gemini.patience()), (Some(Duration::from_secs(180)), Duration::from_secs(300)));
+    assert_eq!((gemini.stall, gemini.patience()), (Some(Duration::from_mins(3)), Duration::from_mins(5)));
     presets.set("gemini-acp", "acp.patience", &json!("5s")).expect("sets");
     assert_eq!(presets.get("gemini-acp").map(Preset::patience), Some(Duration::from_secs(5)));
     assert_eq!(line(&presets, "gemini", None), line(&Presets::compiled_in(), "gemini", None));

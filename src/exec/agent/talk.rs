@@ -76,7 +76,7 @@ impl Talk {
         self.wait = Some((wait, since));
         let left = (since + wait.limit).saturating_sub(now);
         if left.is_zero() {
-            self.act(told, |client, said| client.too_late(said));
+            self.act(told, Client::too_late);
             return Some(Duration::ZERO);
         }
         Some(left)

@@ -248,6 +248,23 @@ fn odd_boxes_and_marks() {
 }
 
 #[test]
+fn who_is_named_for_a_task_is_one_word_and_a_role_is_text() {
+    let agent = |line: &str| {
+        let (document, _) = crate::parse::parse(&crate::source::SourceText::new(
+            "tasks.md",
+            format!("- [ ] T001 A\n  {line}\n"),
+        ));
+        document.tasks[0].more.agent.as_deref().map(str::to_owned)
+    };
+    for line in ["agent: claude", "- **Agent**: `claude`", "- Agent: @claude (it knows the code)"] {
+        assert_eq!(agent(line).as_deref(), Some("claude"), "{line}");
+    }
+    for line in ["**Agent**: Backend Developer", "- Agent: Code Reviewer", "agent:"] {
+        assert_eq!(agent(line), None, "{line}");
+    }
+}
+
+#[test]
 fn bodies_and_blocks() {
     insta::assert_snapshot!(listing(indoc! {"
         - [ ] T001 Build

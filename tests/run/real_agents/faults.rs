@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const PATIENCE: Duration = Duration::from_mins(2);
 /// A quota that begins anew so many seconds from now, and one whose end is waited for.
 const QUOTA: u64 = 2 * 3600;
-const SOON: u64 = 5;
+const SOON: u64 = 20;
 /// What a provider asks to wait for, and the least where none was named: 30 waits for a second attempt.
 const AFTER: Duration = Duration::from_secs(2);
 const UNTOLD: Duration = Duration::from_millis(30 * 200);
