@@ -28,6 +28,8 @@ struct Real {
     bins: Vec<PathBuf>,
     /// It tells when a quota begins anew; codex to the minute.
     tells_when: bool,
+    /// It goes on in a session of a process before.
+    resumes: bool,
 }
 
 /// Who pays. Only subscriptions have quotas with an end.
@@ -80,7 +82,13 @@ impl Real {
             println!("skipped: `{name}`, as `{}` is not there", missing.display());
             return None;
         }
-        Some(Real { name, agent, bins, tells_when: matches!(agent, "claude" | "codex") })
+        Some(Real {
+            name,
+            agent,
+            bins,
+            tells_when: matches!(agent, "claude" | "codex"),
+            resumes: agent != "gemini-acp",
+        })
     }
 
     fn surroundings(&self, port: u16, account: Account) -> Surroundings {

@@ -20,7 +20,7 @@ const QUOTA: u64 = 2 * 3600;
 const SOON: u64 = 20;
 /// What a provider asks to wait for, and the least where none was named: 30 waits for a second attempt.
 const AFTER: Duration = Duration::from_secs(2);
-const UNTOLD: Duration = Duration::from_millis(30 * 200);
+const UNTOLD: Duration = Duration::from_secs(6);
 /// The work before the fault.
 const FIRST: &str = "the first file of this task";
 
@@ -218,7 +218,7 @@ fn measured(real: &Real, column: &str) -> Cell {
         }
     });
     let took = started.elapsed();
-    let mut cell = judged(&project, &model, &expected);
+    let mut cell = judged(&project, &model, &expected, real.resumes);
     cell.took = took;
     cell.exit = code.map_or("none".to_owned(), |code| code.to_string());
     if code != Some(expected.exit) {
@@ -251,7 +251,7 @@ fn run(mut child: Child, mut look: impl FnMut()) -> Option<i32> {
     }
 }
 
-fn judged(project: &Project, model: &Model, expected: &Expected) -> Cell {
+fn judged(project: &Project, model: &Model, expected: &Expected, resumes: bool) -> Cell {
     let attempts = project.of_kind("attempt_finished");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let first = attempts.first().cloned().unwrap_or_default();
@@ -275,7 +275,7 @@ fn judged(project: &Project, model: &Model, expected: &Expected) -> Cell {
     let sessions: Vec<String> = attempts.iter().map(|attempt| text(&attempt["agent"]["session"])).collect();
     if let [first, second, ..] = &sessions[..] {
         let is_same = first == second;
-        wrong(expected.session == Goes::On && !is_same, "it went on in another session".to_owned());
+        wrong(expected.session == Goes::On && is_same != resumes, "it went on in another session".to_owned());
         wrong(
             expected.session == Goes::Anew && is_same,
             "it went on in the session that it failed of".to_owned(),
@@ -315,9 +315,10 @@ fn judged(project: &Project, model: &Model, expected: &Expected) -> Cell {
         wrong(held.is_empty(), "its provider is not held".to_owned());
         // Some tell the minute alone, and specter waits a moment longer.
         wrong(told && until.abs_diff(at) > 120, format!("held until {until}, the limit ends at {at}"));
-        cell.rule = match told {
-            true => format!("{} (held until its end, {:+} s)", cell.rule, until as i64 - at as i64),
-            false => format!("{} (no time told)", cell.rule),
+        cell.rule = if told {
+            format!("{} (held until its end, {:+} s)", cell.rule, until as i64 - at as i64)
+        } else {
+            format!("{} (no time told)", cell.rule)
         };
     }
     cell
