@@ -98,9 +98,10 @@ fn record(presets: &Presets, name: &str, project: &Path, has_answered: bool) -> 
         presets.get(name).and_then(|preset| Some((preset, find_program(&preset.command, project)?)));
     let proof = program.filter(|_| has_answered).and_then(|(preset, program)| {
         let identity = Identity::of(preset, &program)?;
-        let version = match preset.version.is_empty() {
-            true => String::new(),
-            false => exec::first_line(&program, &preset.version, PROBE).unwrap_or_default(),
+        let version = if preset.version.is_empty() {
+            String::new()
+        } else {
+            exec::first_line(&program, &preset.version, PROBE).unwrap_or_default()
         };
         Some(Proof { identity, version, at: Clock::start().wall_ms() })
     });

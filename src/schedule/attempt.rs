@@ -129,9 +129,9 @@ impl Scheduler {
         let slot = self.board.get_mut(task);
         (slot.spent, slot.no_change) = (0, 0);
         if self.halt.is_some() {
-            self.cancelled(out, task, task_ref)
+            self.cancelled(out, task, task_ref);
         } else {
-            self.retry(out, task, task_ref, class, 2, None)
+            self.retry(out, task, task_ref, class, 2, None);
         }
     }
 

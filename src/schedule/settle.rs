@@ -50,8 +50,7 @@ impl Scheduler {
     fn blocks(&self, stage: Stage) -> bool {
         match stage {
             Stage::Settled(TaskOutcome::Failed) => self.limits.failure != FailurePolicy::ContinueOnError,
-            Stage::Settled(TaskOutcome::Skipped(SkipReason::Manual)) => true,
-            Stage::Settled(TaskOutcome::Parked) => true,
+            Stage::Settled(TaskOutcome::Skipped(SkipReason::Manual) | TaskOutcome::Parked) => true,
             _ => false,
         }
     }

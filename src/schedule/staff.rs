@@ -188,14 +188,15 @@ impl Staff {
         }
         let names: Vec<String> =
             unproven.iter().map(|(agent, _)| format!("`{}`", self.agents[*agent as usize].name)).collect();
-        Some(match names.is_empty() {
-            true => "no other agent can take over: name several, `--agent one,other`; until then it waits"
-                .to_owned(),
-            false => format!(
-                "nothing proves that {} would answer, so nobody takes over and it waits: `specter doctor --agents` \
-                 proves it",
-                names.join(", ")
-            ),
-        })
+        if names.is_empty() {
+            return Some(
+                "no other agent can take over: name several, `--agent one,other`; until then it waits"
+                    .to_owned(),
+            );
+        }
+        Some(format!(
+            "nothing proves that {} would answer, so nobody takes over and it waits: `specter doctor --agents` proves it",
+            names.join(", ")
+        ))
     }
 }

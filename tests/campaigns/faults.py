@@ -81,7 +81,7 @@ FAULTS = [
     ("group-done-early", "a group is done before its children", "schedule/settle.rs",
      "|| slot.children > 0\n", "|| (slot.children > 0 && !FAULT)\n", S),
     ("manual-blocks-nothing", "what needs a person's work runs without it", "schedule/settle.rs",
-     "Stage::Settled(TaskOutcome::Skipped(SkipReason::Manual)) => true,", "Stage::Settled(TaskOutcome::Skipped(SkipReason::Manual)) => !FAULT,", S),
+     "Skipped(SkipReason::Manual) | TaskOutcome::Parked) => true,", "Skipped(SkipReason::Manual) | TaskOutcome::Parked) => !FAULT,", S),
     ("named-wait-ignored", "`retry-after` is not kept", "schedule/attempt.rs",
      ".max(named);", ".max(if FAULT { Duration::ZERO } else { named });", S),
     ("limits-cost-attempts", "waiting for a rate limit spends the retry budget", "schedule/attempt.rs",
