@@ -162,6 +162,31 @@ pub enum EventKind {
         attempts: u32,
         class: FailureClass,
     },
+    /// Its agent asks what only a person can say: what needs it waits for `specter answer`, all else goes on.
+    TaskParked {
+        task: TaskRef,
+        /// The one that asks.
+        attempt: u32,
+        #[serde(flatten)]
+        question: Box<Question>,
+    },
+    /// What was asked in that attempt has an answer: a person's, or what the agent would have taken by itself.
+    QuestionAnswered {
+        task: TaskRef,
+        attempt: u32,
+        answer: String,
+        by: AnsweredBy,
+    },
+    /// An attempt shows no sign of progress.
+    AttemptQuiet {
+        task: TaskRef,
+        attempt: u32,
+        stage: QuietStage,
+        /// For so long.
+        #[serde(with = "millis")]
+        #[schemars(with = "u64")]
+        quiet: Duration,
+    },
     /// `by` is the failed (or waiting) task at the root of it.
     TaskBlocked {
         task: TaskRef,
@@ -419,6 +444,44 @@ pub struct AgentReport {
     /// It failed of what it was given to work with (a key, credit, a model's name) and not of the task.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
+    /// It asks something instead of ending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Box<Question>>,
+    /// And waits for a person to answer: that costs no attempt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub parks: bool,
+}
+
+/// What an agent asks; texts are masked and bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Question {
+    pub question: String,
+    /// What it offers to choose from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+    /// What it would take by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnsweredBy {
+    Person,
+    /// Nobody: the agent's own default was taken.
+    Default,
+}
+
+/// What is done about an attempt without progress (SPEC 4.5), one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QuietStage {
+    /// It is said.
+    Notice,
+    /// It is asked whether it goes on, where its protocol can.
+    Nudge,
+    /// It is asked to end.
+    SoftStop,
 }
 
 /// Tokens and money.
@@ -454,6 +517,14 @@ impl Spent {
             output: self.output.saturating_add(more.output),
             cost_micros,
         }
+    }
+}
+
+impl AttemptReport {
+    /// What it waits for a person to answer.
+    pub fn parked_by(&self) -> Option<&Question> {
+        let agent = self.agent.as_ref()?;
+        agent.asks.as_deref().filter(|_| agent.parks)
     }
 }
 
@@ -508,6 +579,11 @@ pub struct AttemptReport {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
 fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_none(n: &u32) -> bool {
     *n == 0
 }
 
@@ -675,6 +751,9 @@ pub struct Counts {
     pub done_before: u32,
     /// Waiting for a person.
     pub manual: u32,
+    /// Waiting for a person's answer.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub parked: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,8 +7,8 @@ pub mod checkpoints;
 pub mod phases;
 
 use crate::event::{
-    AttemptOutcome, AttemptReport, Elapsed, Event, EventKind, FailureClass, RunInfo, RunOutcome, Scarce,
-    Spent,
+    AttemptOutcome, AttemptReport, Elapsed, Event, EventKind, FailureClass, Question, RunInfo, RunOutcome,
+    Scarce, Spent,
 };
 use crate::task::TaskId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -27,6 +27,8 @@ pub enum Settled {
     Skipped,
     /// Open again on resume, with what is left of its retry budget.
     Cancelled,
+    /// Its agent asks something, and nobody has answered.
+    Parked,
 }
 
 /// What is known of one task.
@@ -108,6 +110,9 @@ pub(crate) enum Cost {
 }
 
 pub(crate) fn cost(report: &AttemptReport) -> Cost {
+    if report.parked_by().is_some() {
+        return Cost::Nothing; // who asks has not failed
+    }
     match (&report.outcome, report.class) {
         (AttemptOutcome::Success | AttemptOutcome::Cancelled, _) | (_, Some(FailureClass::Cancelled)) => {
             Cost::Nothing
@@ -146,6 +151,17 @@ pub struct History {
     pub spent: Spent,
     /// Tasks that another agent took over.
     handed: BTreeMap<TaskId, Handed>,
+    /// What agents asked, until the tasks go on.
+    questions: BTreeMap<TaskId, Asked>,
+}
+
+/// A question, and the last answer to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The attempt that asks.
+    pub attempt: u32,
+    pub question: Question,
+    pub answer: Option<String>,
 }
 
 /// Who does a task that was given to another.
@@ -219,6 +235,11 @@ impl History {
         &self.handed
     }
 
+    /// What agents asked, answered or not, of tasks that have not gone on since.
+    pub fn questions(&self) -> &BTreeMap<TaskId, Asked> {
+        &self.questions
+    }
+
     pub fn holds(&self) -> &BTreeMap<String, Hold> {
         &self.holds
     }
@@ -276,6 +297,7 @@ impl History {
                 self.outcome = Some(RunOutcome::Stopped);
             }
             EventKind::AttemptStarted { task, attempt, .. } => {
+                self.questions.remove(&task.id);
                 self.dispatches += 1;
                 let session = self.sessions;
                 self.entry(&task.id).start(*attempt, session);
@@ -303,8 +325,23 @@ impl History {
                 self.handed.remove(&task.id);
                 self.settle(&task.id, Settled::Failed);
             }
+            EventKind::TaskParked { task, attempt, question } => {
+                self.settle(&task.id, Settled::Parked);
+                let asked = Asked { attempt: *attempt, question: (**question).clone(), answer: None };
+                self.questions.insert(task.id.clone(), asked);
+            }
+            EventKind::QuestionAnswered { task, answer, .. } => {
+                if let Some(asked) = self.questions.get_mut(&task.id) {
+                    asked.answer = Some(answer.clone());
+                }
+                let task = self.entry(&task.id);
+                task.settled = task.settled.filter(|settled| *settled != Settled::Parked);
+            }
             EventKind::TaskBlocked { task, .. } => self.settle(&task.id, Settled::Blocked),
-            EventKind::TaskSkipped { task, .. } => self.settle(&task.id, Settled::Skipped),
+            EventKind::TaskSkipped { task, .. } => {
+                self.questions.remove(&task.id);
+                self.settle(&task.id, Settled::Skipped);
+            }
             EventKind::TaskCancelled { task } => self.settle(&task.id, Settled::Cancelled),
             EventKind::BoxTicked { task, .. } => self.entry(&task.id).ticked = true,
             EventKind::Conflicted { task, conflicts, .. } => {
@@ -325,6 +362,7 @@ impl History {
                 continue;
             }
             self.handed.remove(id);
+            self.questions.remove(id);
             let task = self.entry(id);
             task.forget_failures();
             // What runs now goes on; what an earlier session left behind is forgotten with the rest.
@@ -332,6 +370,7 @@ impl History {
             (task.settled, task.ticked) = (None, false);
         }
         for id in ticked {
+            self.questions.remove(id);
             let task = self.entry(id);
             (task.settled, task.ticked) = (Some(Settled::Done), true);
         }

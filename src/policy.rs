@@ -124,6 +124,18 @@ pub enum OnLimit {
     Stop,
 }
 
+/// What a question of an agent does to its task (SPEC 4.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnQuestion {
+    /// It waits for an answer, and what needs it with it.
+    #[default]
+    Park,
+    /// What the agent would take by itself is taken; without such a thing it decides alone.
+    Default,
+    /// It has failed.
+    Fail,
+}
+
 impl Default for Budgets {
     fn default() -> Budgets {
         Budgets {

@@ -23,13 +23,13 @@ pub use work::{Account, Action, AgentWork};
 use crate::event::agents;
 use crate::event::{
     AttemptReport, BudgetKind, Counts, Elapsed, Event, EventKind, FailureClass, GateVerdict, NoteLevel,
-    RunInfo, RunOutcome, SkipReason, Spent, TaskRef, Verdict,
+    Question, RunInfo, RunOutcome, SkipReason, Spent, TaskRef, Verdict,
 };
 use crate::plan::Plan;
 use crate::task::{Task, TaskId, TaskIx};
 use phases::Phases;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -152,6 +152,8 @@ pub struct Summary {
     cpu_known: bool,
     /// What agents spent, by provider.
     accounts: Vec<Account>,
+    /// What agents asked last.
+    questions: BTreeMap<TaskId, Question>,
 }
 
 impl Summary {
@@ -184,6 +186,7 @@ impl Summary {
             attempts_failed: 0,
             cpu_known: false,
             accounts: Vec::new(),
+            questions: BTreeMap::new(),
         };
         summary.count_again();
         summary
@@ -228,6 +231,7 @@ impl Summary {
             | EventKind::ProviderHeld { .. }
             | EventKind::ProviderOpened { .. }
             | EventKind::Committed { .. }
+            | EventKind::AttemptQuiet { .. }
             | EventKind::Escaped { .. } => {}
             EventKind::PlanChanged { added, removed, reopened, ticked } => {
                 self.plan_changed(plan, [added, removed, reopened, ticked]);
@@ -256,6 +260,16 @@ impl Summary {
             EventKind::RetryScheduled { task, .. } => self.settle(task, TaskState::Waiting),
             EventKind::TaskDone { task, verdict, duration, .. } => self.done(task, *verdict, *duration),
             EventKind::TaskFailed { task, class, .. } => self.failed(task, *class),
+            EventKind::TaskParked { task, question, .. } => {
+                self.questions.insert(task.id.clone(), (**question).clone());
+                self.settle(task, TaskState::Parked);
+            }
+            EventKind::QuestionAnswered { task, .. } => {
+                let place = self.resolve(task);
+                if self.row(place).state == TaskState::Parked {
+                    self.settle(task, TaskState::Open);
+                }
+            }
             EventKind::TaskBlocked { task, by } => self.blocked(task, by),
             EventKind::TaskSkipped { task, why } => self.settle(task, skipped(*why)),
             EventKind::TaskCancelled { task } => self.settle(task, TaskState::Cancelled),
@@ -397,9 +411,10 @@ impl Summary {
     pub fn counts(&self) -> Counts {
         let [open, running, waiting] =
             [TaskState::Open, TaskState::Running, TaskState::Waiting].map(|state| self.tally(state));
-        let [done, failed, blocked, skipped, cancelled] = [
+        let [done, failed, parked, blocked, skipped, cancelled] = [
             TaskState::Done,
             TaskState::Failed,
+            TaskState::Parked,
             TaskState::Blocked,
             TaskState::Skipped,
             TaskState::Cancelled,
@@ -407,7 +422,7 @@ impl Summary {
         .map(|state| self.tally(state));
         let open = open + running + waiting;
         Counts {
-            selected: open + done + failed + blocked + skipped + cancelled,
+            selected: open + done + failed + parked + blocked + skipped + cancelled,
             done,
             failed,
             blocked,
@@ -416,7 +431,13 @@ impl Summary {
             open,
             done_before: self.tally(TaskState::DoneBefore),
             manual: self.tally(TaskState::Manual),
+            parked,
         }
+    }
+
+    /// What the agent of a parked task asks.
+    pub fn question(&self, task: TaskIx) -> Option<&Question> {
+        self.questions.get(self.id(task)).filter(|_| self.row(task).state == TaskState::Parked)
     }
 
     /// How many rows are in this state.

@@ -15,6 +15,8 @@ pub mod told;
 pub use dialect::{Dialect, Events, Reader};
 pub use fold::{Account, Step};
 pub use judge::{Cause, Ended, Ending, Failure, Question, Then, Work, judge};
-pub use preset::{Call, CommandLine, Permission, Preset, Presets, PromptBy, Protocol, Session, Wrong};
+pub use preset::{
+    Call, CommandLine, Permission, Preset, Presets, PromptBy, Protocol, Session, SoftStop, Wrong,
+};
 pub use reset::{Clock, Reset};
 pub use told::{AgentError, PlanItem, PlanState, StepKind, StopReason, Told, Usage, UsageScope};

@@ -44,6 +44,8 @@ pub struct Preset {
     /// No output for so long, and it hangs.
     #[serde(serialize_with = "to_time", deserialize_with = "from_time")]
     pub stall: Option<Duration>,
+    /// How it is asked to end what it does, before it is ended.
+    pub soft_stop: SoftStop,
     /// Arguments that make it print its version.
     pub version: Vec<String>,
     /// One line each, for people.
@@ -64,6 +66,17 @@ pub enum Protocol {
     Events,
     /// The Agent Client Protocol, over its input and output.
     Acp,
+}
+
+/// How an agent without progress is asked to end what it does. One that is spoken with is told so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SoftStop {
+    /// As by Ctrl-C: agents save their session then.
+    #[default]
+    Interrupt,
+    Terminate,
+    None,
 }
 
 /// How the prompt reaches the agent.

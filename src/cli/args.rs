@@ -14,7 +14,7 @@ use crate::plan;
 pub use admin::{Agents, ConfigArgs, Doctor, Init, TrustArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use kept::{Checkpoints, Recover, RecoverWhat, Restore, Rollback};
-pub use look::{Check, CheckFormat, Log, Status, Why};
+pub use look::{Answer, Check, CheckFormat, Log, Status, Why};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -79,6 +79,8 @@ pub enum Command {
     Resume(Box<Implement>),
     /// Show the log of the last run, or the output of one task
     Log(Log),
+    /// List what agents ask, or answer one of them: its task goes on with that
+    Answer(Answer),
     /// List the saved states of the files that one can go back to
     Checkpoints(Checkpoints),
     /// Go back to a saved state: files, boxes and what counts as done
@@ -271,6 +273,9 @@ pub struct Run {
     /// in the same place, if `doctor --agents` proved it; `stop` the run cleanly
     #[arg(long, value_name = "WHAT")]
     pub on_limit: Option<String>,
+    /// What an agent's question does to its task: `park` it for `specter answer`, take the agent's own `default`, or `fail`
+    #[arg(long, value_name = "WHAT")]
+    pub blocked: Option<String>,
     /// Wait so long for a provider's limit to end, and no longer: `8h`
     #[arg(long, value_name = "TIME")]
     pub max_wait: Option<String>,
@@ -502,6 +507,7 @@ impl Implement {
         list.maybe("max-tokens", "--max-tokens", run.max_tokens.as_deref().map(Value::from));
         list.maybe("max-cost", "--max-cost", run.max_cost.as_deref().map(Value::from));
         list.maybe("on-limit", "--on-limit", run.on_limit.as_deref().map(Value::from));
+        list.maybe("blocked", "--blocked", run.blocked.as_deref().map(Value::from));
         list.maybe("max-wait", "--max-wait", run.max_wait.as_deref().map(Value::from));
         list.0
     }
@@ -615,6 +621,7 @@ mod tests {
             "--max-tokens=2M",
             "--max-cost=2.50",
             "--on-limit=stop",
+            "--blocked=default",
             "--max-wait=2h",
             "--prose-deps=ignore",
             "--profile=fast",
@@ -632,7 +639,7 @@ mod tests {
         let again = Implement::from_options(&first.to_options()).expect("parses");
         assert_eq!(again.overrides(), first.overrides());
         assert_eq!(again.select.selection(), first.select.selection());
-        assert_eq!(first.overrides().len(), 24);
+        assert_eq!(first.overrides().len(), 25);
     }
 
     #[test]

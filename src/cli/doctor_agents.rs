@@ -15,6 +15,7 @@ use crate::exec::{
 };
 use crate::fs;
 use crate::parse;
+use crate::policy::OnQuestion;
 use crate::projection::kept::Level;
 use crate::source::SourceText;
 use crate::task::TaskIx;
@@ -65,6 +66,7 @@ fn answer(loaded: &Loaded, presets: &Presets, name: &str, project: &Path) -> Res
         stall: Some(STALL),
         wall: Some(WALL),
         own_files: Vec::new(),
+        on_question: OnQuestion::Default,
         chain: Vec::new(),
         prompts: Arc::new(PlainPrompts),
     };

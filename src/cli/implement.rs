@@ -14,10 +14,10 @@ use crate::clock::Clock;
 use crate::config::trust::Trust;
 use crate::config::{self, Config, Isolation};
 use crate::driver::{self, Replanned, Request, Saved, rollback};
-use crate::event::{EventKind, RunInfo, RunOutcome};
+use crate::event::{AnsweredBy, EventKind, RunInfo, RunOutcome, TaskRef};
 use crate::exec::{JobserverConfig, Masker, SandboxConfig, ShellConfig};
 use crate::history::History;
-use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail};
+use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail, answers};
 use crate::plan::{self, Mode, Plan, Role};
 use crate::schedule::{self, Limits, Scheduler};
 use crate::sink::Sink;
@@ -97,6 +97,7 @@ impl<'a> Session<'a> {
                 "the last record of run {run} stands there twice; the second is dropped ({bytes} bytes)"
             )),
         }
+        self.take_answers(&run, &mut loaded)?;
         self.take_up_files(&run, &mut loaded)?;
         repair(&self.target, &loaded, self.loaded.config.tick == config::Tick::Unverified);
         if !wants_resume {
@@ -112,6 +113,26 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         self.take_up(run, loaded)
+    }
+
+    /// Answers that came when the run was at work, and that it did not take up any more.
+    fn take_answers(&self, run: &RunId, loaded: &mut Loaded) -> Result<(), Error> {
+        let Some((store, lock)) = &self.held else { return Ok(()) };
+        let left = answers::left(&store.run_dir(run));
+        let history = History::from_events(&loaded.events);
+        let asked = |answer: &answers::Answer| {
+            history.questions().get(&answer.task).is_some_and(|asked| asked.attempt == answer.attempt)
+        };
+        let answered = left.iter().map(|left| &left.answer).filter(|answer| asked(answer));
+        let kinds = answered.map(|answer| EventKind::QuestionAnswered {
+            task: TaskRef { ix: TaskRef::UNRESOLVED, id: answer.task.clone() },
+            attempt: answer.attempt,
+            answer: answer.answer.clone(),
+            by: AnsweredBy::Person,
+        });
+        record(store, lock, run, loaded, kinds.collect())?;
+        answers::forget(&left.into_iter().map(|left| left.path).collect::<Vec<_>>());
+        Ok(())
     }
 
     /// A going back that was cut off comes first: until it is finished, files, boxes and record disagree.
@@ -422,7 +443,7 @@ impl<'a> Session<'a> {
 }
 
 /// Adds to the record of a run that is not under way.
-fn record(
+pub(super) fn record(
     store: &Store,
     lock: &Lock,
     run: &RunId,

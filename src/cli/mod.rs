@@ -4,6 +4,7 @@ mod accept;
 mod admin;
 mod agent_commands;
 mod agents;
+mod answer;
 pub mod args;
 mod check;
 mod commit;
@@ -92,6 +93,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Why(given) => look::why(global, given),
         Command::Status(given) => look::status(global, given),
         Command::Log(given) => look::log(global, given),
+        Command::Answer(given) => answer::answer(global, given),
         Command::Checkpoints(given) => rollback::list(global, given),
         Command::Rollback(given) => rollback::rollback(global, given),
         Command::Recover(given) => recover::recover(global, given),

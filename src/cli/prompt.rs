@@ -11,10 +11,11 @@ use super::stage::{self, Stream};
 use super::target::Target;
 use crate::config::Config;
 use crate::documents;
-use crate::domains::{self, Rules};
+use crate::domains::Rules;
+use crate::driver::{Briefing, Left};
 use crate::plan::Plan;
 use crate::prompt::template::Findings;
-use crate::prompt::{self, Context, Handoffs, Inputs, Settings, Templates};
+use crate::prompt::{self, Context, Handoffs, Settings, Templates};
 use crate::task::TaskIx;
 use crate::text::{Untrusted, nearest, safe};
 use crate::ui;
@@ -53,22 +54,10 @@ pub(super) fn print(global: &Global, given: &Implement, id: &str) -> Result<Exit
     };
     let task = named(&plan, id)?;
     let context = context(global, &planned.config, &planned.target)?;
-    let handoffs = handoffs(&planned)?;
+    let left = Left { handoffs: handoffs(&planned)?, ..Left::default() };
     let rules = Rules::new(&planned.config.domains);
-    let assignment = domains::assign(plan.task(task), &rules, &hints::of(&planned.config)?);
-    let neighbours = documents::neighbours(&planned.target.project, plan.task(task));
-    let built = prompt::build(&Inputs {
-        context: &context,
-        plan: &plan,
-        task,
-        handoffs: &handoffs,
-        attempt: 1,
-        began_before: false,
-        previous: None,
-        instructions: &assignment.instructions,
-        neighbours: &neighbours,
-        gates: &[],
-    });
+    let briefing = Briefing { context, rules, hints: hints::of(&planned.config)? };
+    let (built, assignment) = briefing.prompt(&planned.target.project, &plan, task, 1, &left);
     if !screen.quiet {
         if plan.task(task).has_run_block() {
             stage::note(

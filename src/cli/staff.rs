@@ -159,6 +159,7 @@ impl Staff {
             permission: Permission::Unattended,
             vars: std::env::vars_os().collect(),
             env_pass: config.env_pass.clone(),
+            on_question: config.on_question,
             chain: self.chain.clone(),
             stall: config.stall,
             wall: Some(config.timeout.unwrap_or(WALL)),

@@ -23,7 +23,7 @@ pub use settings::{SETTINGS, Setting};
 
 use crate::agent::Presets;
 use crate::plan::{Mode, ProseDeps, Treat};
-use crate::policy::{Budgets, FailurePolicy, Floor, Floors, RetryPolicy};
+use crate::policy::{Budgets, FailurePolicy, Floor, Floors, OnQuestion, RetryPolicy};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -150,6 +150,8 @@ pub struct Config {
     pub agents: Presets,
     /// How long an agent may show no progress; none: what its preset says.
     pub stall: Option<Duration>,
+    /// What an agent's question does to its task.
+    pub on_question: OnQuestion,
     /// Wall limit of one attempt; a block's own `timeout=` is stronger.
     pub timeout: Option<Duration>,
     pub grace: Duration,
@@ -223,6 +225,7 @@ impl Default for Config {
             model: String::new(),
             agents: Presets::compiled_in(),
             stall: None,
+            on_question: OnQuestion::Park,
             timeout: None,
             grace: Duration::from_secs(10),
             shell: "sh".to_owned(),

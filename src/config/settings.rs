@@ -213,6 +213,12 @@ pub static SETTINGS: &[Setting] = &[
         Access::Own { get: spend::show_on_limit, set: spend::set_on_limit, schema: spend::on_limit_schema },
     ),
     setting(
+        "blocked",
+        "what an agent's question does to its task: `park`: it waits for `specter answer`, and what needs it with it; \
+         `default`: it goes on with what the agent would take by itself; `fail`",
+        Access::Own { get: spend::show_blocked, set: spend::set_blocked, schema: spend::blocked_schema },
+    ),
+    setting(
         "max-wait",
         "a provider's limit that lasts longer ends the run cleanly, once there is nothing else to do",
         Access::Time(|c| &mut c.budgets.max_wait),

@@ -1,8 +1,8 @@
-//! What agents may spend, and what a provider's limit does: how these settings are read and shown. What they do is known to
+//! What agents may spend, and what a provider's limit and an agent's question do: how these settings are read and shown. What they do is known to
 //! `schedule`.
 
 use super::Config;
-use crate::policy::OnLimit;
+use crate::policy::{OnLimit, OnQuestion};
 use serde_json::{Value, json};
 
 const MICROS: u64 = 1_000_000;
@@ -98,6 +98,29 @@ pub(super) fn set_on_limit(config: &mut Config, value: &Value) -> Result<(), Str
 
 pub(super) fn on_limit_schema() -> Value {
     json!({ "enum": ["wait", "failover", "stop"] })
+}
+
+pub(super) fn show_blocked(config: &Config) -> Value {
+    match config.on_question {
+        OnQuestion::Park => "park".into(),
+        OnQuestion::Default => "default".into(),
+        OnQuestion::Fail => "fail".into(),
+    }
+}
+
+pub(super) fn set_blocked(config: &mut Config, value: &Value) -> Result<(), String> {
+    let text = plain(value);
+    config.on_question = match &*text {
+        "park" => OnQuestion::Park,
+        "default" => OnQuestion::Default,
+        "fail" => OnQuestion::Fail,
+        _ => return Err(format!("this must be `park`, `default` or `fail`, not `{text}`")),
+    };
+    Ok(())
+}
+
+pub(super) fn blocked_schema() -> Value {
+    json!({ "enum": ["park", "default", "fail"] })
 }
 
 fn plain(value: &Value) -> String {

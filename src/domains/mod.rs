@@ -197,7 +197,7 @@ pub fn assign(task: &Task, rules: &Rules, hints: &Hints) -> Assignment {
     });
     let mut by = |agent: &str, because: &str| {
         // Another agent's models are not its own.
-        if assignment.agent.as_deref() != Some(agent) {
+        if assignment.agent.as_deref().is_some_and(|own| own != agent) {
             assignment.model = None;
         }
         assignment.agent = Some(agent.to_owned());

@@ -8,9 +8,11 @@ use super::pool::Pool;
 use super::screen::Screen;
 use crate::clock::Clock;
 use crate::event::{Elapsed, Stop};
+use crate::journal::answers::{self, Answer};
 use crate::schedule::Input;
 use crate::sys;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,6 +21,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const SHORT_GRACE: Duration = Duration::from_secs(3);
 /// Longer than any wait; a wake-up for nothing is harmless.
 const FAR: Duration = Duration::from_hours(1);
+/// While something is asked, answers are looked for so often.
+const ANSWERS: Duration = Duration::from_secs(1);
 
 pub(super) struct Control {
     pub(super) hub: Arc<Hub>,
@@ -27,6 +31,10 @@ pub(super) struct Control {
     /// None where nothing has a floor.
     pub(super) machine: Option<Machine>,
     pub(super) clock: Clock,
+    /// Where answers to agents' questions are left.
+    pub(super) run_dir: PathBuf,
+    /// Those that were taken up: they are removed once the run's record is whole.
+    pub(super) answers: Vec<PathBuf>,
 }
 
 struct Signals {
@@ -48,12 +56,12 @@ impl Signals {
 }
 
 impl Control {
-    /// Until the run is over. The pool's threads are joined before this returns.
-    pub(super) fn run(mut self) -> io::Result<()> {
+    /// Until the run is over; returns the answers that were taken up. The pool's threads are joined before this returns.
+    pub(super) fn run(mut self) -> io::Result<Vec<PathBuf>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let result = runtime.block_on(self.watch());
         self.pool.join();
-        result
+        result.map(|()| self.answers)
     }
 
     async fn watch(&mut self) -> io::Result<()> {
@@ -67,6 +75,7 @@ impl Control {
         self.look();
         self.hub.input(Input::Begin);
         while !self.hub.is_over() {
+            self.take_answers();
             self.grow();
             self.look();
             let now = self.clock.now();
@@ -74,8 +83,11 @@ impl Control {
                 self.interrupt(signal, name, Stop::Now);
             }
             let look = self.machine.as_ref().map(Machine::next);
-            let next =
-                [self.hub.next_wakeup(), patience.map(|(end, ..)| end), look].into_iter().flatten().min();
+            let answers = self.hub.is_asked().then_some(now + ANSWERS);
+            let next = [self.hub.next_wakeup(), patience.map(|(end, ..)| end), look, answers]
+                .into_iter()
+                .flatten()
+                .min();
             let wait = next.map_or(FAR, |at| at.saturating_sub(now));
             tokio::select! {
                 biased;
@@ -98,6 +110,21 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// What people answered since the last look.
+    fn take_answers(&mut self) {
+        if !self.hub.is_asked() {
+            return;
+        }
+        for left in answers::left(&self.run_dir) {
+            if !self.answers.contains(&left.path) {
+                let Answer { task, attempt, answer } = &left.answer;
+                if self.hub.answer(task, *attempt, answer) {
+                    self.answers.push(left.path);
+                }
+            }
+        }
     }
 
     /// Whether the machine has room.

@@ -14,7 +14,7 @@ use crate::history::phases::Phases;
 use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::schedule::{self, Action, Decision, Input, Scheduler};
-use crate::task::TaskIx;
+use crate::task::{TaskId, TaskIx};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -392,6 +392,29 @@ impl Hub {
         core.apply(&mut decision);
         let ready = core.queue.len();
         self.wake(&mut core, ready);
+    }
+
+    /// Somebody answers what an agent asked. False if that is not asked, or cannot be recorded any more.
+    pub(super) fn answer(&self, task: &TaskId, attempt: u32, answer: &str) -> bool {
+        let now = self.clock.now();
+        let mut core = self.lock();
+        if core.broken.is_some() {
+            return false;
+        }
+        let mut decision = core.scheduler.answer(now, task, attempt, answer);
+        if decision.events.is_empty() {
+            return false;
+        }
+        core.renumber();
+        core.apply(&mut decision);
+        let ready = core.queue.len();
+        self.wake(&mut core, ready);
+        core.broken.is_none()
+    }
+
+    /// Whether anything waits for an answer.
+    pub(super) fn is_asked(&self) -> bool {
+        self.lock().scheduler.counts().parked > 0
     }
 
     /// Stops every running attempt where it is, and those that start until [`Hub::resume`] (SIGTSTP).

@@ -47,7 +47,7 @@ use hub::Hub;
 pub use integrate::merge;
 use machine::Machine;
 use pool::Pool;
-pub use prompts::Briefing;
+pub use prompts::{Briefing, Left};
 use prompts::{HandedOn, Prompter};
 use recorder::Recorder;
 pub use repairs::{Saved, repairs};
@@ -166,6 +166,7 @@ struct Parts {
     machine: Option<Machine>,
     jobs: usize,
     clock: Clock,
+    run_dir: PathBuf,
 }
 
 impl Parts {
@@ -173,6 +174,7 @@ impl Parts {
         let Request { project, store, plan, mut info, limits, .. } = request;
         let earlier: Vec<Event> = request.loaded.map(|loaded| loaded.events).unwrap_or_default();
         let history = History::from_events(&earlier);
+        let run_dir = store.run_dir(&request.run);
         let speckit = project.join(".specify").is_dir();
         let (projections, summary) = if earlier.is_empty() {
             (Projections::new(speckit), Summary::new(&plan))
@@ -238,23 +240,29 @@ impl Parts {
             Some(agents) => Executor::Agents(shell, agents),
         };
         let (executor, workspaces) = (Arc::new(executor), Arc::new(workspaces));
-        Ok(Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock: *clock })
+        Ok(Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock: *clock, run_dir })
     }
 
     fn run(self, guardian: &mut Guardian) -> Result<Ended, DriverError> {
-        let Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock } = self;
+        let Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock, run_dir } = self;
         let recording = std::thread::Builder::new().name("recorder".to_owned());
         let recording = recording.spawn(move || recorder.run()).map_err(DriverError::Start)?;
         let observer = Arc::clone(&screen) as Arc<_>;
         let pool =
             Pool::new(Arc::clone(&hub), Arc::clone(&executor), Arc::clone(&workspaces), observer, jobs);
-        let control = Control { hub: Arc::clone(&hub), pool, screen: Arc::clone(&screen), machine, clock };
+        let (answers, screen_of) = (Vec::new(), Arc::clone(&screen));
+        let control =
+            Control { hub: Arc::clone(&hub), pool, screen: screen_of, machine, clock, run_dir, answers };
         let controlled = control.run();
         // Every attempt has ended, and with it all it started.
         guardian.dismiss();
-        if let Err(error) = controlled {
-            hub.fail(io::Error::new(error.kind(), error.to_string()));
-        }
+        let answers = match controlled {
+            Ok(answers) => answers,
+            Err(error) => {
+                hub.fail(io::Error::new(error.kind(), error.to_string()));
+                Vec::new()
+            }
+        };
         let left = executor.clear_orphans();
         let kept = workspaces.finish();
         let recorder = recording.join();
@@ -265,6 +273,7 @@ impl Parts {
         }
         match (recorder, hub.outcome()) {
             (Ok(mut recorder), Some(outcome)) => {
+                crate::journal::answers::forget(&answers);
                 recorder.problems.extend(kept);
                 Ok(ended(recorder, outcome, hub.plan(), &left))
             }

@@ -1,16 +1,26 @@
-//! What agents of a run are told: the project's documents as they were read once, the plan, and what the tasks before left.
+//! What agents of a run are told: the project's documents as they were read once, the plan, what the tasks before left, and
+//! what the attempts before failed of.
 
 use crate::documents;
-use crate::domains::{self, Hints, Rules};
+use crate::domains::{self, Assignment, Hints, Rules};
 use crate::event::{Event, EventKind};
 use crate::exec::{Asked, PlainPrompts, Prompted, Prompts};
-use crate::prompt::{self, Context, Handoffs, Inputs};
-use std::path::PathBuf;
+use crate::plan::Plan;
+use crate::prompt::{self, Context, Earlier, Handoffs, Inputs, Prompt};
+use crate::task::{Task, TaskIx};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What finished tasks left, kept up with as events are recorded.
+/// What tasks and attempts left, kept up with as events are recorded.
 #[derive(Clone, Debug, Default)]
-pub(super) struct HandedOn(Arc<Mutex<Handoffs>>);
+pub(super) struct HandedOn(Arc<Mutex<Left>>);
+
+/// To later tasks, and to later attempts.
+#[derive(Clone, Debug, Default)]
+pub struct Left {
+    pub handoffs: Handoffs,
+    pub earlier: Earlier,
+}
 
 impl HandedOn {
     pub(super) fn of(events: &[Event]) -> HandedOn {
@@ -20,12 +30,13 @@ impl HandedOn {
     }
 
     pub(super) fn on_event(&self, event: &Event) {
-        let mut handoffs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        handoffs.apply(event);
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        left.earlier.apply(event);
+        left.handoffs.apply(event);
         if let EventKind::AttemptFinished { task, report, .. } = &event.kind
             && let Some(agent) = report.agent.as_ref().filter(|_| report.outcome.is_success())
         {
-            handoffs.said(&task.id, &agent.text);
+            left.handoffs.said(&task.id, &agent.text);
         }
     }
 }
@@ -39,6 +50,40 @@ pub struct Briefing {
     pub hints: Hints,
 }
 
+impl Briefing {
+    /// What the agent of attempt `attempt` of `task` is told: the one place where that is put together.
+    pub fn prompt(
+        &self,
+        project: &Path,
+        plan: &Plan,
+        task: TaskIx,
+        attempt: u32,
+        left: &Left,
+    ) -> (Prompt, Assignment) {
+        let known = plan.task(task);
+        let assignment = domains::assign(known, &self.rules, &self.hints);
+        let built = prompt::build(&Inputs {
+            context: &self.context,
+            plan,
+            task,
+            handoffs: &left.handoffs,
+            attempt,
+            past: left.earlier.of(&known.id),
+            instructions: &assignment.instructions,
+            neighbours: &documents::neighbours(project, known),
+            gates: &gates(known),
+        });
+        (built, assignment)
+    }
+}
+
+/// What decides besides the task's own checks.
+fn gates(task: &Task) -> Vec<String> {
+    let files = "every file that the task names is there and not empty".to_owned();
+    let named = task.files.iter().any(|file| !file.outside && file.pattern.is_none());
+    named.then_some(files).into_iter().collect()
+}
+
 /// Builds prompts from all that is known of the run.
 #[derive(Debug)]
 pub(super) struct Prompter {
@@ -50,28 +95,14 @@ pub(super) struct Prompter {
 impl Prompts for Prompter {
     fn prompt(&self, asked: &Asked<'_>) -> Prompted {
         let Some(plan) = asked.plan else { return PlainPrompts.prompt(asked) };
-        let neighbours = documents::neighbours(&self.project, asked.task);
-        let Briefing { context, rules, hints } = &self.briefing;
-        let assignment = domains::assign(asked.task, rules, hints);
         // Held for the milliseconds of building: a copy for each attempt would be of all that all tasks left.
-        let handoffs = self.handed_on.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let built = prompt::build(&Inputs {
-            context,
-            plan,
-            task: asked.ix,
-            handoffs: &handoffs,
-            attempt: 1,
-            began_before: false,
-            // The executor knows what went wrong before, and says it.
-            previous: None,
-            instructions: &assignment.instructions,
-            neighbours: &neighbours,
-            gates: &[],
-        });
+        let left = self.handed_on.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (built, assignment) = self.briefing.prompt(&self.project, plan, asked.ix, asked.number, &left);
         Prompted {
             prefix: built.prefix.to_string(),
             own: built.own().to_owned(),
             tokens: built.tokens_estimate,
+            model: assignment.model.map(|model| (assignment.agent, model)),
         }
     }
 }

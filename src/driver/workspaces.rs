@@ -12,7 +12,8 @@ use super::integrate::{Merging, Turn};
 use super::strays::Strays;
 use super::unix_words;
 use crate::event::{
-    AgentStep, AttemptOutcome, AttemptReport, EventKind, FailureClass, GateVerdict, NoteLevel, TaskRef,
+    AgentStep, AttemptOutcome, AttemptReport, EventKind, FailureClass, GateVerdict, NoteLevel, QuietStage,
+    TaskRef,
 };
 use crate::exec::{Attempt, Executor, OutputObserver, StopHandle, Workspace};
 use crate::fs::shown;
@@ -166,6 +167,11 @@ impl OutputObserver for Recording<'_> {
             step: Box::new(step),
         };
         self.work.hub.record(steps.into_iter().map(event).collect());
+    }
+
+    fn quiet(&self, stage: QuietStage, quiet: Duration) {
+        let (task, attempt) = (self.work.task_ref(), self.work.attempt.number);
+        self.work.record(EventKind::AttemptQuiet { task, attempt, stage, quiet });
     }
 
     fn gate(&self, gate: &'static str, verdict: GateVerdict, duration: Duration) {

@@ -1,7 +1,8 @@
 //! What agents did and spent, in words for logs and screens. Texts stand in them as they were stored: whoever shows a line
 //! makes it safe.
 
-use super::{AgentStep, FailureClass, Spent, providers};
+use super::{AgentStep, AnsweredBy, FailureClass, Question, QuietStage, Spent, providers};
+use std::time::Duration;
 
 /// How many paths a line gives.
 const NAMED: usize = 3;
@@ -49,6 +50,34 @@ pub fn handed_over(from: &str, to: &str, why: FailureClass, until: Option<u64>, 
         }
         (false, None) => format!("{to} takes over from {from}, which refuses whatever is asked"),
     }
+}
+
+/// `which port (80 | 8080; by itself it would take 8080)`
+pub fn asked(question: &Question) -> String {
+    let mut more = question.options.join(" | ");
+    if let Some(default) = &question.default {
+        let between = if more.is_empty() { "" } else { "; " };
+        more.push_str(&format!("{between}by itself it would take {default}"));
+    }
+    if more.is_empty() { question.question.clone() } else { format!("{} ({more})", question.question) }
+}
+
+/// `answered: 8080`
+pub fn answered(by: AnsweredBy, answer: &str) -> String {
+    match by {
+        AnsweredBy::Person => format!("answered: {answer}"),
+        AnsweredBy::Default => format!("nobody is asked; it takes what it would take by itself: {answer}"),
+    }
+}
+
+/// `attempt 2 shows no sign of progress for 300s: it is asked to end`
+pub fn quiet(attempt: u32, stage: QuietStage, quiet: Duration) -> String {
+    let then = match stage {
+        QuietStage::Notice => "",
+        QuietStage::Nudge => ": it is asked whether it goes on",
+        QuietStage::SoftStop => ": it is asked to end",
+    };
+    format!("attempt {attempt} shows no sign of progress for {}s{then}", quiet.as_secs())
 }
 
 #[cfg(test)]

@@ -26,16 +26,20 @@ use super::stop::StopHandle;
 use super::tree::TOKEN_IS;
 use super::{Attempt, OutputObserver, Part, Workspace};
 use crate::agent::acp::{Patience, Wanted};
-use crate::agent::judge::{Cause as Blame, Failure, Work};
-use crate::agent::{Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Reader, Session, judge};
+use crate::agent::judge::{Cause as Blame, Failure, MAX_FILE, Question, Then, Work, in_file};
+use crate::agent::{
+    Call, CommandLine, Ended, Ending, Permission, Preset, Presets, Reader, Session, SoftStop, judge,
+};
 use crate::classify::Classified;
-use crate::event::{AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict};
+use crate::event::{self, AgentReport, AttemptOutcome, AttemptReport, Event, FailureClass, GateVerdict};
+use crate::fs;
+use crate::policy::OnQuestion;
 use crate::schedule::Link;
-use crate::sys::{How, Strings};
+use crate::sys::{self, How, Strings};
 use crate::task::{BlockKind, TaskId};
 use files::{Files, Look};
 use listen::{Ear, Heard};
-use memory::{Memories, Memory};
+use memory::{Memories, Memory, Next};
 use process::{Cause, End, Setting};
 pub use prompt::{Asked, PlainPrompts, Prompted, Prompts};
 use std::collections::{BTreeMap, HashMap};
@@ -51,6 +55,9 @@ use watchdog::{Limits, Watchdog};
 const STALL: Duration = Duration::from_mins(10);
 /// In all, where the user does not say.
 pub const WALL: Duration = Duration::from_hours(1);
+/// In an attempt's place: into which the agent writes what stops it, and the variable that names it.
+const BLOCKED_FILE: &str = "blocked.md";
+const BLOCKED: &str = "SPECTER_BLOCKED_FILE";
 /// How long an agent that is told to call off its turn may take to do so.
 const CANCEL: Duration = Duration::from_secs(3);
 
@@ -60,6 +67,8 @@ pub struct AgentConfig {
     pub presets: Presets,
     /// Instead of the agents' own choice.
     pub model: Option<String>,
+    /// What a question does to its task.
+    pub on_question: OnQuestion,
     pub permission: Permission,
     /// specter's own environment.
     pub vars: Vec<(OsString, OsString)>,
@@ -139,7 +148,6 @@ impl AgentExecutor {
             agent: agent.agent.clone(),
             // A conflict is solved from where everybody stands now, in another working tree.
             has_work: report.class != Some(FailureClass::Conflict),
-            lesson: Some(memory::Lesson::of_merge(report).text),
             ..Memory::default()
         };
         self.memories.keep(task, memory);
@@ -198,6 +206,8 @@ struct Seen {
     has_work: bool,
     /// Everything that changed is something that the task does not name.
     is_elsewhere: bool,
+    /// The attempt before ended with a plain question, and was told to decide by itself.
+    has_asked: bool,
 }
 
 /// What came of the agent, before anything is checked.
@@ -206,6 +216,8 @@ struct Told {
     heard: Heard,
     session: Option<String>,
     prompt_tokens: u64,
+    /// What it wrote into the file for that.
+    question: Option<Question>,
 }
 
 impl Run<'_> {
@@ -227,9 +239,9 @@ impl Run<'_> {
         let ending = self.judge(&told, &report.outcome, has_work);
         // What an earlier attempt did to them is not known file by file.
         let is_elsewhere = !memory.has_work && gates::is_elsewhere(self.attempt.task, &change);
-        let seen = Seen { has_work, is_elsewhere };
-        let lesson = self.conclude(&told, ending, &seen, &mut report);
-        self.remember(told.session, has_work, lesson);
+        let seen = Seen { has_work, is_elsewhere, has_asked: memory.has_asked };
+        let next = self.conclude(&told, ending, &seen, &mut report);
+        self.remember(told.session, has_work, next);
         report
     }
 
@@ -253,11 +265,12 @@ impl Run<'_> {
         };
         let is_resumed = matches!(session, Session::Resume(_));
         let Attempt { ix, task, plan, .. } = *self.attempt;
-        let prompted = self.agents.config.prompts.prompt(&Asked { ix, task, plan });
-        let prompt = prompt::text(&prompted, memory.lesson.as_deref(), is_resumed);
+        let number = self.attempt.number;
+        let prompted = self.agents.config.prompts.prompt(&Asked { ix, task, number, plan });
+        let prompt = prompt::text(&prompted, is_resumed);
         let prompt_file = place.path().join("prompt.md");
         let call = Call {
-            model: self.agents.config.model.as_deref(),
+            model: self.model(&prompted),
             session,
             permission: self.agents.config.permission,
             prompt: &prompt,
@@ -285,12 +298,22 @@ impl Run<'_> {
             .process((&prepared, &program, &line), (input, source), &place, (files, before))
             .map_err(|error| format!("`{}`: {error}", program.to_string_lossy()))?;
         let session = heard.account.session.clone().or(named);
-        Ok(Told { end, heard, session, prompt_tokens: prompted.tokens })
+        let question = question_in(&place);
+        Ok(Told { end, heard, session, prompt_tokens: prompted.tokens, question })
+    }
+
+    /// What the task's domain names, if that is for this agent; else what the run was given.
+    fn model<'a>(&'a self, prompted: &'a Prompted) -> Option<&'a str> {
+        let of_domain = prompted
+            .model
+            .as_ref()
+            .filter(|(agent, _)| agent.as_ref().is_none_or(|agent| agent == self.name));
+        of_domain.map(|(_, model)| model.as_str()).or(self.agents.config.model.as_deref())
     }
 
     /// What is wanted of an agent that is spoken with.
     fn talk(&self, memory: &Memory, prompted: &Prompted, place: &Place) -> Source {
-        let AgentConfig { model, wall, .. } = &self.agents.config;
+        let AgentConfig { wall, .. } = &self.agents.config;
         let text = |path: &Path| path.to_string_lossy().into_owned();
         // Agents name files as they find them, through links or not.
         let real = self.dir.canonicalize().ok();
@@ -299,10 +322,10 @@ impl Run<'_> {
             dir: text(self.dir),
             roots: roots.into_iter().flatten().map(text).collect(),
             session: memory.session.clone(),
-            prompt: prompt::text(prompted, memory.lesson.as_deref(), false),
-            prompt_resumed: prompt::text(prompted, memory.lesson.as_deref(), true),
+            prompt: prompt::text(prompted, false),
+            prompt_resumed: prompt::text(prompted, true),
             mode: self.preset.acp.as_ref().map(|acp| acp.mode.clone()).unwrap_or_default(),
-            model: model.clone().filter(|_| self.preset.flags.model.is_empty()),
+            model: self.model(prompted).map(str::to_owned).filter(|_| self.preset.flags.model.is_empty()),
         };
         // The watchdog is there before.
         let turn = wall.unwrap_or(WALL) + CANCEL;
@@ -342,6 +365,11 @@ impl Run<'_> {
             dir: &dir,
             token: &token,
             grace: self.shell.grace,
+            soft_stop: match self.preset.soft_stop {
+                SoftStop::Interrupt => Some(sys::SIGINT),
+                SoftStop::Terminate => Some(sys::SIGTERM),
+                SoftStop::None => None,
+            },
         };
         let AgentConfig { stall, wall, .. } = self.agents.config;
         let stall = stall.or(self.preset.stall).unwrap_or(STALL);
@@ -364,6 +392,9 @@ impl Run<'_> {
 
     fn environment(&self, prepared: &Prepared, line: &CommandLine, own: &Strings, place: &Place) -> Strings {
         let mut extra = line.env.clone();
+        extra.extend(
+            place.path().join(BLOCKED_FILE).to_str().map(|file| (BLOCKED.to_owned(), file.to_owned())),
+        );
         let is_private = self.preset.private_tmpdir || self.shell.sandbox.is_some();
         if is_private && let Some(dir) = place.path().to_str() {
             extra.extend(super::sandbox::TEMPORARY_NAMES.map(|name| (name.to_owned(), dir.to_owned())));
@@ -389,7 +420,7 @@ impl Run<'_> {
     }
 
     fn report(&self, told: &Told, outcome: AttemptOutcome) -> AttemptReport {
-        let Told { end, heard, session, prompt_tokens } = told;
+        let Told { end, heard, session, prompt_tokens, .. } = told;
         let mask = |text: &str| self.shell.masker.mask(text);
         let account = &heard.account;
         let agent = AgentReport {
@@ -443,13 +474,13 @@ impl Run<'_> {
     }
 
     /// The gates, one after the other; what the next attempt should know, if there is to be one.
-    fn conclude(
-        &self,
-        told: &Told,
-        ending: Ending,
-        seen: &Seen,
-        report: &mut AttemptReport,
-    ) -> Option<memory::Lesson> {
+    fn conclude(&self, told: &Told, ending: Ending, seen: &Seen, report: &mut AttemptReport) -> Option<Next> {
+        // Who wrote down what stops him has not merely failed, unless something else ended him.
+        let ending = match (&told.question, ending) {
+            (Some(question), Ending::Failed(failure)) if is_idle(&failure) => Ending::Asks(question.clone()),
+            (Some(question), Ending::Worked | Ending::Asks(_)) => Ending::Asks(question.clone()),
+            (_, ending) => ending,
+        };
         match ending {
             Ending::Failed(failure) => {
                 self.gate("process", GateVerdict::Failed, Duration::ZERO);
@@ -457,7 +488,7 @@ impl Run<'_> {
             }
             Ending::Asks(question) => {
                 self.gate("process", GateVerdict::Failed, Duration::ZERO);
-                Some(self.asked(&question.text, report))
+                Some(self.asked(question, seen.has_asked, report))
             }
             Ending::Worked => {
                 self.gate("process", GateVerdict::Passed, Duration::ZERO);
@@ -470,7 +501,7 @@ impl Run<'_> {
         self.observer.gate(name, verdict, duration);
     }
 
-    fn failed(&self, told: &Told, failure: Failure, report: &mut AttemptReport) -> memory::Lesson {
+    fn failed(&self, told: &Told, failure: Failure, report: &mut AttemptReport) -> Next {
         fail(report);
         apply(report, &failure.classified);
         if let (Blame::Auth, Some(rule)) = (failure.cause, &mut report.rule)
@@ -498,20 +529,35 @@ impl Run<'_> {
             agent.resets_at = resets.map(|(_, at)| at).filter(|_| failure.cause == Blame::UsageLimit);
             agent.refused = matches!(failure.cause, Blame::Auth | Blame::Billing | Blame::Config);
         }
-        memory::Lesson::of_failure(report, failure.then)
+        if failure.then == Then::Begin { Next::Begin } else { Next::Resume }
     }
 
-    fn asked(&self, question: &str, report: &mut AttemptReport) -> memory::Lesson {
+    /// What it asks is the attempt's end. A plain question, which may be politeness, is handed back once; who asks again
+    /// means it.
+    fn asked(&self, question: Question, has_asked: bool, report: &mut AttemptReport) -> Next {
         fail(report);
-        let question = self.shell.masker.mask(question);
-        report.class = Some(FailureClass::Gate);
-        report.rule = Some(format!("it asks instead of ending: {}", crate::agent::told::one_line(&question)));
-        report.tail = context::end_of(&question);
-        memory::Lesson::question()
+        let mask = |text: &str| self.shell.masker.mask(&self.as_in_any_tree(text));
+        let policy = self.agents.config.on_question;
+        let is_meant = !question.is_plain || has_asked;
+        let asks = event::Question {
+            question: mask(&question.text),
+            options: question.options.iter().map(|option| mask(option)).collect(),
+            default: question.default.as_deref().map(mask),
+        };
+        let is_final = is_meant && policy == OnQuestion::Fail;
+        report.class = Some(if is_final { FailureClass::Permanent } else { FailureClass::Gate });
+        report.rule =
+            Some(format!("it asks instead of ending: {}", crate::agent::told::one_line(&asks.question)));
+        report.tail = context::end_of(&asks.question);
+        if let Some(agent) = &mut report.agent {
+            agent.parks = is_meant && policy == OnQuestion::Park;
+            agent.asks = Some(Box::new(asks));
+        }
+        if is_meant { Next::Resume } else { Next::Decide }
     }
 
     /// What the task names is there and not empty, and where no check of its own proves more, some of it changed.
-    fn artifacts(&self, seen: &Seen, report: &mut AttemptReport) -> Option<memory::Lesson> {
+    fn artifacts(&self, seen: &Seen, report: &mut AttemptReport) -> Option<Next> {
         let task = self.attempt.task;
         let mut missing = gates::missing(task, self.dir);
         if missing.is_empty() && seen.is_elsewhere && task.blocks_of(BlockKind::Verify).next().is_none() {
@@ -525,11 +571,11 @@ impl Run<'_> {
         fail(report);
         report.class = Some(FailureClass::Gate);
         report.rule = Some(format!("it says it is done, and {}", missing.join(", ")));
-        Some(memory::Lesson::missing(&missing))
+        Some(Next::Resume)
     }
 
     /// The task's own checks, by the shell.
-    fn checks(&self, seen: &Seen, report: &mut AttemptReport) -> Option<memory::Lesson> {
+    fn checks(&self, seen: &Seen, report: &mut AttemptReport) -> Option<Next> {
         self.attempt.task.blocks_of(BlockKind::Verify).next()?;
         let attempt = Attempt { part: Part::Checks, ..*self.attempt };
         let started = Instant::now();
@@ -542,33 +588,26 @@ impl Run<'_> {
         if passed {
             return None;
         }
-        let lesson = memory::Lesson::of_check(report, self.attempt.task);
         if !seen.has_work {
             // That the check failed says that there was something to change.
             let failed = report.rule.take().unwrap_or_default();
             report.class = Some(FailureClass::NoChange);
             report.rule = Some(format!("it says it is done, no file changed, and {failed}"));
         }
-        Some(lesson)
+        Some(Next::Resume)
     }
 
-    fn remember(&self, session: Option<String>, has_work: bool, lesson: Option<memory::Lesson>) {
+    fn remember(&self, session: Option<String>, has_work: bool, next: Option<Next>) {
         let task: &TaskId = &self.attempt.task.id;
-        match lesson {
-            None => self.agents.memories.forget(task),
-            Some(lesson) => {
-                let session = session.filter(|_| !lesson.begin_anew);
-                let lesson = Some(lesson.text);
-                let memory = Memory {
-                    agent: self.name.to_owned(),
-                    dir: self.dir.to_owned(),
-                    session,
-                    has_work,
-                    lesson,
-                };
-                self.agents.memories.keep(task, memory);
-            }
-        }
+        let Some(next) = next else { return self.agents.memories.forget(task) };
+        let memory = Memory {
+            agent: self.name.to_owned(),
+            dir: self.dir.to_owned(),
+            session: session.filter(|_| next != Next::Begin),
+            has_work,
+            has_asked: next == Next::Decide,
+        };
+        self.agents.memories.keep(task, memory);
     }
 
     /// What tells most about a failure: its errors, what it wrote to its error output, what it said last.
@@ -593,6 +632,17 @@ fn outcome(told: &Told) -> AttemptOutcome {
         (Cause::Itself, How::Exit(code)) => AttemptOutcome::ExitCode(code),
         (Cause::Itself, How::Signal(signal)) => AttemptOutcome::Signalled(signal),
     }
+}
+
+/// Whether it failed of nothing but having done nothing.
+fn is_idle(failure: &Failure) -> bool {
+    matches!(failure.cause, Blame::NoChange | Blame::Silent | Blame::Other)
+}
+
+/// What an agent wrote into the file for questions. Whatever else lies there is none.
+fn question_in(place: &Place) -> Option<Question> {
+    let read = fs::read_no_link(&place.path().join(BLOCKED_FILE), MAX_FILE).ok()?;
+    in_file(&String::from_utf8_lossy(&read.bytes))
 }
 
 /// It ended with 0, which does not mean that it succeeded.

@@ -36,7 +36,7 @@ pub use scripted::{Scripted, ScriptedAttempt};
 pub use shell::{ShellConfig, ShellExecutor};
 pub use stop::StopHandle;
 
-use crate::event::{AgentStep, AttemptReport, GateVerdict};
+use crate::event::{AgentStep, AttemptReport, GateVerdict, QuietStage};
 use crate::plan::Plan;
 use crate::task::{Task, TaskId, TaskIx};
 use std::path::PathBuf;
@@ -105,6 +105,9 @@ pub trait OutputObserver: Sync {
 
     /// What an agent did, each with its number, in the order in which it ended. They are for the record.
     fn steps(&self, _steps: Vec<(u32, AgentStep)>) {}
+
+    /// An agent shows no sign of progress for so long, and what is done about it; for the record.
+    fn quiet(&self, _stage: QuietStage, _quiet: Duration) {}
 
     /// What a gate found of an agent's work; for the record.
     fn gate(&self, _gate: &'static str, _verdict: GateVerdict, _duration: Duration) {}

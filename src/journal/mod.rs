@@ -6,6 +6,7 @@
 //!
 //! Knows frames, files, runs and the lock. What the events mean (history, summary) is not known here.
 
+pub mod answers;
 mod frame;
 mod lock;
 mod reader;

@@ -129,6 +129,15 @@ impl LogLines {
             EventKind::ProviderOpened { provider } => {
                 log.line("INFO", &["provider ", provider, " answers again"]);
             }
+            EventKind::TaskParked { task, question, .. } => {
+                log.task("WARN", task, &[" waits for an answer: ", &agents::asked(question)]);
+            }
+            EventKind::QuestionAnswered { task, answer, by, .. } => {
+                log.task("INFO", task, &[": ", &agents::answered(*by, answer)]);
+            }
+            EventKind::AttemptQuiet { task, attempt, stage, quiet } => {
+                log.task("WARN", task, &[": ", &agents::quiet(*attempt, *stage, *quiet)]);
+            }
             EventKind::Interrupted { signal, how } => log.interrupted(signal, *how),
             EventKind::Note { level, text } => log.line(level_word(*level), &[text]),
             EventKind::RunFinished { outcome, .. } => log.run_finished(*outcome),
@@ -321,7 +330,7 @@ impl Writer<'_> {
             counts.selected,
             counts.failed,
             counts.blocked,
-            counts.open + counts.cancelled,
+            counts.open + counts.cancelled + counts.parked,
             duration(numbers.duration_ms),
         );
         if let Some(efficiency) = numbers.efficiency {

@@ -429,7 +429,7 @@ impl TaskCounts {
             skipped: counts.skipped,
             blocked: counts.blocked,
             cancelled: counts.cancelled,
-            open: counts.open,
+            open: counts.open + counts.parked,
             done_before: counts.done_before,
             manual: counts.manual,
         }

@@ -7,7 +7,7 @@ use super::time::{duration, rfc3339};
 use super::{
     MAX_LISTED, RESUME, failure_line, ids_in, progress, still_open, stopped_words, write_list, write_task,
 };
-use crate::event::RunOutcome;
+use crate::event::{RunOutcome, agents};
 use crate::plan::Plan;
 use crate::summary::{Summary, TaskState};
 use crate::task::TaskIx;
@@ -148,7 +148,8 @@ fn completed(out: &mut String, plan: &Plan, summary: &Summary) {
 }
 
 fn next(out: &mut String, plan: &Plan, summary: &Summary) {
-    const WAITS: [TaskState; 3] = [TaskState::Open, TaskState::Waiting, TaskState::Cancelled];
+    const WAITS: [TaskState; 4] =
+        [TaskState::Open, TaskState::Waiting, TaskState::Cancelled, TaskState::Parked];
     let total: u32 = WAITS.iter().map(|state| summary.tally(*state)).sum();
     if total == 0 {
         return;
@@ -190,7 +191,8 @@ fn blocker(plan: &Plan, summary: &Summary) -> Option<String> {
             *held.entry(by).or_default() += 1;
         }
     }
-    let failed = ids_in(summary, TaskState::Failed).into_iter();
+    let parked = ids_in(summary, TaskState::Parked);
+    let failed = ids_in(summary, TaskState::Failed).into_iter().chain(parked);
     let manual = held.keys().copied().filter(|task| summary.row(*task).state == TaskState::Manual);
     let worst =
         failed.chain(manual).max_by_key(|task| (held.get(task).copied().unwrap_or(0), u32::MAX - task.0))?;
@@ -198,6 +200,10 @@ fn blocker(plan: &Plan, summary: &Summary) -> Option<String> {
     write_task(&mut text, plan, summary, worst, "");
     let why = match summary.row(worst).state {
         TaskState::Manual => "waits for a person".to_owned(),
+        TaskState::Parked => {
+            let asked = summary.question(worst).map(agents::asked).unwrap_or_default();
+            format!("waits for an answer (`specter answer {}`): {}", summary.id(worst), inline(&asked))
+        }
         _ => inline(&failure_line(summary.row(worst))),
     };
     let blocks = held.get(&worst).map_or(String::new(), |n| format!(" (blocks {})", count(*n, "task")));

@@ -2,7 +2,7 @@
 
 use super::log::verdict_word;
 use super::schema::VERSION;
-use crate::event::RunOutcome;
+use crate::event::{Question, RunOutcome};
 use crate::plan::Plan;
 use crate::summary::{Row, Summary, TaskState};
 use crate::task::TaskIx;
@@ -45,7 +45,7 @@ pub enum RunState {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TaskStatus<'a> {
     pub id: &'a str,
-    /// `open`, `running`, `waiting` (for its next attempt), `done`, `failed`, `blocked`, `skipped`, `cancelled`,
+    /// `open`, `running`, `waiting` (for its next attempt), `parked` (for an answer), `done`, `failed`, `blocked`, `skipped`, `cancelled`,
     /// `done-before` (ticked before the run), `left-out` (not selected), `manual` (for a person) or `removed`.
     pub state: &'static str,
     /// Attempts started, all sessions.
@@ -54,12 +54,15 @@ pub struct TaskStatus<'a> {
     pub verdict: Option<&'static str>,
     /// The task that keeps it from running.
     pub blocked_by: Option<&'a str>,
+    /// What the agent of a parked task asks; `specter answer` answers it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<&'a Question>,
 }
 
 /// Over the selected tasks.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct StatusCounts {
-    /// All of them: done + failed + blocked + skipped + cancelled + open.
+    /// All of them: done + failed + blocked + skipped + cancelled + open + parked.
     pub selected: u32,
     pub done: u32,
     pub failed: u32,
@@ -73,6 +76,8 @@ pub struct StatusCounts {
     pub done_before: u32,
     /// Waiting for a person.
     pub manual: u32,
+    /// Waiting for a person's answer.
+    pub parked: u32,
 }
 
 /// `alive`: the process that holds the run's lock still runs.
@@ -120,6 +125,7 @@ impl<'a> Status<'a> {
                 running: summary.running().len() as u32,
                 done_before: counts.done_before,
                 manual: counts.manual,
+                parked: counts.parked,
             },
             duration_ms: summary.duration_ms(),
             sessions: summary.sessions.len() as u32,
@@ -136,6 +142,7 @@ impl<'a> TaskStatus<'a> {
             attempts: row.attempts,
             verdict: row.verdict.filter(|_| row.state == TaskState::Done).map(verdict_word),
             blocked_by: row.blocked_by().map(|by| summary.id(by).as_str()),
+            question: summary.question(task),
         }
     }
 }

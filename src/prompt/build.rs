@@ -7,8 +7,8 @@ use super::context::{Context, hidden_note};
 use super::handoff::{self, Left};
 use super::slice::{self, Slices, Wanted};
 use super::template::{Handoff, Retry, TaskText, View};
-use super::{Inputs, LeftOut, Part, Previous, Prompt, fence, outline, pattern, tokens};
-use crate::event::Verdict;
+use super::{Answer, Inputs, LeftOut, Part, Past, Prompt, fence, outline, pattern, tokens};
+use crate::event::{AnsweredBy, AttemptOutcome, AttemptReport, FailureClass, Verdict, agents};
 use crate::plan::Plan;
 use crate::source::Span;
 use crate::task::{BlockKind, Task, TaskIx};
@@ -147,17 +147,11 @@ impl Draft<'_> {
     }
 
     fn retry(&mut self, inputs: &Inputs<'_>) {
-        if inputs.previous.is_none() && !inputs.began_before {
-            return;
-        }
-        let mut retry =
-            Retry { attempt: inputs.attempt, began_before: inputs.began_before, ..Retry::default() };
-        match &inputs.previous {
-            Some(previous) => fill(&mut retry, previous),
-            None => "no end of it is on record".clone_into(&mut retry.what),
-        }
+        let Some(past) = inputs.past.filter(|past| is_retried(past)) else { return };
+        let mut retry = Retry { attempt: inputs.attempt, ..Retry::default() };
+        fill(&mut retry, past);
         let conflicts = retry.conflicts.join("\n");
-        let text = [retry.what.as_str(), &retry.output, &retry.said, &conflicts].join("\n");
+        let text = [retry.what.as_str(), &retry.output, &retry.said, &conflicts, &retry.answer].join("\n");
         self.spend("failure", &format!("attempt {}", inputs.attempt.saturating_sub(1)), &text);
         self.view.retry = Some(retry);
     }
@@ -334,18 +328,74 @@ fn handed_over(task: &Task, left: Option<&Left>) -> String {
     out
 }
 
-/// What failed, with the words of outputs and others in fences.
-fn fill(retry: &mut Retry, previous: &Previous<'_>) {
-    let report = previous.report;
-    let class = report.class.map_or("it ended without a reason on record", |class| class.as_str());
-    retry.what = match (&report.block, &report.rule) {
-        (Some(block), _) if block.kind == BlockKind::Verify => {
+/// Whether there is anything to say of an attempt before.
+fn is_retried(past: &Past) -> bool {
+    past.report.is_some() || past.began_before || past.answer.is_some()
+}
+
+/// What the attempt before ended with, in one sentence without its end.
+fn what(report: &AttemptReport) -> String {
+    let rule = report.rule.as_deref().map(fence::inline);
+    match (&report.outcome, report.class, &report.block) {
+        (AttemptOutcome::NotIntegrated, ..) => format!(
+            "what it made was not taken over: {}; others changed files meanwhile",
+            rule.as_deref().unwrap_or("nobody knows why")
+        ),
+        (_, _, Some(block)) if block.kind == BlockKind::Verify => {
             format!("the `verify` block in line {} failed", block.line)
         }
-        (_, Some(rule)) => format!("{class}: {}", fence::inline(rule)),
-        _ => class.to_owned(),
+        (_, Some(FailureClass::NoChange), _) => {
+            "it said that it is done, but no file was changed: make the changes in the files".to_owned()
+        }
+        // Nothing that its agent did wrong.
+        (_, Some(FailureClass::RateLimit | FailureClass::UsageLimit | FailureClass::Cancelled), _) => {
+            "it was interrupted from outside: go on where it ended".to_owned()
+        }
+        (_, Some(class), _) => match rule {
+            Some(rule) => format!("{}: {rule}", class.as_str()),
+            None => class.as_str().to_owned(),
+        },
+        _ => rule.unwrap_or_else(|| "it ended without a reason on record".to_owned()),
+    }
+}
+
+/// What was asked and what came of it, for whoever asked.
+fn answered(answer: &Answer) -> String {
+    let quoted = |text: &str| fence::fenced("text", &fence::visible(text, &[]).0);
+    let asked = format!("The question was:\n\n{}", quoted(&agents::asked(&answer.question)));
+    match &answer.answer {
+        Some((AnsweredBy::Person, text)) => {
+            format!("{asked}\n\nA person answered; go on as they say:\n\n{}", quoted(text))
+        }
+        Some((AnsweredBy::Default, text)) => {
+            format!(
+                "{asked}\n\nNobody is there to answer. Go on as you would by yourself:\n\n{}",
+                quoted(text)
+            )
+        }
+        None => format!(
+            "{asked}\n\nNobody is there to answer: choose what fits the task and the project best, note it in your last \
+             message, and finish the work."
+        ),
+    }
+}
+
+/// What failed, with the words of outputs and others in fences.
+fn fill(retry: &mut Retry, past: &Past) {
+    (retry.attempt, retry.began_before) = (retry.attempt.max(2), past.began_before);
+    retry.handed_by = past.handed_by.as_deref().map(fence::inline).unwrap_or_default();
+    if let Some(answer) = &past.answer {
+        retry.answer = answered(answer);
+    }
+    let Some(report) = &past.report else {
+        "no end of it is on record".clone_into(&mut retry.what);
+        return;
     };
-    let output = if previous.output.trim().is_empty() { &report.tail } else { previous.output };
+    retry.what = what(report);
+    let output = if past.answer.is_some() { "" } else { &report.tail };
+    let said = report.agent.as_ref().map_or("", |agent| &agent.text);
+    // Where that is all it said, it is quoted already.
+    let said = if said.trim() == output.trim() || past.answer.is_some() { "" } else { said };
     let quote = |text: &str, most: usize| {
         let (end, cut) = fence::last_lines(text.trim_end(), most);
         let (visible, _) = fence::visible(end, &[]);
@@ -357,8 +407,8 @@ fn fill(retry: &mut Retry, previous: &Previous<'_>) {
         }
     };
     retry.output = quote(output, OUTPUT);
-    retry.said = quote(previous.said, SAID);
-    for conflict in previous.conflicts.iter().take(HUNKS) {
+    retry.said = quote(said, SAID);
+    for conflict in past.conflicts.iter().take(HUNKS) {
         let who = conflict
             .other
             .as_ref()

@@ -7,6 +7,7 @@
 
 mod build;
 mod context;
+mod earlier;
 mod fence;
 mod handoff;
 mod index;
@@ -19,11 +20,11 @@ mod words;
 
 pub use build::build;
 pub use context::{Context, Settings};
+pub use earlier::{Answer, Earlier, Past};
 pub use handoff::{Handoffs, Left};
 pub use template::Templates;
 pub use tokens::estimate;
 
-use crate::event::{AttemptReport, Conflict};
 use crate::plan::Plan;
 use crate::source::SourceText;
 use crate::task::TaskIx;
@@ -82,18 +83,6 @@ pub struct Document {
     pub text: SourceText,
 }
 
-/// What the attempt before left to say.
-#[derive(Clone, Copy, Debug)]
-pub struct Previous<'a> {
-    pub report: &'a AttemptReport,
-    /// Of the check that failed or of the agent; empty: what the report keeps of it.
-    pub output: &'a str,
-    /// The last message of its agent, if it is known.
-    pub said: &'a str,
-    /// If others' work was in its way.
-    pub conflicts: &'a [Conflict],
-}
-
 /// One attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
@@ -103,9 +92,8 @@ pub struct Inputs<'a> {
     pub handoffs: &'a Handoffs,
     /// From 1.
     pub attempt: u32,
-    /// The process died under an attempt before.
-    pub began_before: bool,
-    pub previous: Option<Previous<'a>>,
+    /// What the attempts before left to say, if there were any.
+    pub past: Option<&'a Past>,
     /// What the task's domain asks for besides.
     pub instructions: &'a [String],
     /// What is beside the files it names.

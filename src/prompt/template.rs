@@ -94,6 +94,10 @@ pub(super) struct Retry {
     pub output: String,
     pub said: String,
     pub conflicts: Vec<String>,
+    /// What was asked and answered.
+    pub answer: String,
+    /// The agent that tried it before another one.
+    pub handed_by: String,
 }
 
 /// Findings in one template.
@@ -369,6 +373,8 @@ fn full_task() -> View {
             output: word(),
             said: word(),
             conflicts: vec![word()],
+            answer: word(),
+            handed_by: word(),
         }),
     }
 }

@@ -3,11 +3,14 @@
 use super::staff::Seat;
 use super::state::{Stage, TaskOutcome, TaskSlot};
 use super::{Decision, Halt, Scheduler};
-use crate::event::{AttemptReport, EventKind, FailureClass, SkipReason, TaskRef, Verdict};
+use crate::event::{
+    AnsweredBy, AttemptReport, Elapsed, EventKind, FailureClass, Question, SkipReason, TaskRef, Verdict,
+};
 use crate::history::{Cost, cost};
 use crate::plan::Role;
 use crate::policy::FailurePolicy;
-use crate::task::TaskIx;
+use crate::task::{TaskId, TaskIx};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A limit that never ends is a failure: after this many waits for one, a task has failed.
@@ -17,6 +20,8 @@ const MAX_LIMITED: u32 = 50;
 enum Judgement {
     Done,
     Cancelled,
+    /// It waits for an answer.
+    Parked,
     Failed(FailureClass),
     /// Tried again; `turn` is the attempt as the waits count them (2 is the first retry).
     Again {
@@ -32,6 +37,7 @@ fn judge(report: &AttemptReport, slot: &mut TaskSlot, max_no_change: u32, has_pr
     let class = report.class.unwrap_or(FailureClass::Unknown);
     match cost(report) {
         Cost::Nothing if report.outcome.is_success() => return Judgement::Done,
+        Cost::Nothing if report.parked_by().is_some() => return Judgement::Parked,
         Cost::Nothing => return Judgement::Cancelled,
         Cost::Wait if slot.limited >= MAX_LIMITED && !has_provider => return Judgement::Failed(class),
         Cost::Wait => {
@@ -70,7 +76,10 @@ impl Scheduler {
         let seat = self.overlap.seat(self.overlap.class(task));
         let has_provider = seat.is_some_and(|seat| self.staff.provider(seat).is_some());
         // What checks find in a command that nobody can run, no other agent mends.
-        let may_pass_on = report.class != Some(FailureClass::Permanent) || report.block.is_none();
+        // Nor is what one asks for another to guess.
+        let asks = report.agent.as_ref().and_then(|agent| agent.asks.clone());
+        let is_final = report.class == Some(FailureClass::Permanent);
+        let may_pass_on = !is_final || (report.block.is_none() && asks.is_none());
         let limit = self.note_limit(worker, &report);
         self.note_spent(&report);
         let slot = self.board.get_mut(task);
@@ -90,8 +99,12 @@ impl Scheduler {
             Judgement::Done => self.done(out, task, task_ref, duration, verified),
             _ if not_run => self.ended_unasked(out, task, task_ref),
             Judgement::Cancelled => self.cancelled(out, task, task_ref),
+            Judgement::Parked => self.park(out, task, task_ref, asks.unwrap_or_default()),
             Judgement::Again { .. } if self.halt.is_some() => self.cancelled(out, task, task_ref),
-            Judgement::Again { class, turn } => self.retry(out, task, task_ref, class, turn, after),
+            Judgement::Again { class, turn } => {
+                self.take_default(out, &task_ref, attempt, asks.as_deref());
+                self.retry(out, task, task_ref, class, turn, after);
+            }
             Judgement::Failed(class) => match seat.filter(|_| may_pass_on) {
                 Some(seat) => self.pass_on(out, task, task_ref, class, seat),
                 None => self.failed(out, task, task_ref, class),
@@ -145,6 +158,47 @@ impl Scheduler {
         if self.limits.failure == FailurePolicy::FailFast && self.halt.is_none() {
             self.halt = Some(Halt::FailFast);
         }
+    }
+
+    /// What needs it waits with it, all else goes on (SPEC 4.6).
+    fn park(&mut self, out: &mut Decision, task: TaskIx, task_ref: TaskRef, question: Box<Question>) {
+        let attempt = self.board.get(task).attempts;
+        self.board.get_mut(task).asked = attempt;
+        self.record(out, EventKind::TaskParked { task: task_ref, attempt, question });
+        self.settle(out, task, TaskOutcome::Parked);
+    }
+
+    /// Nobody is there to answer: it goes on as it would by itself.
+    fn take_default(&mut self, out: &mut Decision, task: &TaskRef, attempt: u32, asks: Option<&Question>) {
+        if let Some(answer) = asks.and_then(|asks| asks.default.clone()) {
+            let (task, by) = (task.clone(), AnsweredBy::Default);
+            self.record(out, EventKind::QuestionAnswered { task, attempt, answer, by });
+        }
+    }
+
+    /// Somebody answers what `task` asked in `attempt`. A later answer to the same question counts instead, until the task
+    /// goes on. Nothing comes of an answer to what nobody asked, or to an earlier question: then the decision is empty.
+    pub fn answer(&mut self, now: Elapsed, id: &TaskId, attempt: u32, answer: &str) -> Decision {
+        let mut out = Decision::default();
+        let known = self.plan.find(id.as_str()).filter(|task| {
+            let slot = self.board.get(*task);
+            let is_running = matches!(slot.stage(), Stage::Running { .. });
+            slot.asked == attempt && attempt > 0 && slot.attempts == attempt && !is_running && !slot.is_done()
+        });
+        let Some(task) = known.filter(|_| !self.over) else { return out };
+        self.now = self.now.max(now);
+        self.begin_once(&mut out);
+        let (task_ref, by) = (self.task_ref(task), AnsweredBy::Person);
+        let answer = answer.to_owned();
+        self.record(&mut out, EventKind::QuestionAnswered { task: task_ref, attempt, answer, by });
+        if self.board.stage(task) == Stage::Settled(TaskOutcome::Parked) {
+            // What it blocked is open again with it: a new position is right in every piece.
+            self.board.set(task, Stage::Waiting);
+            let more = self.replan(self.now, Arc::clone(&self.plan));
+            out.events.extend(more.events);
+            out.actions.extend(more.actions);
+        }
+        out
     }
 
     fn cancelled(&mut self, out: &mut Decision, task: TaskIx, task_ref: TaskRef) {

@@ -75,6 +75,7 @@ impl Scheduler {
                 }
                 Stage::Settled(TaskOutcome::Done) => counts.done += 1,
                 Stage::Settled(TaskOutcome::Failed) => counts.failed += 1,
+                Stage::Settled(TaskOutcome::Parked) => counts.parked += 1,
                 Stage::Settled(TaskOutcome::Blocked { .. }) => counts.blocked += 1,
                 Stage::Settled(TaskOutcome::Skipped(_)) => counts.skipped += 1,
                 Stage::Settled(TaskOutcome::Cancelled) => counts.cancelled += 1,

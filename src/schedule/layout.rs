@@ -53,7 +53,12 @@ fn missing_slot(known: &TaskHistory) -> TaskSlot {
     if !slot.failed_before {
         (slot.spent, slot.limited, slot.no_change) = (known.spent(), known.limited, known.no_change);
     }
-    let stage = if known.is_done() { Stage::Settled(TaskOutcome::Done) } else { Stage::Waiting };
+    let stage = match known.settled {
+        Some(Settled::Done) => Stage::Settled(TaskOutcome::Done),
+        Some(Settled::Parked) => Stage::Settled(TaskOutcome::Parked),
+        _ => Stage::Waiting,
+    };
+    slot.asked = asked(known);
     slot.staged(stage)
 }
 
@@ -74,8 +79,14 @@ fn known_slot(task: &Task, role: Role, known: &TaskHistory) -> TaskSlot {
         (slot.spent, slot.limited, slot.no_change) = (known.spent(), known.limited, known.no_change);
     }
     slot.told = slot.edit.is_none() && matches!(known.settled, Some(Settled::Skipped | Settled::Done));
+    slot.asked = asked(known);
     let stage = first_stage(role, known, slot.edit == Some(Edit::Cleared));
     slot.staged(stage)
+}
+
+/// The attempt that waits for an answer.
+fn asked(known: &TaskHistory) -> u32 {
+    if known.settled == Some(Settled::Parked) { known.attempts } else { 0 }
 }
 
 fn edit(task: &Task, role: Role, known: &TaskHistory) -> Option<Edit> {
@@ -97,6 +108,9 @@ fn first_stage(role: Role, known: &TaskHistory, is_cleared: bool) -> Stage {
         Role::Done => Stage::Settled(TaskOutcome::Done),
         // Also if its box is still to be ticked: what is done never runs again, unless a person cleared it.
         Role::Run | Role::LeftOut(_) if known.is_done() && !is_cleared => Stage::Settled(TaskOutcome::Done),
+        Role::Run if known.settled == Some(Settled::Parked) && !is_cleared => {
+            Stage::Settled(TaskOutcome::Parked)
+        }
         Role::LeftOut(left_out) => Stage::Settled(left_out.into()),
         Role::Run | Role::Group => Stage::Waiting,
     }

@@ -231,7 +231,9 @@ fn to_run(mut slot: TaskSlot, was: Stage) -> TaskSlot {
             slot
         }
         Stage::Settled(TaskOutcome::Done) if slot.ticked => cleared(&slot),
-        Stage::Settled(TaskOutcome::Done | TaskOutcome::Failed | TaskOutcome::Cancelled)
+        Stage::Settled(
+            TaskOutcome::Done | TaskOutcome::Failed | TaskOutcome::Cancelled | TaskOutcome::Parked,
+        )
         | Stage::Running { .. } => {
             slot.ticked = false;
             slot

@@ -51,6 +51,7 @@ impl Scheduler {
         match stage {
             Stage::Settled(TaskOutcome::Failed) => self.limits.failure != FailurePolicy::ContinueOnError,
             Stage::Settled(TaskOutcome::Skipped(SkipReason::Manual)) => true,
+            Stage::Settled(TaskOutcome::Parked) => true,
             _ => false,
         }
     }

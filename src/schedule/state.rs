@@ -32,6 +32,8 @@ pub enum TaskState {
 pub enum TaskOutcome {
     Done,
     Failed,
+    /// Its agent asks something: until somebody answers.
+    Parked,
     /// By the failed or waiting task at the root of it.
     Blocked {
         by: TaskIx,
@@ -113,6 +115,8 @@ pub(super) struct TaskSlot {
     pub(super) told_blocked: bool,
     /// Which agent does it, if one does.
     pub(super) seat: Option<Seat>,
+    /// The attempt whose question was the last one; 0: none asked.
+    pub(super) asked: u32,
 }
 
 impl TaskSlot {
@@ -139,6 +143,7 @@ impl TaskSlot {
             removed: false,
             told_blocked: false,
             seat: None,
+            asked: 0,
         }
     }
 
@@ -175,6 +180,7 @@ impl TaskSlot {
             Stage::Settled(TaskOutcome::Done) if self.before_run => &mut counts.done_before,
             Stage::Settled(TaskOutcome::Done) => &mut counts.done,
             Stage::Settled(TaskOutcome::Failed) => &mut counts.failed,
+            Stage::Settled(TaskOutcome::Parked) => &mut counts.parked,
             Stage::Settled(TaskOutcome::Blocked { .. }) => &mut counts.blocked,
             Stage::Settled(TaskOutcome::Skipped(SkipReason::Manual)) => &mut counts.manual,
             Stage::Settled(TaskOutcome::Skipped(_)) => &mut counts.skipped,
@@ -257,5 +263,11 @@ impl Board {
 
 /// The work of this run, settled or not: neither what was ticked before it nor what waits for a person.
 fn selected(counts: &Counts) -> u32 {
-    counts.open + counts.done + counts.failed + counts.blocked + counts.skipped + counts.cancelled
+    counts.open
+        + counts.done
+        + counts.failed
+        + counts.blocked
+        + counts.skipped
+        + counts.cancelled
+        + counts.parked
 }

@@ -125,6 +125,8 @@ impl Scheduler {
             _ if self.board.all_done() => RunOutcome::AllDone,
             Some(Halt::Interrupted { signal }) => RunOutcome::Interrupted { signal },
             Some(Halt::Budget(_)) if !all_settled => RunOutcome::Stopped,
+            // A person answers, and it goes on.
+            _ if counts.parked > 0 => RunOutcome::Stopped,
             _ => RunOutcome::SomeFailed,
         }
     }

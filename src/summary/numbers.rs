@@ -200,7 +200,11 @@ impl TaskState {
         self.is_settled()
             || matches!(
                 self,
-                TaskState::Open | TaskState::Running | TaskState::Waiting | TaskState::Cancelled
+                TaskState::Open
+                    | TaskState::Running
+                    | TaskState::Waiting
+                    | TaskState::Cancelled
+                    | TaskState::Parked
             )
     }
 }

@@ -21,6 +21,8 @@ pub enum TaskState {
     Waiting,
     Done,
     Failed,
+    /// Its agent asks something.
+    Parked,
     Blocked,
     Skipped,
     /// Stopped with the run; open on resume.
@@ -38,7 +40,7 @@ pub enum TaskState {
 }
 
 impl TaskState {
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 14;
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,6 +49,7 @@ impl TaskState {
             TaskState::Waiting => "waiting",
             TaskState::Done => "done",
             TaskState::Failed => "failed",
+            TaskState::Parked => "parked",
             TaskState::Blocked => "blocked",
             TaskState::Skipped => "skipped",
             TaskState::Cancelled => "cancelled",
@@ -253,7 +256,7 @@ impl Row {
     /// A new session begins: what is not done is open again, and what was ticked meanwhile is believed.
     pub(super) fn resume(&mut self, role: Role) {
         match (role, self.state) {
-            (_, TaskState::Done | TaskState::Group) => {}
+            (_, TaskState::Done | TaskState::Group) | (Role::Run, TaskState::Parked) => {}
             (Role::Run | Role::Done, _) => {
                 self.state = TaskState::first(role);
                 self.set_blocked_by(None);

@@ -99,6 +99,7 @@ fn parts(view: &View) -> Vec<(Label, String)> {
         counted(Label::Running, view.running_count() as u64, "running"),
         left.map(|left| (Label::Dim, format!("~{} left", duration(left)))),
         counted(Label::Warning, view.blocked.into(), "blocked"),
+        counted(Label::Warning, view.parked.len() as u64, "parked"),
         counted(Label::Waiting, view.waiting_count() as u64, "to retry"),
         counted(Label::Dim, view.queued().into(), "queued"),
         counted(Label::Warning, view.manual.into(), "for a person"),

@@ -125,6 +125,19 @@ pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<
             let words = agents::handed_over(from, to, *why, *until, *used_up);
             Told::one(Weight::Trouble, line.warning(&format!("{}: {words}", task.id)))
         }
+        EventKind::TaskParked { task, question, .. } => {
+            let (id, asked) = (&task.id, agents::asked(question));
+            let how = format!("`specter answer {id} \"…\"` answers it");
+            Told::one(Weight::Trouble, line.warning(&format!("{id} waits for an answer: {asked}; {how}")))
+        }
+        EventKind::QuestionAnswered { task, answer, by, .. } => {
+            let words = format!("{}: {}", task.id, agents::answered(*by, answer));
+            Told::one(Weight::Notice, safe(&words))
+        }
+        EventKind::AttemptQuiet { task, attempt, stage, quiet } => {
+            let words = agents::quiet(*attempt, *stage, *quiet);
+            Told::one(Weight::Trouble, line.warning(&format!("{}: {words}", task.id)))
+        }
         EventKind::ProviderOpened { provider } => {
             Told::one(Weight::Notice, format!("provider {} answers again", safe(provider)))
         }

@@ -4,7 +4,7 @@ use super::lines::outcome_words;
 use super::sheet::Sheet;
 use super::text::{duration, plural};
 use super::theme::{Label, Screen, Sign};
-use crate::event::{Counts, RunOutcome};
+use crate::event::{Counts, Question, RunOutcome};
 use crate::plan::Plan;
 use crate::summary::{Row, Stopped, Summary, TaskState};
 use crate::task::TaskIx;
@@ -58,6 +58,7 @@ pub fn status(screen: &Screen, plan: &Plan, summary: &Summary, life: Life, now: 
             if life == Life::Running { "Running" } else { "Cut off, to run again on resume" },
         ),
         (TaskState::Waiting, "Waiting for the next attempt"),
+        (TaskState::Parked, "Waiting for your answer"),
         (TaskState::Failed, "Failed"),
         (TaskState::Blocked, "Blocked"),
         (TaskState::Cancelled, "Stopped, open on resume"),
@@ -82,6 +83,7 @@ fn progress(counts: Counts) -> String {
     let others = [
         (counts.failed, "failed"),
         (counts.blocked, "blocked"),
+        (counts.parked, "waiting for an answer"),
         (counts.skipped, "skipped"),
         (counts.open + counts.cancelled, "open"),
         (counts.manual, "for a person"),
@@ -135,10 +137,25 @@ fn section(
             behind(summary, row, now)
         };
         sheet.marked_task(&lead, label(state), summary.id(*task).as_str(), title, &behind);
+        if let Some(asked) = summary.question(*task) {
+            question(sheet, "      ", summary.id(*task).as_str(), asked);
+        }
     }
     if rows.len() > most {
         sheet.words("  ", &format!("and {} more", rows.len() - most));
     }
+}
+
+/// What an agent asks, and how it is answered.
+pub(super) fn question(sheet: &mut Sheet<'_>, indent: &str, id: &str, asked: &Question) {
+    sheet.words(indent, &format!("asks: {}", asked.question));
+    for option in &asked.options {
+        sheet.words(&format!("{indent}  {} ", sheet.screen().sign(Sign::Bullet)), option);
+    }
+    if let Some(default) = &asked.default {
+        sheet.words(indent, &format!("by itself it would take: {default}"));
+    }
+    sheet.command(&format!("{indent}answer with: "), &format!("specter answer {id} \"…\""));
 }
 
 /// What is worth saying behind the title.
@@ -174,7 +191,7 @@ pub(super) fn sign(state: TaskState) -> Sign {
         TaskState::Failed => Sign::Failed,
         TaskState::Blocked => Sign::Blocked,
         TaskState::Skipped | TaskState::LeftOut | TaskState::Removed => Sign::Skipped,
-        TaskState::Manual => Sign::Manual,
+        TaskState::Manual | TaskState::Parked => Sign::Manual,
     }
 }
 
@@ -183,7 +200,7 @@ fn label(state: TaskState) -> Label {
         TaskState::Done => Label::Done,
         TaskState::Failed => Label::Failed,
         TaskState::Running => Label::Running,
-        TaskState::Blocked | TaskState::Manual => Label::Warning,
+        TaskState::Blocked | TaskState::Manual | TaskState::Parked => Label::Warning,
         TaskState::Waiting => Label::Waiting,
         _ => Label::Dim,
     }

@@ -61,6 +61,7 @@ pub fn summary(screen: &Screen, ending: &Ending<'_>) -> String {
     }
     failed(&mut sheet, ending);
     blocked(&mut sheet, ending);
+    parked(&mut sheet, ending);
     if !screen.quiet {
         waiting(&mut sheet, ending);
         remarks(&mut sheet, ending);
@@ -122,6 +123,7 @@ fn by(ending: &Ending<'_>, signal: i32) -> String {
 fn budget(ending: &Ending<'_>) -> String {
     match &ending.summary.stopped {
         Some(Stopped::Budget { budget, limit }) => super::lines::budget_words(*budget, &safe(limit)),
+        _ if ending.summary.counts().parked > 0 => "questions wait for an answer".to_owned(),
         _ => "a limit was reached".to_owned(),
     }
 }
@@ -178,6 +180,7 @@ fn tasks(counts: Counts) -> String {
         (counts.skipped, "skipped"),
         (counts.cancelled, "cancelled"),
         (counts.open, "open"),
+        (counts.parked, "waiting for an answer"),
         (counts.manual, "for a person"),
         (counts.done_before, "done before"),
     ];
@@ -358,6 +361,26 @@ fn root_words(ending: &Ending<'_>, root: TaskIx) -> String {
     }
 }
 
+/// What agents ask: nothing else is in the way of their tasks.
+fn parked(sheet: &mut Sheet<'_>, ending: &Ending<'_>) {
+    let parked: Vec<TaskIx> = ending.summary.in_state(TaskState::Parked).map(|(task, _)| task).collect();
+    if parked.is_empty() {
+        return;
+    }
+    sheet.section("Waiting for your answer");
+    let sign = sheet.screen().sign(Sign::Manual);
+    for task in parked.iter().take(MAX_FAILED) {
+        let id = ending.summary.id(*task).as_str();
+        sheet.marked_task(&format!("  {sign} "), Label::Warning, id, title(ending, *task), "");
+        if let Some(question) = ending.summary.question(*task) {
+            super::status::question(sheet, "      ", id, question);
+        }
+    }
+    if parked.len() > MAX_FAILED {
+        sheet.words("  ", &format!("and {} more: `specter answer` lists them", parked.len() - MAX_FAILED));
+    }
+}
+
 fn waiting(sheet: &mut Sheet<'_>, ending: &Ending<'_>) {
     let manual: Vec<TaskIx> = ending.summary.in_state(TaskState::Manual).map(|(task, _)| task).collect();
     if manual.is_empty() {
@@ -418,7 +441,7 @@ fn files(sheet: &mut Sheet<'_>, ending: &Ending<'_>) {
 }
 
 fn next_steps(sheet: &mut Sheet<'_>, ending: &Ending<'_>, counts: Counts) {
-    let is_finished = counts.failed + counts.blocked + counts.cancelled + counts.open == 0;
+    let is_finished = counts.failed + counts.blocked + counts.cancelled + counts.open + counts.parked == 0;
     if is_finished && (sheet.screen().quiet || counts.manual == 0) {
         return;
     }
@@ -435,6 +458,11 @@ fn next_steps(sheet: &mut Sheet<'_>, ending: &Ending<'_>, counts: Counts) {
     let manual: Vec<TaskIx> = ending.summary.in_state(TaskState::Manual).map(|(task, _)| task).collect();
     if !manual.is_empty() {
         sheet.words(&lead(), &format!("do {} and tick the box by hand", some_ids(ending, &manual)));
+    }
+    let parked: Vec<TaskIx> = ending.summary.in_state(TaskState::Parked).map(|(task, _)| task).collect();
+    for task in parked.iter().take(MAX_IDS) {
+        let command = format!("specter answer {} \"…\"", ending.summary.id(*task));
+        sheet.command(&format!("{}answer: ", lead()), &command);
     }
     if !is_finished {
         sheet.command(&format!("{}go on with: ", lead()), ending.resume);

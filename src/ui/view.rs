@@ -12,7 +12,7 @@ use crate::plan::{Plan, Role};
 use crate::summary::{Summary, TaskState};
 use crate::task::TaskId;
 use foldhash::HashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The longest last line of output that is kept of a running task.
@@ -53,6 +53,8 @@ pub struct View {
     pub skipped: u32,
     /// Waiting for a person.
     pub manual: u32,
+    /// Waiting for an answer.
+    pub parked: BTreeSet<TaskId>,
     /// Given by the driver, found by simulating the rest.
     pub time_left: Option<Duration>,
     /// Since an interrupt or a reached budget: nothing more is started.
@@ -93,6 +95,8 @@ impl View {
             };
             view.settle(&TaskRef { ix: task, id: summary.id(task).clone() }, ended);
         }
+        let parked = summary.in_state(TaskState::Parked);
+        view.parked = parked.map(|(task, _)| summary.id(task).clone()).collect();
         view.selected = summary.counts().selected;
         view
     }
@@ -130,6 +134,13 @@ impl View {
                 self.settle(task, Ended::Failed);
             }
             EventKind::TaskBlocked { task, .. } => self.settle(task, Ended::Blocked),
+            EventKind::TaskParked { task, .. } => {
+                self.stand_by(&task.id);
+                self.parked.insert(task.id.clone());
+            }
+            EventKind::QuestionAnswered { task, .. } => {
+                self.parked.remove(&task.id);
+            }
             EventKind::TaskSkipped { task, why } => self.skip(plan, task, *why),
             EventKind::TaskCancelled { task } => self.forget(task),
             EventKind::Interrupted { .. } | EventKind::BudgetReached { .. } => self.is_stopping = true,
@@ -144,6 +155,7 @@ impl View {
             EventKind::GateFinished { .. }
             | EventKind::AgentStep { .. }
             | EventKind::AgentChanged { .. }
+            | EventKind::AttemptQuiet { .. }
             | EventKind::BoxTicked { .. }
             | EventKind::BoxPending { .. }
             | EventKind::CheckpointCreated { .. }

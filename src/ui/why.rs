@@ -72,10 +72,13 @@ fn standing(sheet: &mut Sheet<'_>, plan: &Plan, task: TaskIx, record: &Record<'_
     let found = record.row(plan, task);
     let has_record = |row: &Row| {
         let is_told = matches!(row.state, TaskState::DoneBefore | TaskState::Manual | TaskState::LeftOut);
-        (row.has_run() && !is_told) || row.state == TaskState::Blocked
+        (row.has_run() && !is_told) || matches!(row.state, TaskState::Blocked | TaskState::Parked)
     };
     match found.filter(|(_, row)| has_record(row)) {
-        Some((summary, row)) => recorded(sheet, plan, row, summary, known.run_dir),
+        Some((summary, row)) => {
+            let place = record.by_id.get(&plan.task(task).id).copied().unwrap_or(task);
+            recorded(sheet, plan, (place, row), summary, known.run_dir);
+        }
         None => sheet.words("  ", role_words(plan, task)),
     }
     known.obstacles.iter().for_each(|words| sheet.words("  ", words));
@@ -98,13 +101,24 @@ fn role_words(plan: &Plan, task: TaskIx) -> &'static str {
 }
 
 /// What a run recorded.
-fn recorded(sheet: &mut Sheet<'_>, plan: &Plan, row: &Row, summary: &Summary, run_dir: &str) {
+fn recorded(
+    sheet: &mut Sheet<'_>,
+    plan: &Plan,
+    (place, row): (TaskIx, &Row),
+    summary: &Summary,
+    run_dir: &str,
+) {
     match row.state {
         TaskState::Done => done(sheet, row, summary),
         TaskState::Failed => failed(sheet, row, run_dir),
         TaskState::Blocked => {
             let by = row.blocked_by().map_or("another task".to_owned(), |by| describe(plan, summary, by));
             sheet.words("  ", &format!("blocked by {by}"));
+        }
+        TaskState::Parked => {
+            if let Some(question) = summary.question(place) {
+                super::status::question(sheet, "  ", summary.id(place).as_str(), question);
+            }
         }
         TaskState::Running => {
             let executor = summary.executor(row).map(|name| format!(" by {name}")).unwrap_or_default();

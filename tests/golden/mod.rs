@@ -120,6 +120,9 @@ fn the_stored_journals_hold_every_kind_of_event() {
         EventKind::ProviderHeld { .. } => "provider_held",
         EventKind::ProviderOpened { .. } => "provider_opened",
         EventKind::AgentChanged { .. } => "agent_changed",
+        EventKind::TaskParked { .. } => "task_parked",
+        EventKind::QuestionAnswered { .. } => "question_answered",
+        EventKind::AttemptQuiet { .. } => "attempt_quiet",
         EventKind::Interrupted { .. } => "interrupted",
         EventKind::Note { .. } => "note",
         EventKind::RunFinished { .. } => "run_finished",
@@ -128,7 +131,7 @@ fn the_stored_journals_hold_every_kind_of_event() {
         .into_iter()
         .flat_map(|name| journal::read(&stored(name)).unwrap().events);
     let kinds: std::collections::BTreeSet<_> = events.map(|event| name(&event.kind)).collect();
-    assert_eq!(kinds.len(), 32, "{kinds:?}");
+    assert_eq!(kinds.len(), 35, "{kinds:?}");
 }
 
 #[test]

@@ -72,6 +72,7 @@ prop_compose! {
         (model, session, spent) in (prop::option::of(text()), prop::option::of(text()), prop::option::of(spent())),
         (steps, prompt_tokens) in any::<(u64, u64)>(),
         (resets_at, refused) in any::<(Option<u64>, bool)>(),
+        (asks, parks) in (proptest::option::of(question()), any::<bool>()),
     ) -> AgentReport {
         AgentReport {
             agent,
@@ -85,6 +86,8 @@ prop_compose! {
             prompt_tokens,
             resets_at,
             refused,
+            asks: asks.map(Box::new),
+            parks,
         }
     }
 }
@@ -125,9 +128,9 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn counts()(n in any::<[u32; 9]>()) -> Counts {
-        let [selected, done, failed, blocked, skipped, cancelled, open, done_before, manual] = n;
-        Counts { selected, done, failed, blocked, skipped, cancelled, open, done_before, manual }
+    fn counts()(n in any::<[u32; 10]>()) -> Counts {
+        let [selected, done, failed, blocked, skipped, cancelled, open, done_before, manual, parked] = n;
+        Counts { selected, done, failed, blocked, skipped, cancelled, open, done_before, manual, parked }
     }
 }
 
@@ -279,6 +282,11 @@ fn file_kinds() -> impl Strategy<Value = EventKind> {
     ]
 }
 
+fn question() -> impl Strategy<Value = Question> {
+    (text(), proptest::collection::vec(text(), 0..3), proptest::option::of(text()))
+        .prop_map(|(question, options, default)| Question { question, options, default })
+}
+
 fn run_kinds() -> impl Strategy<Value = EventKind> {
     use specter::event::EventKind::*;
     let budget = prop::sample::select(vec![
@@ -328,6 +336,19 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
             }
         ),
         text().prop_map(|provider| ProviderOpened { provider }),
+        (task(), any::<u32>(), question()).prop_map(|(task, attempt, question)| TaskParked {
+            task,
+            attempt,
+            question: Box::new(question)
+        }),
+        (task(), any::<u32>(), text(), any::<bool>()).prop_map(|(task, attempt, answer, person)| {
+            let by = if person { AnsweredBy::Person } else { AnsweredBy::Default };
+            QuestionAnswered { task, attempt, answer, by }
+        }),
+        (task(), any::<u32>(), ms(), 0usize..3).prop_map(|(task, attempt, quiet, n)| {
+            let stage = [QuietStage::Notice, QuietStage::Nudge, QuietStage::SoftStop][n];
+            AttemptQuiet { task, attempt, stage, quiet }
+        }),
         (task(), (text(), text()), class(), any::<Option<u64>>(), any::<bool>()).prop_map(
             |(task, (from, to), why, until, used_up)| {
                 AgentChanged { task, from, to, why, until, used_up }
@@ -384,9 +405,12 @@ fn number(kind: &EventKind) -> usize {
         ProviderOpened { .. } => 29,
         Committed { .. } => 30,
         AgentChanged { .. } => 31,
+        TaskParked { .. } => 32,
+        QuestionAnswered { .. } => 33,
+        AttemptQuiet { .. } => 34,
     }
 }
-const KINDS: usize = 32;
+const KINDS: usize = 35;
 
 #[test]
 fn the_strategies_make_every_kind() {

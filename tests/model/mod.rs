@@ -112,7 +112,7 @@ impl Shared {
 
     fn answer(&self, connection: &mut Connection, request: &Request) -> Answered {
         if request.method != "POST" {
-            return self.models(connection, request);
+            return models(connection, request);
         }
         let path = request.path.as_str();
         if path.ends_with("/count_tokens") || path.ends_with(":countTokens") {
@@ -171,32 +171,31 @@ impl Shared {
         connection.end_events()
     }
 
-    /// Which models there are, for agents that ask.
-    fn models(&self, connection: &mut Connection, request: &Request) -> Answered {
-        if request.method == "HEAD" {
-            return connection.json(200, &[], &Value::Null);
-        }
-        let Some((before, name)) = request.path.split_once("/models") else {
-            return connection.json(404, &[], &json!({ "error": { "message": "no such path" } }));
-        };
-        let name = name.trim_start_matches('/');
-        let one = |name: &str| match before.contains("v1beta") {
-            true => {
-                json!({ "name": format!("models/{name}"), "displayName": name, "inputTokenLimit": 1_048_576,
-                            "outputTokenLimit": 65_536, "supportedGenerationMethods": ["generateContent"] })
-            }
-            false => {
-                json!({ "id": name, "object": "model", "type": "model", "display_name": name, "created": 1,
-                             "created_at": "2026-01-01T00:00:00Z", "owned_by": "script" })
-            }
-        };
-        let all = json!({ "object": "list", "data": [one("scripted")], "models": [one("scripted")], "has_more": false });
-        connection.json(200, &[], &if name.is_empty() { all } else { one(name) })
-    }
-
     fn note(&self, entry: Value) {
         self.log.lock().unwrap().push(entry);
     }
+}
+
+/// Which models there are, for agents that ask.
+fn models(connection: &mut Connection, request: &Request) -> Answered {
+    if request.method == "HEAD" {
+        return connection.json(200, &[], &Value::Null);
+    }
+    let Some((before, name)) = request.path.split_once("/models") else {
+        return connection.json(404, &[], &json!({ "error": { "message": "no such path" } }));
+    };
+    let name = name.trim_start_matches('/');
+    let one = |name: &str| {
+        if before.contains("v1beta") {
+            json!({ "name": format!("models/{name}"), "displayName": name, "inputTokenLimit": 1_048_576,
+                        "outputTokenLimit": 65_536, "supportedGenerationMethods": ["generateContent"] })
+        } else {
+            json!({ "id": name, "object": "model", "type": "model", "display_name": name, "created": 1,
+                         "created_at": "2026-01-01T00:00:00Z", "owned_by": "script" })
+        }
+    };
+    let all = json!({ "object": "list", "data": [one("scripted")], "models": [one("scripted")], "has_more": false });
+    connection.json(200, &[], &if name.is_empty() { all } else { one(name) })
 }
 
 #[test]

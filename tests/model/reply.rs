@@ -63,20 +63,13 @@ fn anthropic_events(asked: &Asked, decision: &Decision, id: Ids<'_>) -> Vec<Even
     message["usage"]["output_tokens"] = 1.into();
     let mut events = vec![json!({ "type": "message_start", "message": message })];
     for (index, block) in content.as_array().into_iter().flatten().enumerate() {
-        let (empty, deltas) = match block["type"] == "text" {
-            true => {
-                let delta = |text| json!({ "type": "text_delta", "text": text });
-                let text = block["text"].as_str().unwrap_or_default();
-                (json!({ "type": "text", "text": "" }), pieces(text).into_iter().map(delta).collect())
-            }
-            false => {
-                let empty =
-                    json!({ "type": "tool_use", "id": block["id"], "name": block["name"], "input": {} });
-                (
-                    empty,
-                    vec![json!({ "type": "input_json_delta", "partial_json": block["input"].to_string() })],
-                )
-            }
+        let (empty, deltas) = if block["type"] == "text" {
+            let delta = |text| json!({ "type": "text_delta", "text": text });
+            let text = block["text"].as_str().unwrap_or_default();
+            (json!({ "type": "text", "text": "" }), pieces(text).into_iter().map(delta).collect())
+        } else {
+            let empty = json!({ "type": "tool_use", "id": block["id"], "name": block["name"], "input": {} });
+            (empty, vec![json!({ "type": "input_json_delta", "partial_json": block["input"].to_string() })])
         };
         events.push(json!({ "type": "content_block_start", "index": index, "content_block": empty }));
         let deltas: Vec<Value> = deltas;
@@ -171,9 +164,10 @@ fn items(decision: &Decision, id: Ids<'_>) -> Vec<Value> {
     let message = json!({ "type": "message", "id": id("msg_"), "status": "completed", "role": "assistant", "content": [text] });
     let call = decision.call.as_ref().map(|call| {
         let (own, name) = (id("item_"), &call.tool.name);
-        let mut item = match call.tool.is_free {
-            true => json!({ "type": "custom_tool_call", "input": call.arguments }),
-            false => json!({ "type": "function_call", "arguments": call.arguments.to_string() }),
+        let mut item = if call.tool.is_free {
+            json!({ "type": "custom_tool_call", "input": call.arguments })
+        } else {
+            json!({ "type": "function_call", "arguments": call.arguments.to_string() })
         };
         for (key, value) in
             [("id", own.as_str()), ("call_id", &id("call_")), ("name", name), ("status", "completed")]

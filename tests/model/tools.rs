@@ -63,12 +63,11 @@ fn write(asked: &Asked, path: &str, text: &str) -> Option<Call> {
     let tool = named(asked, "apply_patch")?;
     let lines: String = text.lines().map(|line| format!("+{line}\n")).collect();
     let patch = format!("*** Begin Patch\n*** Add File: {path}\n{lines}*** End Patch\n");
-    let arguments = match tool.is_free {
-        true => Value::String(patch),
-        false => {
-            let name = takes(tool, &["input", "patch", "patchText"])?;
-            filled(tool, Map::from_iter([(name.to_owned(), patch.into())]))
-        }
+    let arguments = if tool.is_free {
+        Value::String(patch)
+    } else {
+        let name = takes(tool, &["input", "patch", "patchText"])?;
+        filled(tool, Map::from_iter([(name.to_owned(), patch.into())]))
     };
     Some(Call { tool: tool.clone(), arguments })
 }

@@ -5,12 +5,12 @@ mod command;
 
 use specter::documents;
 use specter::event::{
-    AttemptOutcome, AttemptReport, BlockRef, Conflict, Event, EventKind, FailureClass, Merge, TaskRef,
-    Verdict,
+    AgentReport, AttemptOutcome, AttemptReport, BlockRef, Conflict, Event, EventKind, FailureClass, Merge,
+    TaskRef, Verdict,
 };
 use specter::parse::parse;
 use specter::plan::{Mode, Options, Plan, plan};
-use specter::prompt::{self, Context, Handoffs, Inputs, Previous, Prompt, Settings, Templates};
+use specter::prompt::{self, Context, Earlier, Handoffs, Inputs, Past, Prompt, Settings, Templates};
 use specter::source::SourceText;
 use specter::task::{BlockKind, TaskId, TaskIx};
 use std::path::{Path, PathBuf};
@@ -42,6 +42,18 @@ fn feature_within(project: &str, task_file: &str, max_tokens: u32) -> Feature {
     Feature { context, plan }
 }
 
+/// What is known after an attempt that ended so.
+fn past(report: AttemptReport, conflicts: &[Conflict]) -> Past {
+    let task = || TaskRef { ix: TaskRef::UNRESOLVED, id: TaskId::new("T1") };
+    let started =
+        EventKind::AttemptStarted { task: task(), attempt: 1, executor: "claude".into(), worker: 1 };
+    let conflicted = EventKind::Conflicted { task: task(), attempt: 1, conflicts: conflicts.to_vec() };
+    let ended = EventKind::AttemptFinished { task: task(), attempt: 1, report: Box::new(report) };
+    let event = |kind| Event { seq: 1, at: std::time::Duration::ZERO, kind };
+    let events = [started, conflicted, ended].map(event);
+    Earlier::from_events(&events).of(&task().id).cloned().unwrap()
+}
+
 impl Feature {
     fn speckit() -> Feature {
         feature("speckit", "specs/001-short-links/tasks.md")
@@ -59,16 +71,15 @@ impl Feature {
         self.built(id, &Handoffs::default(), None)
     }
 
-    fn built(&self, id: &str, handoffs: &Handoffs, previous: Option<Previous<'_>>) -> Prompt {
+    fn built(&self, id: &str, handoffs: &Handoffs, past: Option<&Past>) -> Prompt {
         let task = self.plan.find(id).unwrap();
         prompt::build(&Inputs {
             context: &self.context,
             plan: &self.plan,
             task,
             handoffs,
-            attempt: if previous.is_some() { 2 } else { 1 },
-            began_before: false,
-            previous,
+            attempt: if past.is_some() { 2 } else { 1 },
+            past,
             instructions: &[],
             neighbours: &[],
             gates: &[],
@@ -129,8 +140,9 @@ fn a_retry_of_a_spec_kit_feature_tells_what_failed_and_what_others_left() {
         other: Some(TaskId::new("T005")),
         hunks: vec!["+mod visits;".to_owned()],
     }];
-    let previous = Previous { report: &report, output: "", said: "All done!", conflicts: &conflicts };
-    let prompt = feature.built("T004", &handoffs, Some(previous));
+    let agent = AgentReport { text: "All done!".to_owned(), ..AgentReport::default() };
+    let report = AttemptReport { agent: Some(Box::new(agent)), ..report };
+    let prompt = feature.built("T004", &handoffs, Some(&past(report, &conflicts)));
     insta::assert_snapshot!(shown(&Prompt { text: prompt.own().to_owned(), ..prompt.clone() }));
     assert!(!prompt.text.contains('\u{202e}'));
 }
@@ -151,11 +163,11 @@ fn a_prompt_of_an_openspec_change() {
 fn the_prefix_has_the_same_bytes_for_every_task_and_attempt() {
     for feature in [Feature::speckit(), Feature::kiro(), Feature::openspec()] {
         let report = AttemptReport { tail: "failed".to_owned(), ..AttemptReport::default() };
-        let previous = Previous { report: &report, output: "", said: "", conflicts: &[] };
+        let past = past(AttemptReport { outcome: AttemptOutcome::ExitCode(1), ..report }, &[]);
         let mut handoffs = Handoffs::default();
         for task in &*feature.plan.tasks {
-            for previous in [None, Some(previous)] {
-                let prompt = feature.built(task.id.as_str(), &handoffs, previous);
+            for past in [None, Some(&past)] {
+                let prompt = feature.built(task.id.as_str(), &handoffs, past);
                 assert_eq!(&*prompt.prefix, feature.context.prefix());
                 assert!(prompt.text.starts_with(&*prompt.prefix));
                 assert!(prompt.own().contains(task.id.as_str()));

@@ -221,7 +221,7 @@ fn a_file_that_the_task_names_and_nobody_made_is_missed() {
     project.hire().agents(&[]).expect(0);
     let (class, rule) = project.failures().remove(0);
     assert!(class == "gate" && rule.contains("`src/out.txt` does not exist"), "{rule}");
-    assert!(project.note("prompt", "T001", 2).contains("`src/out.txt` does not exist"));
+    assert!(project.note("prompt", "T001", 2).contains("src/out.txt does not exist"));
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn who_leaves_what_the_task_names_as_it_was_has_not_done_it() {
     let (class, rule) = project.failures().remove(0);
     let told = "of what the task names nothing changed: `src/out.txt`";
     assert!(class == "gate" && rule.contains(told), "{rule}");
-    assert!(project.note("prompt", "T001", 2).contains(told));
+    assert!(project.note("prompt", "T001", 2).contains(&told.replace('`', "")));
     // A check of its own proves more than names.
     let orders = ["write NOTES.md done"];
     let project = Sandbox::new(&task("T001 Extend `src/out.txt`", &orders, Some("test -s NOTES.md")));
@@ -377,6 +377,25 @@ fn the_stuck_are_found_and_ended_with_all_they_started_and_go_on_in_their_sessio
         let (class, rule) = project.failures().remove(0);
         let expected = if stuck == "wait-in-tool" { "no end after" } else { "no progress for 1s" };
         assert!(class == "transient" && rule.contains(expected), "{stuck}: {rule}");
+        assert!(project.note("session", "T001", 2).starts_with("resume "), "{stuck}");
+        let stages: Vec<Value> =
+            project.of_kind("attempt_quiet").iter().map(|told| told["stage"].clone()).collect();
+        // Who reads nothing after its prompt cannot be asked whether it goes on.
+        let expected: &[&str] = if stuck == "wait-in-tool" { &[] } else { &["notice", "soft_stop"] };
+        assert_eq!(stages, expected, "{stuck}");
+        project.nothing_is_left();
+    }
+}
+
+#[test]
+fn who_is_asked_to_end_may_tidy_up_and_who_does_not_is_ended() {
+    for (stuck, noted) in [("tidy-hang", "interrupted\n"), ("deaf-hang", "")] {
+        let orders = ["first write a.txt x", &format!("first {stuck}"), "write a.txt y"];
+        let project = Sandbox::new(&task("T001 Write a.txt", &orders, None));
+        project.hire().agents(&["--stall=1s", "--timeout=60s", "--grace=1s"]).expect(0);
+        let (class, rule) = project.failures().remove(0);
+        assert!(class == "transient" && rule.contains("no progress for 1s"), "{stuck}: {rule}");
+        assert_eq!(project.note("tidied", "T001", 1), noted, "{stuck}");
         assert!(project.note("session", "T001", 2).starts_with("resume "), "{stuck}");
         project.nothing_is_left();
     }
@@ -607,7 +626,7 @@ fn what_contradicts_others_work_is_done_again_from_where_they_stand() {
     assert_eq!(project.of_kind("conflicted").len(), 1);
     let again = project.of_kind("attempt_started").into_iter().find(|start| start["attempt"] == 2).unwrap();
     let prompt = project.note("prompt", again["task"].as_str().unwrap(), 2);
-    assert!(prompt.contains("was not taken over: conflicts in `shared.txt`"), "{prompt}");
+    assert!(prompt.contains("was not taken over: conflicts in shared.txt"), "{prompt}");
     assert!(project.note("session", again["task"].as_str().unwrap(), 2).starts_with("new "));
     project.fsck();
 }

@@ -164,24 +164,35 @@ fn errors_of_a_prompt_are_judged_by_the_agents_word_for_them() {
 }
 
 #[test]
-fn what_hangs_is_called_off_first_and_ended_if_it_does_not_listen() {
-    for (order, stop) in [("first hang", "cancelled"), ("first deaf", "cancelled")] {
-        let project = hired(&["first write a.txt x", order, "later write a.txt y"], "");
-        let started = Instant::now();
-        run(&project, &["--retries=1", "--stall=1s"]).expect(0);
-        assert!(started.elapsed() < Duration::from_secs(40), "{order}: {:?}", started.elapsed());
-        let first = &project.of_kind("attempt_finished")[0];
-        assert_eq!(
-            (&first["class"], &first["agent"]["stop"]),
-            (&"transient".into(), &stop.into()),
-            "{order}: {first}"
-        );
-        let methods: Vec<Value> =
-            heard(&project, 1).iter().map(|message| message["method"].clone()).collect();
-        assert_eq!(methods.contains(&"session/cancel".into()), order == "first hang", "{methods:?}");
-        assert_eq!(heard(&project, 2)[1]["method"], "session/resume");
-        project.nothing_is_left();
-    }
+fn what_hangs_is_asked_whether_it_goes_on_and_its_answer_counts() {
+    let project = hired(&["first write a.txt x", "first hang", "later write a.txt y"], "");
+    run(&project, &["--retries=1", "--stall=1s"]).expect(0);
+    let stages: Vec<Value> =
+        project.of_kind("attempt_quiet").iter().map(|told| told["stage"].clone()).collect();
+    assert_eq!(stages, ["notice", "nudge"]);
+    let methods: Vec<Value> = heard(&project, 1).iter().map(|message| message["method"].clone()).collect();
+    let prompts = methods.iter().filter(|method| **method == "session/prompt").count();
+    assert!(methods.contains(&"session/cancel".into()) && prompts == 2, "{methods:?}");
+    assert_eq!(project.of_kind("attempt_finished").len(), 1, "it ended its turn, and its work is there");
+    project.nothing_is_left();
+}
+
+#[test]
+fn what_does_not_listen_is_ended_and_goes_on_in_its_session() {
+    let project = hired(&["first write a.txt x", "first deaf", "later write a.txt y"], "");
+    let started = Instant::now();
+    run(&project, &["--retries=1", "--stall=1s"]).expect(0);
+    assert!(started.elapsed() < Duration::from_secs(40), "{:?}", started.elapsed());
+    let first = &project.of_kind("attempt_finished")[0];
+    assert_eq!(
+        (&first["class"], &first["agent"]["stop"]),
+        (&"transient".into(), &"cancelled".into()),
+        "{first}"
+    );
+    let methods: Vec<Value> = heard(&project, 1).iter().map(|message| message["method"].clone()).collect();
+    assert!(!methods.contains(&"session/cancel".into()), "{methods:?}");
+    assert_eq!(heard(&project, 2)[1]["method"], "session/resume");
+    project.nothing_is_left();
 }
 
 #[test]

@@ -99,3 +99,132 @@ fn who_fails_for_good_gives_the_task_to_the_next_and_is_not_asked_again() {
     let proofs = std::fs::read_to_string(project.home().join(".local/state/specter/agents.json")).unwrap();
     assert!(!proofs.contains("\"second\"") && proofs.contains("\"claude\""), "{proofs}");
 }
+
+/// `T002` needs `T001`, which asks; `T003` has nothing to do with them.
+fn asking(asks: &str, third: &[&str]) -> Sandbox {
+    let tasks = [
+        task("T001 [P] Write a.txt", &[asks, "write a.txt x"], None),
+        task("T002 [P] Write b.txt (depends on T001)", &["write b.txt x"], None),
+        task("T003 [P] Write c.txt", third, None),
+    ];
+    let project = Sandbox::new(&tasks.concat());
+    project.hire();
+    project
+}
+
+const GRAPH: [&str; 6] =
+    ["implement", "tasks.md", "--yes", "--agent=claude", "--parallel=graph", "--isolation=none"];
+
+#[test]
+fn a_question_parks_its_branch_and_an_answer_lets_it_go_on_in_its_session() {
+    let project = asking("first block which port?", &["write c.txt x"]);
+    let ended = run(&project, &GRAPH).expect(3);
+    assert_eq!(project.ticked(), ["T003"]);
+    for words in
+        ["T001 waits for an answer: which port?", "Waiting for your answer", "specter answer T001 \"…\""]
+    {
+        assert!(ended.all().contains(words), "{words}: {}", ended.all());
+    }
+    let parked = &project.of_kind("task_parked")[0];
+    assert_eq!((&parked["question"], &parked["default"]), (&"which port?".into(), &"8080".into()));
+    assert_eq!(project.of_kind("task_blocked")[0]["by"], "T001");
+    assert!(project.of_kind("retry_scheduled").is_empty() && project.of_kind("task_failed").is_empty());
+    for args in [&["status", "tasks.md"][..], &["why", "T001", "tasks.md"], &["answer"], &["answer", "T001"]]
+    {
+        let shown = run(&project, args).expect(0).stdout;
+        assert!(shown.contains("which port?") && shown.contains("specter answer T001"), "{args:?}: {shown}");
+    }
+    let status: serde_json::Value =
+        serde_json::from_str(&run(&project, &["status", "tasks.md", "--format=json"]).expect(0).stdout)
+            .unwrap();
+    assert_eq!((&status["tasks"][0]["state"], &status["counts"]["parked"]), (&"parked".into(), &1.into()));
+    assert_eq!(status["tasks"][0]["question"]["options"][1], "8080");
+
+    for (args, told) in [
+        (["answer", "T009", "x"], "there is no task `T009`"),
+        (["answer", "T003", "x"], "T003 asks nothing"),
+        (["answer", "T001", " "], "the answer is empty"),
+    ] {
+        let said = run(&project, &args).expect(2).stderr;
+        assert!(said.contains(told), "{said}");
+    }
+    run(&project, &["resume", "tasks.md", "--yes"]).expect(3);
+    assert_eq!(project.of_kind("attempt_started").len(), 2, "nobody is asked before there is an answer");
+    let said = run(&project, &["answer", "T001", "take 80"]).expect(0).stdout;
+    assert!(said.contains("`specter resume` goes on with it"), "{said}");
+    let said = run(&project, &["answer", "T001", "no: \u{1b}[31mtake 8081"]).expect(0).stdout;
+    assert!(said.contains("instead of the answer before"), "{said}");
+    assert_eq!(project.of_kind("question_answered").len(), 2);
+    assert!(!run(&project, &["answer"]).expect(0).stdout.contains('\u{1b}'));
+
+    run(&project, &["resume", "tasks.md", "--yes"]).expect(0);
+    assert_eq!(project.ticked(), ["T001", "T002", "T003"]);
+    let prompt = project.note("prompt", "T001", 2);
+    assert!(
+        prompt.contains("which port?") && prompt.contains("take 8081") && !prompt.contains("take 80\n"),
+        "{prompt}"
+    );
+    assert_eq!(
+        project.note("session", "T001", 2),
+        project.note("session", "T001", 1).replace("new", "resume")
+    );
+    let said = run(&project, &["answer", "T001", "x"]).expect(2).stderr;
+    assert!(said.contains("T001 asks nothing"), "{said}");
+    let log = project.read(".specter/implementation.log");
+    assert!(
+        log.contains("T001 waits for an answer: which port? (80 | 8080; by itself it would take 8080)"),
+        "{log}"
+    );
+}
+
+#[test]
+fn an_answer_reaches_the_run_at_work() {
+    let hold = "run while [ ! -e go ]; do sleep 0.05; done";
+    let project = asking("first ask BLOCKED: which port", &[hold, "write c.txt x"]);
+    let mut command = project.command(GRAPH.iter().chain(&["-j2"]));
+    command.env("PATH", format!("{}:/usr/bin:/bin", project.home().join("bin").display()));
+    let child = command.spawn().unwrap();
+    super::sandbox::until("the question", || !project.of_kind("task_parked").is_empty());
+    let said = run(&project, &["answer", "T001", "8081"]).expect(0).stdout;
+    assert!(said.contains("the run at work takes it up"), "{said}");
+    super::sandbox::until("the answer", || !project.of_kind("question_answered").is_empty());
+    super::sandbox::until("what waited for it", || project.exists("b.txt"));
+    project.write("go", "");
+    finish(child).expect(0);
+    assert_eq!(project.ticked(), ["T001", "T002", "T003"]);
+    assert!(project.note("prompt", "T001", 2).contains("8081"));
+    let run_dir = project.root().join(".specter/runs");
+    let run_dir = run_dir.join(project.of_kind("run_started")[0]["info"]["run"].as_str().unwrap());
+    assert_eq!(std::fs::read_dir(run_dir.join("answers")).unwrap().count(), 0, "taken up is gone");
+}
+
+#[test]
+fn who_is_not_to_be_asked_takes_the_default_or_fails_and_a_plain_question_is_handed_back_once() {
+    let project = asking("first block which port?", &["write c.txt x"]);
+    run(&project, &[&GRAPH[..], &["--blocked=default"]].concat()).expect(0);
+    let prompt = project.note("prompt", "T001", 2);
+    assert!(prompt.contains("Nobody is there to answer") && prompt.contains("8080"), "{prompt}");
+    assert_eq!(project.of_kind("question_answered")[0]["by"], "default");
+
+    let project = asking("block which port?", &["write c.txt x"]);
+    run(&project, &[&GRAPH[..], &["--blocked=fail"]].concat()).expect(1);
+    assert_eq!(project.failures().len(), 1);
+    assert_eq!(project.ticked(), ["T003"]);
+
+    let project = asking("ask Should I take the first port?", &["write c.txt x"]);
+    run(&project, &GRAPH).expect(3);
+    assert_eq!(project.failures().len(), 2, "once it is told to decide by itself");
+    assert!(project.note("prompt", "T001", 2).contains("Nobody is there to answer"));
+    assert_eq!(project.of_kind("task_parked").len(), 1);
+}
+
+#[test]
+fn the_model_of_a_domain_is_used_by_the_agent_it_is_for() {
+    let project = Sandbox::new(&task("T001 Write the login page in a.txt", &["write a.txt x"], None));
+    project.hire();
+    project
+        .write("specter.toml", "[[domains]]\nname = \"login\"\nwords = [\"login\"]\nmodel = \"small-one\"\n");
+    run(&project, &[&GRAPH[..4], &["--model=big-one"]].concat()).expect(0);
+    let args = project.note("args", "T001", 1);
+    assert!(args.contains("--model small-one"), "{args}");
+}

@@ -14,6 +14,7 @@ mod cases;
 mod fixture;
 mod oracle;
 mod providers;
+mod questions;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

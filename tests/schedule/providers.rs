@@ -3,8 +3,8 @@
 use crate::schedule::fixture::{AGENTS, File};
 use fastrand::Rng;
 use specter::event::{
-    AgentReport, AgentStep, AttemptOutcome, AttemptReport, BudgetKind, Event, EventKind, FailureClass,
-    RunInfo, RunOutcome, Spent, TaskRef,
+    AgentReport, AgentStep, AnsweredBy, AttemptOutcome, AttemptReport, BudgetKind, Event, EventKind,
+    FailureClass, Question, RunInfo, RunOutcome, Spent, TaskRef,
 };
 use specter::history::History;
 use specter::plan::Mode;
@@ -23,25 +23,25 @@ const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 
 /// A scheduler, and a machine with two clocks: one that only counts while it is awake, and one on the wall.
-struct Run {
-    scheduler: Scheduler,
-    now: Duration,
+pub(super) struct Run {
+    pub(super) scheduler: Scheduler,
+    pub(super) now: Duration,
     /// What the wall clock showed, or would have, when `now` was zero.
     zero: u64,
-    journal: Vec<Event>,
-    file: File,
+    pub(super) journal: Vec<Event>,
+    pub(super) file: File,
     limits: Limits,
     /// Who takes over from whom, and whether it is on record that they answer.
     chain: Vec<Link>,
 }
 
-fn limits(jobs: u32) -> Limits {
+pub(super) fn limits(jobs: u32) -> Limits {
     let retry = RetryPolicy { jitter: Duration::ZERO, ..RetryPolicy::default() };
     Limits { jobs, retry, failure: FailurePolicy::KeepGoing, budgets: Budgets::default() }
 }
 
 /// `C1`… by claude, `X1`… by codex, `S1`… by the shell, all at once if there are workers.
-fn file(ids: &[&str]) -> File {
+pub(super) fn file(ids: &[&str]) -> File {
     let mut file = File::new(Mode::Graph);
     for id in ids {
         let agent = match id.as_bytes()[0] {
@@ -61,12 +61,12 @@ fn session(history: &History, started: u64) -> Session {
 }
 
 impl Run {
-    fn new(file: File, limits: Limits) -> Run {
+    pub(super) fn new(file: File, limits: Limits) -> Run {
         Run::taken_up((file, limits, Vec::new()), Vec::new(), BEGIN)
     }
 
     /// With a chain of claude and codex, of which those are proven.
-    fn chained(file: File, limits: Limits, proven: [bool; 2]) -> Run {
+    pub(super) fn chained(file: File, limits: Limits, proven: [bool; 2]) -> Run {
         let link =
             |((agent, _), is_proven): ((&str, &str), bool)| Link { agent: agent.to_owned(), is_proven };
         let chain = AGENTS.into_iter().zip(proven).map(link).collect();
@@ -85,13 +85,13 @@ impl Run {
     }
 
     /// The process ended; another takes up the journal so much later.
-    fn resume(self, later: u64) -> Run {
+    pub(super) fn resume(self, later: u64) -> Run {
         let wall = self.wall();
         Run::taken_up((self.file, self.limits, self.chain), self.journal, wall + later)
     }
 
     /// Task and agent of each attempt, in order.
-    fn attempts(&self) -> Vec<String> {
+    pub(super) fn attempts(&self) -> Vec<String> {
         let started = self.journal.iter().filter_map(|event| match &event.kind {
             EventKind::AttemptStarted { task, executor, .. } => Some(format!("{} {executor}", task.id)),
             _ => None,
@@ -117,29 +117,29 @@ impl Run {
         notes.collect()
     }
 
-    fn wall(&self) -> u64 {
+    pub(super) fn wall(&self) -> u64 {
         self.zero + self.now.as_millis() as u64
     }
 
-    fn step(&mut self, input: Input) -> Decision {
+    pub(super) fn step(&mut self, input: Input) -> Decision {
         let decision = self.scheduler.step(self.now, input);
         self.scheduler.check();
         self.journal.extend(decision.events.iter().cloned());
         decision
     }
 
-    fn ix(&self, id: &str) -> TaskIx {
+    pub(super) fn ix(&self, id: &str) -> TaskIx {
         self.scheduler.plan().find(id).unwrap()
     }
 
-    fn running(&self) -> Vec<&str> {
+    pub(super) fn running(&self) -> Vec<&str> {
         let mut ids: Vec<&str> = self.scheduler.running().map(|(_, _, id)| id.as_str()).collect();
         ids.sort_unstable();
         ids
     }
 
     /// As the driver does it: what a limit says is heard with the time it is said at.
-    fn end(&mut self, id: &str, report: AttemptReport) -> Decision {
+    pub(super) fn end(&mut self, id: &str, report: AttemptReport) -> Decision {
         self.now += Duration::from_secs(1);
         if matches!(report.class, Some(FailureClass::UsageLimit | FailureClass::RateLimit)) {
             self.step(Input::Wall(self.wall()));
@@ -148,11 +148,11 @@ impl Run {
         self.step(Input::Finished { task, report })
     }
 
-    fn succeed(&mut self, id: &str) -> Decision {
+    pub(super) fn succeed(&mut self, id: &str) -> Decision {
         self.end(id, AttemptReport::default())
     }
 
-    fn usage(&mut self, id: &str, resets_at: Option<u64>) -> Decision {
+    pub(super) fn usage(&mut self, id: &str, resets_at: Option<u64>) -> Decision {
         self.end(id, usage(resets_at))
     }
 
@@ -174,8 +174,32 @@ impl Run {
         self.step(Input::Wakeup)
     }
 
+    /// As `specter answer` does it: to the run at work, or into the record of one that is over.
+    pub(super) fn answer(&mut self, id: &str, answer: &str) -> Decision {
+        let history = History::from_events(&self.journal);
+        let attempt = history.questions().get(&TaskId::new(id)).map_or(0, |asked| asked.attempt);
+        if self.scheduler.is_over() && attempt > 0 {
+            let task = TaskRef { ix: TaskRef::UNRESOLVED, id: TaskId::new(id) };
+            let (answer, by) = (answer.to_owned(), AnsweredBy::Person);
+            let kind = EventKind::QuestionAnswered { task, attempt, answer, by };
+            self.journal.push(Event { seq: self.journal.len() as u64 + 1, at: self.now, kind });
+        }
+        let decision = self.scheduler.answer(self.now, &TaskId::new(id), attempt, answer);
+        self.scheduler.check();
+        self.journal.extend(decision.events.iter().cloned());
+        decision
+    }
+
+    fn answer_some(&mut self, rng: &mut Rng) {
+        let history = History::from_events(&self.journal);
+        let asked: Vec<String> = history.questions().keys().map(|id| id.to_string()).collect();
+        if let Some(id) = rng.choice(&asked) {
+            self.answer(id, "yes");
+        }
+    }
+
     /// Until something starts, or the run is over. Returns how long it took.
-    fn wake_until_start(&mut self) -> u64 {
+    pub(super) fn wake_until_start(&mut self) -> u64 {
         let from = self.wall();
         for _ in 0..100_000 {
             if !self.running().is_empty() || self.scheduler.is_over() {
@@ -186,7 +210,7 @@ impl Run {
         panic!("nothing ever starts");
     }
 
-    fn outcome(&self) -> Option<RunOutcome> {
+    pub(super) fn outcome(&self) -> Option<RunOutcome> {
         match self.journal.last()?.kind {
             EventKind::RunFinished { outcome, .. } => Some(outcome),
             _ => None,
@@ -200,15 +224,15 @@ impl Run {
         })
     }
 
-    fn count(&self, is: impl Fn(&EventKind) -> bool) -> usize {
+    pub(super) fn count(&self, is: impl Fn(&EventKind) -> bool) -> usize {
         self.journal.iter().filter(|event| is(&event.kind)).count()
     }
 
-    fn starts(&self) -> usize {
+    pub(super) fn starts(&self) -> usize {
         self.count(|kind| matches!(kind, EventKind::AttemptStarted { .. }))
     }
 
-    fn why(&self, id: &str) -> Vec<Obstacle> {
+    pub(super) fn why(&self, id: &str) -> Vec<Obstacle> {
         self.scheduler.explain(self.ix(id)).obstacles
     }
 
@@ -221,8 +245,19 @@ impl Run {
     }
 }
 
-fn failed(class: FailureClass) -> AttemptReport {
+pub(super) fn failed(class: FailureClass) -> AttemptReport {
     AttemptReport { outcome: AttemptOutcome::ExitCode(1), class: Some(class), ..AttemptReport::default() }
+}
+
+/// It asks, and waits for a person or not.
+pub(super) fn asking(parks: bool) -> AttemptReport {
+    let asks = Some(Box::new(Question {
+        question: "which?".to_owned(),
+        default: Some("this".to_owned()),
+        options: vec![],
+    }));
+    let agent = AgentReport { asks, parks, ..AgentReport::default() };
+    AttemptReport { agent: Some(Box::new(agent)), ..failed(FailureClass::Gate) }
 }
 
 fn usage(resets_at: Option<u64>) -> AttemptReport {
@@ -706,8 +741,15 @@ fn dispatches(seed: u64) {
     let tokens = rng.bool().then(|| rng.u64(1..2_000));
     let budgets = Budgets { max_dispatches: Some(max), max_tokens: tokens, ..Budgets::default() };
     let limits = Limits { budgets, ..limits(rng.u32(1..5)) };
-    let mut run = Run::new(file(&ids.iter().map(String::as_str).collect::<Vec<_>>()), limits);
+    let file = file(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut run = match rng.u8(..3) {
+        0 => Run::new(file, limits),
+        _ => Run::chained(file, limits, [rng.bool(), rng.bool()]),
+    };
     for _ in 0..200 {
+        if rng.u8(..6) == 0 {
+            run.answer_some(&mut rng);
+        }
         if rng.u8(..12) == 0 {
             run = run.resume(rng.u64(..HOUR));
         }
@@ -723,7 +765,9 @@ fn dispatches(seed: u64) {
             run.wake();
             continue;
         };
-        match rng.u8(..9) {
+        match rng.u8(..11) {
+            9 => run.end(id, asking(true)),
+            10 => run.end(id, asking(false)),
             0 => run.usage(id, Some(BEGIN + rng.u64(..HOUR))),
             1 => run.usage(id, None),
             2 => run.rate(id, None),

@@ -17,7 +17,7 @@ use crate::classify::{self, Classified, Facts, Rules};
 use crate::event::{AttemptOutcome, FailureClass};
 use std::time::Duration;
 
-pub use question::Question;
+pub use question::{MAX_FILE, Question, in_file};
 
 /// What is known of an agent's run.
 #[derive(Clone, Copy, Debug)]
@@ -276,7 +276,9 @@ fn resets(ended: &Ended<'_>) -> Option<Reset> {
         told.or_else(|| reset::find(&error.message))
     };
     let account = ended.account;
-    let told: Vec<Reset> = account.waits.iter().chain(account.errors.iter().rev()).filter_map(of).collect();
+    // How long an agent lets pass before it tries again is its own idea, unless it was to go on with that.
+    let waits = account.waits.iter().filter(|_| matches!(ended.outcome, AttemptOutcome::TimedOut(_)));
+    let told: Vec<Reset> = waits.chain(account.errors.iter().rev()).filter_map(of).collect();
     let exact = told.iter().find(|reset| matches!(reset, Reset::At(_))).cloned();
     exact.or_else(|| told.into_iter().next()).or_else(|| ended.stderr.lines().rev().find_map(reset::find))
 }

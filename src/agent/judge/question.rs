@@ -11,7 +11,15 @@ pub struct Question {
     pub options: Vec<String>,
     /// What it would take by itself.
     pub default: Option<String>,
+    /// Nothing marks it as one that stops the work: it may only be politeness.
+    pub is_plain: bool,
 }
+
+/// So much is read of a file with a question.
+pub const MAX_FILE: u64 = 16 << 10;
+/// Of one text in it.
+const MAX_TEXT: usize = 2_000;
+const MAX_OPTIONS: usize = 20;
 
 /// Words of a polite offer after work that is done.
 const OFFERS: [&str; 8] = [
@@ -36,7 +44,7 @@ pub(super) fn find(message: &str, work: Work) -> Option<Question> {
         }
         let lower = last.to_lowercase();
         let is_offer = work != Work::Nothing && OFFERS.iter().any(|offer| lower.contains(offer));
-        (!is_offer).then(|| Question { text: one_line(last), ..Question::default() })
+        (!is_offer).then(|| Question { text: bounded(last), is_plain: true, ..Question::default() })
     })
 }
 
@@ -44,16 +52,40 @@ pub(super) fn find(message: &str, work: Work) -> Option<Question> {
 fn blocked(message: &str) -> Option<Question> {
     let mut lines = message.lines().map(|line| line.trim().trim_matches('*').trim());
     let text = lines.find_map(|line| line.strip_prefix("BLOCKED:"))?.trim();
-    let mut question = Question { text: one_line(text), ..Question::default() };
+    let mut question = Question { text: bounded(text), ..Question::default() };
+    add_choices(&mut question, lines);
+    Some(question).filter(|question| !question.text.is_empty())
+}
+
+/// What a file says that an agent wrote to ask: the lines of such a block, or plain words.
+pub fn in_file(text: &str) -> Option<Question> {
+    blocked(text).or_else(|| {
+        let is_choice = |line: &&str| line.starts_with("OPTIONS:") || line.starts_with("DEFAULT:");
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let words: Vec<&str> = lines.iter().copied().take_while(|line| !is_choice(line)).collect();
+        let mut question = Question { text: bounded(&words.join(" ")), ..Question::default() };
+        add_choices(&mut question, lines.into_iter());
+        Some(question).filter(|question| !question.text.is_empty())
+    })
+}
+
+fn bounded(text: &str) -> String {
+    let line = one_line(text);
+    match line.char_indices().nth(MAX_TEXT) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
+    }
+}
+
+fn add_choices<'a>(question: &mut Question, lines: impl Iterator<Item = &'a str>) {
     for line in lines {
         if let Some(options) = line.strip_prefix("OPTIONS:") {
             let options = options.split('|').map(str::trim).filter(|option| !option.is_empty());
-            question.options = options.take(20).map(one_line).collect();
+            question.options = options.take(MAX_OPTIONS).map(bounded).collect();
         } else if let Some(default) = line.strip_prefix("DEFAULT:") {
-            question.default = Some(one_line(default)).filter(|default| !default.is_empty());
+            question.default = Some(bounded(default)).filter(|default| !default.is_empty());
         }
     }
-    Some(question).filter(|question| !question.text.is_empty())
 }
 
 #[cfg(test)]
@@ -85,6 +117,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_may_hold_a_block_or_plain_words_and_neither_is_without_bounds() {
+        let text = |file: &str| in_file(file).map(|question| question.text);
+        assert_eq!(text("BLOCKED: which port\n").as_deref(), Some("which port"));
+        let plain = in_file("Which port\nis it?\n\nOPTIONS: 80 | 8080\nDEFAULT: 80\n").unwrap();
+        assert_eq!((plain.text.as_str(), plain.options.len()), ("Which port is it?", 2));
+        assert_eq!((plain.default.as_deref(), plain.is_plain), (Some("80"), false));
+        assert_eq!(text(" \n\t\n"), None);
+        assert_eq!(text("OPTIONS: 1 | 2\n"), None);
+        assert!(text(&"x".repeat(100_000)).is_some_and(|text| text.chars().count() == MAX_TEXT + 1));
+    }
+
+    #[test]
     fn a_block_names_options_and_a_default() {
         let question = find(
             "Wrote half.\nBLOCKED: which port\nOPTIONS: 80 | 8080 |\nDEFAULT: 8080\nBye.",
@@ -95,7 +139,8 @@ mod tests {
             Some(Question {
                 text: "which port".into(),
                 options: vec!["80".into(), "8080".into()],
-                default: Some("8080".into())
+                default: Some("8080".into()),
+                is_plain: false,
             })
         );
         assert_eq!(find("BLOCKED:", Work::Changed), None);

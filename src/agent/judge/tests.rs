@@ -191,6 +191,10 @@ fn who_was_ended_while_it_waited_for_a_limit_failed_of_the_limit() {
     assert_eq!((hours.cause, hours.resets), (Cause::UsageLimit, Some(Reset::In(Duration::from_hours(2)))));
     let logs = late(&[], "x\nlevel=ERROR error=\"Rate limit reached. Please try again in 40s.\"\n");
     assert_eq!(logs.cause, Cause::RateLimit);
+    // Who gave up by itself has told how long it waited, not how long it was asked to.
+    let told = [retry("429 rate_limit", 1), error("rate_limit", "429")];
+    let ended = failure(judged("claude", &EXIT, &told, "", Work::Nothing));
+    assert_eq!((ended.cause, ended.classified.retry_after), (Cause::RateLimit, None));
     // What is past, and what is no limit, says nothing of why it stood still.
     assert_eq!(late(&[retry("429 rate_limit", 40), text("I go on.")], "").cause, Cause::Other);
     assert_eq!(late(&[retry("500 server_error", 1)], "").classified.class, FailureClass::Transient);

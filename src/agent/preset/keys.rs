@@ -24,6 +24,7 @@ pub(super) const KEYS: &[&str] = &[
     "env-pass",
     "secrets",
     "private-tmpdir",
+    "soft-stop",
     "ignore-changes",
     "stall",
     "version",

@@ -1,4 +1,4 @@
-//! Arguments of the commands that look at a task file or at a run, and change nothing.
+//! Arguments of the commands that look at a task file or at a run, and of the one that answers what is seen there.
 
 use super::{Format, Shape};
 use clap::{Args, ValueEnum};
@@ -57,6 +57,17 @@ pub struct Log {
     pub target: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Answer {
+    /// The task whose agent asks; without one, all questions are listed
+    pub task: Option<String>,
+    /// What it is to do; without it, its question is shown
+    pub answer: Option<String>,
+    /// The task file, its directory, or a feature's id
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -11,12 +11,16 @@ use super::process::{self, Listener};
 use super::steps::Steps;
 use super::talk::Source;
 use crate::agent::{Account, Told};
+use crate::event::QuietStage;
 use std::time::{Duration, Instant};
 
 /// Of the error output so much is kept.
 const STDERR: usize = 64 << 10;
 /// Of the raw output so much is kept from its begin, and so much from its end.
 const LOG: (u64, u64) = (48 << 20, 16 << 20);
+/// To an agent that shows no sign of progress.
+const NUDGE: &str = "You have shown no sign of progress for minutes. If something hangs, end it and go on with the task in another \
+                     way; if you are done, end your turn.";
 /// Between two lines shown.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
 
@@ -196,5 +200,15 @@ impl Listener for Ear<'_> {
 
     fn linger(&self) -> Option<Duration> {
         self.source.linger()
+    }
+
+    fn nudge(&mut self) -> bool {
+        let is_heard = self.source.nudge(NUDGE.to_owned(), &mut self.told);
+        self.hand_on();
+        is_heard
+    }
+
+    fn quiet(&mut self, stage: QuietStage, quiet: Duration) {
+        self.observer.quiet(stage, quiet);
     }
 }

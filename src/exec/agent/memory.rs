@@ -1,10 +1,8 @@
-//! What an attempt of an agent leaves for the next one of the same task: its session, and what it failed of. Knows no
-//! process and no file.
+//! What an attempt of an agent leaves for the next one of the same task: its session, and where its work is. Knows no
+//! process and no file. What it failed of is told by the prompt.
 
-use super::super::capture::REPORT_TAIL;
-use crate::agent::judge::Then;
-use crate::event::{AttemptReport, Event, EventKind, FailureClass};
-use crate::task::{BlockKind, Task, TaskId};
+use crate::event::{Event, EventKind};
+use crate::task::TaskId;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -19,16 +17,19 @@ pub(super) struct Memory {
     pub(super) session: Option<String>,
     /// An attempt before changed files that are still there.
     pub(super) has_work: bool,
-    /// What it failed of, for the prompt.
-    pub(super) lesson: Option<String>,
+    /// Its last message ended with a plain question.
+    pub(super) has_asked: bool,
 }
 
-/// What the next attempt should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Lesson {
-    pub(super) text: String,
+/// How a further attempt goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// In the same session.
+    Resume,
     /// The session is no good any more.
-    pub(super) begin_anew: bool,
+    Begin,
+    /// It asked, and was to decide by itself.
+    Decide,
 }
 
 #[derive(Default)]
@@ -55,7 +56,7 @@ impl Memories {
                             let memory = all.entry(task.id.clone()).or_default();
                             memory.agent.clone_from(&agent.agent);
                             memory.session.clone_from(&agent.session);
-                            memory.lesson = Some(Lesson::of_failure(report, Then::Resume).text);
+                            memory.has_asked = agent.asks.is_some() && !agent.parks;
                         }
                         _ => {
                             all.remove(&task.id);
@@ -95,59 +96,10 @@ impl Memories {
     }
 }
 
-impl Lesson {
-    pub(super) fn of_failure(report: &AttemptReport, then: Then) -> Lesson {
-        let text = match report.class {
-            Some(FailureClass::NoChange) => {
-                "You said that it is done, but no file was changed. Do the work: make the changes in the files.".to_owned()
-            }
-            // Nothing that the agent did wrong.
-            Some(FailureClass::RateLimit | FailureClass::UsageLimit | FailureClass::Cancelled) => {
-                "The last attempt was interrupted. Go on where it ended.".to_owned()
-            }
-            _ => format!(
-                "The last attempt ended early ({}). Look at what is there already and go on.",
-                report.rule.as_deref().unwrap_or("nobody knows why")
-            ),
-        };
-        Lesson { text, begin_anew: then == Then::Begin }
-    }
-
-    pub(super) fn question() -> Lesson {
-        let text = "You asked a question. Nobody is there to answer: choose what fits the task and the project best, note it \
-                    in your last message, and finish the work.";
-        Lesson { text: text.to_owned(), begin_anew: false }
-    }
-
-    pub(super) fn missing(missing: &[String]) -> Lesson {
-        let text = format!("You said that it is done, but {}. Finish the work.", missing.join(", "));
-        Lesson { text, begin_anew: false }
-    }
-
-    pub(super) fn of_merge(report: &AttemptReport) -> Lesson {
-        let why = report.rule.as_deref().unwrap_or("nobody knows why");
-        let tail =
-            if report.tail.is_empty() { String::new() } else { format!("\n\n```\n{}\n```", report.tail) };
-        let text = format!("What you made was not taken over: {why}. Others changed files meanwhile.{tail}");
-        Lesson { text, begin_anew: true }
-    }
-
-    pub(super) fn of_check(report: &AttemptReport, task: &Task) -> Lesson {
-        let number = report.block.map_or(1, |block| block.number.max(1)) as usize;
-        let check = task.blocks_of(BlockKind::Verify).nth(number - 1);
-        let code = check.map_or("", |block| block.code.trim());
-        let tail = &report.tail[report.tail.len().saturating_sub(REPORT_TAIL)..];
-        let text = format!(
-            "The work is not done: this check failed.\n\n```\n{code}\n```\n\nIts output ends:\n\n```\n{tail}\n```"
-        );
-        Lesson { text, begin_anew: false }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{AgentReport, AttemptOutcome, TaskRef};
+    use crate::event::{AgentReport, AttemptOutcome, AttemptReport, TaskRef};
     use std::time::Duration;
 
     fn event(kind: EventKind) -> Event {
@@ -189,7 +141,6 @@ mod tests {
         let in_tree = [started(), event(leased), ended(AttemptOutcome::ExitCode(1))];
         let memory = remembered(&in_tree, "claude", "/trees/2");
         assert_eq!((memory.session, memory.has_work), (None, false));
-        assert!(memory.lesson.is_some());
         assert_eq!(remembered(&in_tree, "claude", "/trees/1").session.as_deref(), Some("s1"));
     }
 
@@ -200,6 +151,6 @@ mod tests {
             Memory::default()
         );
         let memory = remembered(&[started()], "claude", "/p");
-        assert_eq!((memory.session, memory.has_work, memory.lesson), (None, true, None));
+        assert_eq!((memory.session, memory.has_work), (None, true));
     }
 }

@@ -7,7 +7,7 @@ use super::super::stop::{Armed, StopHandle};
 use super::super::tree::Trees;
 use super::feed::Feed;
 use super::watchdog::{Sample, Verdict, Watchdog};
-use crate::event::Stop;
+use crate::event::{QuietStage, Stop};
 use crate::sys::{self, Ended, Launcher, PidFd, Ready, Streams, Strings};
 use std::ffi::CStr;
 use std::io;
@@ -38,6 +38,8 @@ pub(super) struct Setting<'a> {
     /// Value of the token in the environment.
     pub(super) token: &'a [u8],
     pub(super) grace: Duration,
+    /// The signal by which it is asked to end what it does, before it is ended.
+    pub(super) soft_stop: Option<i32>,
 }
 
 /// Who hears what the agent prints.
@@ -58,6 +60,10 @@ pub(super) trait Listener {
     fn cancel(&mut self) -> bool;
     /// How long an agent that said it is done may take to go.
     fn linger(&self) -> Option<Duration>;
+    /// Asks it whether it goes on. False where it hears nothing any more.
+    fn nudge(&mut self) -> bool;
+    /// It shows no sign of progress for so long.
+    fn quiet(&mut self, stage: QuietStage, quiet: Duration);
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,6 +121,8 @@ pub(super) fn run(
         err: Some(err),
         exited: None,
         done: None,
+        soft_stop: setting.soft_stop,
+        asked: None,
         buffer: vec![0; BUFFER],
     };
     let cause = agent.watch(watchdog);
@@ -134,6 +142,9 @@ struct Agent<'a, 'b> {
     exited: Option<Instant>,
     /// When it was first seen to be done.
     done: Option<Instant>,
+    soft_stop: Option<i32>,
+    /// It was asked to end: no progress for this long.
+    asked: Option<Duration>,
     buffer: Vec<u8>,
 }
 
@@ -188,22 +199,48 @@ impl Agent<'_, '_> {
             }
             let drained = self.exited.map(|at| DRAIN.saturating_sub(at.elapsed()));
             if drained.is_some_and(|left| left.is_zero() || (self.out.is_none() && self.err.is_none())) {
-                return Cause::Itself;
+                return self.asked.map_or(Cause::Itself, Cause::Stalled);
             }
             if self.has_stayed() {
-                return Cause::Stayed;
+                return self.asked.map_or(Cause::Stayed, Cause::Stalled);
             }
             let now = self.spent();
             let told = self.converse(now);
             if now >= next_look {
                 match self.look(now, watchdog) {
                     Verdict::Fine => next_look = now + watchdog.pause(now),
+                    Verdict::Quiet(stage, quiet) => {
+                        self.rouse(stage, quiet, watchdog.limit());
+                        next_look = now + watchdog.pause(now);
+                    }
                     Verdict::Stalled(limit) => return Cause::Stalled(limit),
                     Verdict::OutOfTime(limit) => return Cause::TimedOut(limit),
                 }
             }
             let look = next_look.saturating_sub(now);
             self.turn(Some(self.wait(told.map_or(look, |told| told.min(look)), drained)));
+        }
+    }
+
+    /// No progress for so long: what is done about it before it is ended.
+    fn rouse(&mut self, stage: QuietStage, quiet: Duration, limit: Duration) {
+        let is_told = match stage {
+            QuietStage::Notice => true,
+            // Who reads nothing after its prompt cannot be asked.
+            QuietStage::Nudge => self.listener.nudge(),
+            QuietStage::SoftStop => {
+                self.asked = Some(limit);
+                if !self.listener.cancel()
+                    && let Some(signal) = self.soft_stop
+                {
+                    // It may just have ended; then there is nothing to signal.
+                    let _ended = sys::kill_group(self.life.pid, signal);
+                }
+                true
+            }
+        };
+        if is_told {
+            self.listener.quiet(stage, quiet);
         }
     }
 

@@ -1,5 +1,4 @@
-//! What an agent is asked to do. Who knows the plan and its documents says it ([`Prompts`]); what went wrong in the attempt
-//! before is added here.
+//! What an agent is asked to do. Who knows the plan, its documents and the attempts before says it ([`Prompts`]).
 
 use crate::plan::Plan;
 use crate::task::{BlockKind, Task, TaskIx};
@@ -10,6 +9,8 @@ use std::fmt::Debug;
 pub struct Asked<'a> {
     pub ix: TaskIx,
     pub task: &'a Task,
+    /// Of the attempt, from 1.
+    pub number: u32,
     /// That `ix` is a position in.
     pub plan: Option<&'a Plan>,
 }
@@ -22,6 +23,8 @@ pub struct Prompted {
     pub own: String,
     /// Of both.
     pub tokens: u64,
+    /// What the task's domain is to be done with, and by which agent if it says so.
+    pub model: Option<(Option<String>, String)>,
 }
 
 /// Who says what agents are told.
@@ -48,16 +51,13 @@ impl Prompts for PlainPrompts {
             ));
         }
         let tokens = (RULES.len() + own.len()) as u64 / 4;
-        Prompted { prefix: RULES.to_owned(), own, tokens }
+        Prompted { prefix: RULES.to_owned(), own, tokens, model: None }
     }
 }
 
 /// All of it, as it reaches the agent.
-pub(super) fn text(prompted: &Prompted, lesson: Option<&str>, is_resumed: bool) -> String {
+pub(super) fn text(prompted: &Prompted, is_resumed: bool) -> String {
     let mut text = if is_resumed { String::new() } else { prompted.prefix.clone() };
     text.push_str(&prompted.own);
-    if let Some(lesson) = lesson {
-        text.push_str(&format!("\n# What went wrong before\n\n{lesson}\n"));
-    }
     text
 }

@@ -143,7 +143,6 @@ impl Source {
     }
 
     /// Says something more, instead of the turn that runs. False where an agent hears nothing after its prompt.
-    #[cfg_attr(not(test), expect(dead_code, reason = "called by the watchdog once it nudges"))]
     pub(super) fn nudge(&mut self, text: String, told: &mut Vec<Told>) -> bool {
         let Source::Talk(talk) = self else { return false };
         let mut is_heard = false;

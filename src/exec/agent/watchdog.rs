@@ -4,6 +4,7 @@
 //! Output alone is none: what is stuck in a loop of retries prints the same line for ever. A tool call alone is none
 //! either: its process may be dead and nobody told the agent.
 
+use crate::event::QuietStage;
 use std::time::Duration;
 
 /// Of one core: an agent that waits uses less, a compiler that shares its core with many others uses more.
@@ -12,6 +13,13 @@ const BUSY_PART: u32 = 10;
 const BUSY_OVER: u32 = 4;
 /// Files are looked at when this part of the limit has passed without any other sign, and so often from then on.
 const LOOKS: u32 = 8;
+/// What is done about it without progress, and after which part of the limit, as a fraction.
+const STAGES: [(QuietStage, u32, u32); 3] =
+    [(QuietStage::Notice, 1, 2), (QuietStage::Nudge, 3, 4), (QuietStage::SoftStop, 1, 1)];
+/// So often an agent is asked whether it goes on; who answers and does nothing is stuck.
+const MAX_NUDGES: u32 = 2;
+/// How long it may take to end once it was asked to: a quarter of the limit, and no longer than this.
+const WRAP_UP: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
@@ -38,7 +46,9 @@ pub(super) struct Sample {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Fine,
-    /// No progress for that long.
+    /// No progress for so long: the next stage has come. Each is told once, until there is progress again.
+    Quiet(QuietStage, Duration),
+    /// No progress for that long, and it was asked to end and did not.
     Stalled(Duration),
     /// The wall limit is reached.
     OutOfTime(Duration),
@@ -55,6 +65,11 @@ pub(super) struct Watchdog {
     files: Option<u64>,
     /// The fewest processes seen while no tool call was open: the agent's own.
     own: Option<u32>,
+    /// What was told last since there was progress.
+    told: Option<QuietStage>,
+    nudges: u32,
+    /// When it was asked to end.
+    asked: Option<Duration>,
 }
 
 impl Watchdog {
@@ -70,7 +85,15 @@ impl Watchdog {
             cpu_at: zero,
             files,
             own: None,
+            told: None,
+            nudges: 0,
+            asked: None,
         }
+    }
+
+    /// How long without progress is too long.
+    pub(super) fn limit(&self) -> Duration {
+        self.limits.stall
     }
 
     /// How long until the next sample is wanted.
@@ -83,7 +106,7 @@ impl Watchdog {
     /// Whether the next sample should tell of the files: a look at all of them is dear.
     pub(super) fn wants_files(&self, now: Duration) -> bool {
         let part = self.limits.stall / LOOKS;
-        self.quiet(now) >= self.limits.stall
+        self.next_stage(now).is_some()
             || (self.quiet(now) >= part && now.saturating_sub(self.looked_at_files) >= part)
     }
 
@@ -96,14 +119,37 @@ impl Watchdog {
         if let Some(wall) = self.limits.wall.filter(|wall| now >= *wall) {
             return Verdict::OutOfTime(wall);
         }
+        if let Some(asked) = self.asked {
+            let wrap_up = (self.limits.stall / 4).min(WRAP_UP);
+            let is_over = now.saturating_sub(asked) >= wrap_up;
+            return if is_over { Verdict::Stalled(self.limits.stall) } else { Verdict::Fine };
+        }
         if self.is_progress(now, sample) {
-            self.progress = now;
+            (self.progress, self.told) = (now, None);
         }
         // Never without a look at the files.
-        if self.quiet(now) >= self.limits.stall && sample.files.is_some() {
-            return Verdict::Stalled(self.limits.stall);
+        match self.next_stage(now).filter(|_| sample.files.is_some()) {
+            Some(stage) => self.tell(stage, now),
+            None => Verdict::Fine,
         }
-        Verdict::Fine
+    }
+
+    /// The furthest stage that has come and was not told.
+    fn next_stage(&self, now: Duration) -> Option<QuietStage> {
+        let (quiet, stall) = (self.quiet(now), self.limits.stall);
+        let has_come = |(_, part, of): &&(QuietStage, u32, u32)| quiet >= stall * *part / *of;
+        let stage = STAGES.iter().rev().find(has_come)?.0;
+        let is_spent = stage == QuietStage::Nudge && self.nudges >= MAX_NUDGES;
+        (self.told < Some(stage) && !is_spent).then_some(stage)
+    }
+
+    fn tell(&mut self, stage: QuietStage, now: Duration) -> Verdict {
+        self.told = Some(stage);
+        self.nudges += u32::from(stage == QuietStage::Nudge);
+        if stage == QuietStage::SoftStop {
+            self.asked = Some(now);
+        }
+        Verdict::Quiet(stage, self.quiet(now))
     }
 
     fn is_progress(&mut self, now: Duration, sample: &Sample) -> bool {

@@ -5,6 +5,7 @@ set -u
 notes="$HOME/fake"
 mkdir -p "$notes"
 session=none
+args="$*"
 while [ $# -gt 0 ]; do
     case "$1" in
         --version) echo "0.0.1 (Fake)"; exit 0 ;;
@@ -19,6 +20,7 @@ calls=$(ls "$notes" | grep -c "^$task-" || true)
 call=$((calls + 1))
 printf '%s\n' "$prompt" > "$notes/$task-$call.prompt"
 env | sort > "$notes/env.$task-$call"
+echo "$args" > "$notes/args.$task-$call"
 echo "$mode $session" > "$notes/session.$task-$call"
 
 say() { printf '{"type":"assistant","message":{"content":[{"type":"text","text":"%s"}]},"session_id":"%s"}\n' "$1" "$session"; }
@@ -67,6 +69,10 @@ order() {
             ;;
         say) say "$*" ;;
         ask) finish "$*" ;;
+        block)
+            printf '%s\nOPTIONS: 80 | 8080\nDEFAULT: 8080\n' "$*" > "$SPECTER_BLOCKED_FILE"
+            finish "I cannot go on"
+            ;;
         where) finish "made $PWD/$1" ;;
         stderr) echo "$*" >&2 ;;
         garbage) echo 'this is no JSON {"at all'; echo '<html>' ;;
@@ -74,6 +80,11 @@ order() {
         error) code=$1; shift; fail "$code" "$*" ;;
         cut) printf '{"type":"assistant","mess'; kill -KILL $$ ;;
         hang) sleep 600 ;;
+        tidy-hang)
+            trap 'echo interrupted > "$notes/tidied.$task-$call"; exit 130' INT
+            sleep 600 & wait
+            ;;
+        deaf-hang) trap '' INT; sleep 600 ;;
         wait-in-tool) began "h$step" Bash command "sleep"; sleep 600 ;;
         chatter) while :; do printf '{"type":"system","subtype":"api_retry","attempt":%s}\n' "$$"; sleep 0.2; done ;;
         daemon)

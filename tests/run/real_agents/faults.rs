@@ -20,7 +20,7 @@ const QUOTA: u64 = 2 * 3600;
 const SOON: u64 = 20;
 /// What a provider asks to wait for, and the least where none was named: 30 waits for a second attempt.
 const AFTER: Duration = Duration::from_secs(2);
-const UNTOLD: Duration = Duration::from_millis(30 * 200);
+const UNTOLD: Duration = Duration::from_secs(6);
 /// The work before the fault.
 const FIRST: &str = "the first file of this task";
 
@@ -318,9 +318,10 @@ fn judged(project: &Project, model: &Model, expected: &Expected, resumes: bool) 
         wrong(held.is_empty(), "its provider is not held".to_owned());
         // Some tell the minute alone, and specter waits a moment longer.
         wrong(told && until.abs_diff(at) > 120, format!("held until {until}, the limit ends at {at}"));
-        cell.rule = match told {
-            true => format!("{} (held until its end, {:+} s)", cell.rule, until as i64 - at as i64),
-            false => format!("{} (no time told)", cell.rule),
+        cell.rule = if told {
+            format!("{} (held until its end, {:+} s)", cell.rule, until as i64 - at as i64)
+        } else {
+            format!("{} (no time told)", cell.rule)
         };
     }
     cell

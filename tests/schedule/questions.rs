@@ -1,0 +1,176 @@
+//! Agents that ask: what needs their tasks waits with them, all else goes on, and an answer lets them go on.
+
+use super::fixture::File;
+use super::providers::{Run, asking, failed, file, limits};
+use fastrand::Rng;
+use specter::event::{AnsweredBy, EventKind, FailureClass, RunOutcome};
+use specter::history::History;
+use specter::schedule::{Obstacle, TaskOutcome, TaskState};
+use specter::task::TaskId;
+
+/// `C2` needs `C1`, `C3` only comes after it, `S1` has nothing to do with them.
+fn branch() -> File {
+    let mut branch = file(&["C1", "C2", "C3", "S1"]);
+    branch.line_mut("C2").unwrap().needs.push("C1".to_owned());
+    branch.line_mut("C3").unwrap().after.push("C1".to_owned());
+    branch
+}
+
+fn answers(run: &Run) -> Vec<(String, AnsweredBy)> {
+    let told = run.journal.iter().filter_map(|event| match &event.kind {
+        EventKind::QuestionAnswered { answer, by, .. } => Some((answer.clone(), *by)),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn a_question_parks_its_branch_and_all_else_goes_on_to_an_end_that_says_resume() {
+    let mut run = Run::new(branch(), limits(1));
+    assert_eq!(run.running(), ["C1"]);
+    run.end("C1", asking(true));
+    let c1 = run.ix("C1");
+    assert_eq!(run.scheduler.state(run.ix("C2")), TaskState::Finished(TaskOutcome::Blocked { by: c1 }));
+    assert_eq!(run.why("C2"), [Obstacle::BlockedBy(c1)]);
+    run.succeed("C3");
+    run.succeed("S1");
+    assert_eq!(run.outcome(), Some(RunOutcome::Stopped));
+    let counts = run.scheduler.counts();
+    assert_eq!((counts.done, counts.parked, counts.blocked, counts.selected), (2, 1, 1, 4));
+    assert_eq!(run.count(|kind| matches!(kind, EventKind::RetryScheduled { .. })), 0);
+}
+
+#[test]
+fn an_answer_to_the_run_at_work_lets_the_branch_go_on_at_once_and_costs_no_attempt() {
+    let mut run = Run::new(branch(), limits(1));
+    run.end("C1", asking(true));
+    run.answer("C1", "eighty");
+    run.succeed("C3");
+    assert_eq!(run.running(), ["C1"]);
+    for _ in 0..2 {
+        run.end("C1", failed(FailureClass::Gate));
+        run.wake_until_start();
+        if run.running() != ["C1"] {
+            run.succeed("S1");
+            run.wake_until_start();
+        }
+    }
+    run.succeed("C1");
+    run.succeed("C2");
+    assert_eq!(run.outcome(), Some(RunOutcome::AllDone), "{:?}", run.attempts());
+    assert_eq!(answers(&run), [("eighty".to_owned(), AnsweredBy::Person)]);
+}
+
+#[test]
+fn a_question_outlives_its_session_and_its_answer_too() {
+    let mut run = Run::new(branch(), limits(1));
+    run.end("C1", asking(true));
+    let mut run = run.resume(0);
+    assert_eq!(run.running(), ["C3"], "not asked again");
+    run.succeed("C3");
+    run.succeed("S1");
+    assert_eq!(run.outcome(), Some(RunOutcome::Stopped));
+    assert_eq!(run.starts(), 3 + 1, "C3 began in both sessions");
+    run.answer("C1", "first thought");
+    run.answer("C1", "better one");
+    assert_eq!(answers(&run).len(), 2, "both are on record");
+    let history = History::from_events(&run.journal);
+    assert_eq!(history.questions()[&TaskId::new("C1")].answer.as_deref(), Some("better one"));
+    let mut run = run.resume(0);
+    assert_eq!(run.running(), ["C1"]);
+    run.succeed("C1");
+    run.succeed("C2");
+    assert_eq!(run.outcome(), Some(RunOutcome::AllDone));
+}
+
+#[test]
+fn answers_to_what_nobody_asked_are_none() {
+    let mut run = Run::new(branch(), limits(2));
+    assert!(run.answer("C3", "x").events.is_empty(), "it asked nothing");
+    assert!(run.answer("Z9", "x").events.is_empty(), "there is no such task");
+    run.end("C1", asking(true));
+    run.answer("C1", "x");
+    run.wake_until_start();
+    while !run.running().contains(&"C1") {
+        let id = run.running()[0].to_owned();
+        run.succeed(&id);
+    }
+    let attempts = run.scheduler.answer(run.now, &TaskId::new("C1"), 1, "too late");
+    assert!(attempts.events.is_empty(), "it has gone on since");
+}
+
+#[test]
+fn where_nobody_is_to_be_asked_the_default_is_taken_and_costs_an_attempt() {
+    let mut run = Run::new(file(&["C1"]), limits(1));
+    for _ in 0..3 {
+        run.wake_until_start();
+        run.end("C1", asking(false));
+    }
+    assert_eq!(run.outcome(), Some(RunOutcome::SomeFailed), "who asks for ever fails");
+    assert_eq!(answers(&run), vec![("this".to_owned(), AnsweredBy::Default); 2]);
+}
+
+#[test]
+fn a_parked_task_that_a_person_ticks_is_done_and_frees_what_needs_it() {
+    let mut run = Run::new(branch(), limits(1));
+    run.end("C1", asking(true));
+    run.file.line_mut("C1").unwrap().role = specter::plan::Role::Done;
+    let decision = run.scheduler.replan(run.now, std::sync::Arc::new(run.file.plan()));
+    run.journal.extend(decision.events);
+    run.succeed("C3");
+    let second = run.running()[0].to_owned();
+    run.succeed(&second);
+    let third = run.running()[0].to_owned();
+    run.succeed(&third);
+    assert_eq!(run.outcome(), Some(RunOutcome::AllDone));
+    let history = History::from_events(&run.journal);
+    assert!(history.questions().is_empty());
+}
+
+/// For any order of ends, answers and restarts: nobody runs who waits for an answer, and each that was answered goes on.
+#[test]
+fn nobody_runs_before_his_question_is_answered() {
+    for seed in 0..300 {
+        let mut rng = Rng::with_seed(seed);
+        let mut run = Run::new(branch(), limits(rng.u32(1..4)));
+        for _ in 0..60 {
+            if run.outcome() == Some(RunOutcome::AllDone) {
+                break;
+            }
+            let open = History::from_events(&run.journal);
+            let open: Vec<String> = open
+                .questions()
+                .iter()
+                .filter(|(_, asked)| asked.answer.is_none())
+                .map(|(id, _)| id.to_string())
+                .collect();
+            assert!(!run.running().iter().any(|id| open.iter().any(|open| open == id)), "seed {seed}");
+            match rng.u8(..6) {
+                0 if run.running().is_empty() => run = run.resume(0),
+                1 if !open.is_empty() => {
+                    run.answer(&open[0], "yes");
+                }
+                _ if run.scheduler.is_over() => {
+                    if let Some(open) = open.first() {
+                        run.answer(open, "yes");
+                    }
+                    run = run.resume(0);
+                }
+                _ => {
+                    let running: Vec<String> = run.running().iter().map(|id| (*id).to_owned()).collect();
+                    let Some(id) = rng.choice(&running) else {
+                        run.wake_until_start();
+                        continue;
+                    };
+                    let asks = id.starts_with('C') && rng.u8(..3) == 0;
+                    if asks {
+                        run.end(id, asking(true))
+                    } else {
+                        run.succeed(id)
+                    };
+                }
+            }
+        }
+        assert_eq!(run.outcome(), Some(RunOutcome::AllDone), "seed {seed}");
+    }
+}
