@@ -28,7 +28,7 @@ struct Real {
     bins: Vec<PathBuf>,
     /// It tells when a quota begins anew; codex to the minute.
     tells_when: bool,
-    /// It goes on in a session of a process before.
+    /// It finds a session of a process before, always: gemini by ACP does now and then.
     resumes: bool,
 }
 

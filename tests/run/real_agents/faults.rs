@@ -275,7 +275,10 @@ fn judged(project: &Project, model: &Model, expected: &Expected, resumes: bool) 
     let sessions: Vec<String> = attempts.iter().map(|attempt| text(&attempt["agent"]["session"])).collect();
     if let [first, second, ..] = &sessions[..] {
         let is_same = first == second;
-        wrong(expected.session == Goes::On && is_same != resumes, "it went on in another session".to_owned());
+        wrong(
+            expected.session == Goes::On && resumes && !is_same,
+            "it went on in another session".to_owned(),
+        );
         wrong(
             expected.session == Goes::Anew && is_same,
             "it went on in the session that it failed of".to_owned(),
