@@ -192,7 +192,7 @@ impl Run {
 
     fn answer_some(&mut self, rng: &mut Rng) {
         let history = History::from_events(&self.journal);
-        let asked: Vec<String> = history.questions().keys().map(|id| id.to_string()).collect();
+        let asked: Vec<String> = history.questions().keys().map(ToString::to_string).collect();
         if let Some(id) = rng.choice(&asked) {
             self.answer(id, "yes");
         }

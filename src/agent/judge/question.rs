@@ -17,8 +17,6 @@ pub struct Question {
 
 /// So much is read of a file with a question.
 pub const MAX_FILE: u64 = 16 << 10;
-/// Of one text in it.
-const MAX_TEXT: usize = 2_000;
 const MAX_OPTIONS: usize = 20;
 
 /// Words of a polite offer after work that is done.
@@ -44,7 +42,7 @@ pub(super) fn find(message: &str, work: Work) -> Option<Question> {
         }
         let lower = last.to_lowercase();
         let is_offer = work != Work::Nothing && OFFERS.iter().any(|offer| lower.contains(offer));
-        (!is_offer).then(|| Question { text: bounded(last), is_plain: true, ..Question::default() })
+        (!is_offer).then(|| Question { text: one_line(last), is_plain: true, ..Question::default() })
     })
 }
 
@@ -52,7 +50,7 @@ pub(super) fn find(message: &str, work: Work) -> Option<Question> {
 fn blocked(message: &str) -> Option<Question> {
     let mut lines = message.lines().map(|line| line.trim().trim_matches('*').trim());
     let text = lines.find_map(|line| line.strip_prefix("BLOCKED:"))?.trim();
-    let mut question = Question { text: bounded(text), ..Question::default() };
+    let mut question = Question { text: one_line(text), ..Question::default() };
     add_choices(&mut question, lines);
     Some(question).filter(|question| !question.text.is_empty())
 }
@@ -63,27 +61,19 @@ pub fn in_file(text: &str) -> Option<Question> {
         let is_choice = |line: &&str| line.starts_with("OPTIONS:") || line.starts_with("DEFAULT:");
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let words: Vec<&str> = lines.iter().copied().take_while(|line| !is_choice(line)).collect();
-        let mut question = Question { text: bounded(&words.join(" ")), ..Question::default() };
+        let mut question = Question { text: one_line(&words.join(" ")), ..Question::default() };
         add_choices(&mut question, lines.into_iter());
         Some(question).filter(|question| !question.text.is_empty())
     })
-}
-
-fn bounded(text: &str) -> String {
-    let line = one_line(text);
-    match line.char_indices().nth(MAX_TEXT) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line,
-    }
 }
 
 fn add_choices<'a>(question: &mut Question, lines: impl Iterator<Item = &'a str>) {
     for line in lines {
         if let Some(options) = line.strip_prefix("OPTIONS:") {
             let options = options.split('|').map(str::trim).filter(|option| !option.is_empty());
-            question.options = options.take(MAX_OPTIONS).map(bounded).collect();
+            question.options = options.take(MAX_OPTIONS).map(one_line).collect();
         } else if let Some(default) = line.strip_prefix("DEFAULT:") {
-            question.default = Some(bounded(default)).filter(|default| !default.is_empty());
+            question.default = Some(one_line(default)).filter(|default| !default.is_empty());
         }
     }
 }
@@ -125,7 +115,7 @@ mod tests {
         assert_eq!((plain.default.as_deref(), plain.is_plain), (Some("80"), false));
         assert_eq!(text(" \n\t\n"), None);
         assert_eq!(text("OPTIONS: 1 | 2\n"), None);
-        assert!(text(&"x".repeat(100_000)).is_some_and(|text| text.chars().count() == MAX_TEXT + 1));
+        assert!(text(&"x".repeat(100_000)).is_some_and(|text| text.len() < 5_000));
     }
 
     #[test]
