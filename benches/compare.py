@@ -150,6 +150,30 @@ def again(bench):
 def one(bench):
     found = race(bench, workloads.flat("one", 1), 2, [("specter", "wall/ninja", 1.5)])
     bench.target("one", "wall", statistics.median(run[0] for run in found["specter"]) * 1e3, 6, " ms")
+    floor(bench)
+
+
+def floor(bench):
+    """What the same files, syncs and processes take where nothing is decided: what is left to win."""
+    program = os.path.join(bench.where, "floor-program")
+    compiler = shutil.which("cc")
+    if not compiler:
+        print("floor: skipped, no C compiler")
+        return
+    subprocess.run([compiler, "-O2", "-o", program, os.path.join(HERE, "floor.c")], check=True)
+    workload = workloads.flat("floor", 1)
+    least = bench.runner("specter floor", workload, 2)
+    least.command = [program]
+    peers = [bench.runner(name, workload, 2) for name in ("specter", "ninja") if name in bench.programs]
+    found = races(bench, [least] + peers, bench.options.rounds * 3)
+    for name in found:
+        wall, cpu = (statistics.median(run[n] for run in found[name]) * 1e3 for n in (0, 1))
+        wall_ratio, cpu_ratio = (ratio(found, name, "specter floor", n) for n in (0, 1))
+        print(
+            f"{'floor':<16} {name:<13} {wall:>6.1f} ms {wall_ratio:>7.2f} of the floor, CPU {cpu:>5.1f} ms {cpu_ratio:>7.2f}",
+            flush=True,
+        )
+    bench.clear(workload)
 
 
 def makespans(bench):
