@@ -223,12 +223,13 @@ impl Child<'_, '_> {
         End { ended: self.life.ended(), cause, leaked }
     }
 
-    /// What is still in the pipe, without waiting for more.
+    /// What is still in the pipe, without waiting for more: bounded by what a pipe holds and not by time, or a busy
+    /// machine would lose the end of it.
     fn drain(&mut self) {
-        let limit = Instant::now() + DRAIN;
+        let limit = self.capture.bytes + 2 * MUCH;
         while let Some(out) = &self.out {
             match sys::poll([Some(out.as_fd())], Some(Duration::ZERO)) {
-                Ok([ready]) if ready.readable && Instant::now() < limit => self.take(),
+                Ok([ready]) if ready.readable && self.capture.bytes < limit => self.take(),
                 _ => self.out = None,
             }
         }

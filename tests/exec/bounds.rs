@@ -53,6 +53,29 @@ impl OutputObserver for Lines {
     }
 }
 
+/// Takes long over every piece of output, as a busy machine does.
+struct Slow;
+
+impl OutputObserver for Slow {
+    fn is_watching(&self) -> bool {
+        std::thread::sleep(Duration::from_millis(60));
+        false
+    }
+
+    fn line(&self, _task: TaskIx, _line: &str) {}
+}
+
+#[test]
+fn what_is_still_in_the_pipe_when_a_process_ends_is_read_however_long_that_takes() {
+    let bench = Bench::new();
+    // The pipe holds the last megabyte when the process ends, sixteen looks long.
+    let code =
+        "yes 'a line of some length that is said again and again' | head -c 2500000; echo; echo the end";
+    let report = bench.observe(&[sh(code)], &StopHandle::new(), true, &Slow);
+    assert_eq!(report.output_bytes, 2_500_000 + 1 + 8);
+    assert!(bench.log(&report).ends_with("the end\n"));
+}
+
 #[test]
 fn who_watches_sees_lines_at_a_bounded_rate() {
     let bench = Bench::new();

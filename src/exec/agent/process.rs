@@ -311,19 +311,25 @@ impl Agent<'_, '_> {
         now.saturating_duration_since(self.started).saturating_sub(self.life.stop.paused(now))
     }
 
-    /// Reads once.
-    fn take(&mut self, ready: Ready, which: Which) {
+    /// Reads once; how much that was.
+    fn take(&mut self, ready: Ready, which: Which) -> usize {
         let fd = match which {
             Which::Out => &mut self.out,
             Which::Err => &mut self.err,
         };
-        let Some(open) = fd.as_ref().filter(|_| ready.any()) else { return };
+        let Some(open) = fd.as_ref().filter(|_| ready.any()) else { return 0 };
         match sys::read(open.as_fd(), &mut self.buffer) {
-            Ok(n) if n > 0 => match which {
-                Which::Out => self.listener.out(&self.buffer[..n]),
-                Which::Err => self.listener.err(&self.buffer[..n]),
-            },
-            _ => *fd = None,
+            Ok(n) if n > 0 => {
+                match which {
+                    Which::Out => self.listener.out(&self.buffer[..n]),
+                    Which::Err => self.listener.err(&self.buffer[..n]),
+                }
+                n
+            }
+            _ => {
+                *fd = None;
+                0
+            }
         }
     }
 
@@ -336,10 +342,11 @@ impl Agent<'_, '_> {
         End { ended: self.life.ended(), cause, leaked }
     }
 
-    /// What is still in the pipes, without waiting for more.
+    /// What is still in the pipes, without waiting for more: bounded by what a pipe holds and not by time, or a busy
+    /// machine would lose the end of it, and with it what the agent says of its own end.
     fn drain(&mut self) {
-        let limit = Instant::now() + DRAIN;
         for which in [Which::Out, Which::Err] {
+            let mut left = 2 * PIPE as usize;
             loop {
                 let fd = match which {
                     Which::Out => &mut self.out,
@@ -347,7 +354,9 @@ impl Agent<'_, '_> {
                 };
                 let Some(open) = fd.as_ref() else { break };
                 match sys::poll([Some(open.as_fd())], Some(Duration::ZERO)) {
-                    Ok([ready]) if ready.readable && Instant::now() < limit => self.take(ready, which),
+                    Ok([ready]) if ready.readable && left > 0 => {
+                        left = left.saturating_sub(self.take(ready, which));
+                    }
                     _ => *fd = None,
                 }
             }

@@ -266,7 +266,11 @@ fn judged(project: &Project, model: &Model, expected: &Expected, resumes: bool) 
     let waited = cell.waited;
     let mut wrong = |is: bool, why: String| cell.wrong.extend(is.then_some(why));
     let class = expected.class.unwrap_or_default();
-    wrong(cell.class != class, format!("class `{}`, not `{class}`", cell.class));
+    // Who answered when it was asked whether it goes on ended its turn: its work is judged then, and it is not there.
+    let has_answered = matches!(expected.fault, Some(Fault::Hang))
+        && cell.class == "gate"
+        && project.of_kind("attempt_quiet").iter().any(|quiet| quiet["stage"] == "nudge");
+    wrong(cell.class != class && !has_answered, format!("class `{}`, not `{class}`", cell.class));
     wrong(
         attempts.len() != expected.attempts,
         format!("{} attempts, not {}", attempts.len(), expected.attempts),
