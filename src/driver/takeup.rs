@@ -10,6 +10,7 @@ use crate::git::{Attempt, Error, Git, Pool, Worktree};
 use crate::history::History;
 use crate::task::{BlockKind, Task, TaskId};
 use crate::text::count;
+use std::collections::HashSet;
 
 /// What was found and made good.
 #[derive(Debug, Default)]
@@ -38,9 +39,9 @@ pub fn take_up_files(
             taken.notes.push(format!("{} found half way and kept", count(finished.rescued, "edit")));
         }
     }
-    if let Some(found) = git.take_up_commits()? {
-        taken.events.extend(unrecorded(of_found(found), events));
-    }
+    let recorded: HashSet<&str> = events.iter().filter_map(committed).collect();
+    let found = git.take_up_commits(&|commit| recorded.contains(&*commit.to_string()))?;
+    taken.events.extend(found.into_iter().map(of_found));
     let mut saved = 0;
     for worktree in pool.map(|pool| git.leased(pool)).transpose()?.unwrap_or_default() {
         saved += u32::from(save(git, worktree, &mut taken)?);
@@ -96,13 +97,11 @@ fn save(git: &mut Git, worktree: Worktree, taken: &mut TakenUp) -> Result<bool, 
     }
 }
 
-/// It may be in the record although the mark in the repository was not made.
-fn unrecorded(event: EventKind, events: &[Event]) -> Option<EventKind> {
-    let is_known = events.iter().any(|known| match (&known.kind, &event) {
-        (EventKind::Committed { commit: known, .. }, EventKind::Committed { commit, .. }) => known == commit,
-        _ => false,
-    });
-    (!is_known).then_some(event)
+fn committed(event: &Event) -> Option<&str> {
+    match &event.kind {
+        EventKind::Committed { commit, .. } => Some(commit),
+        _ => None,
+    }
 }
 
 /// It was integrated, which only follows success.

@@ -131,6 +131,8 @@ struct Begun {
     branch: String,
     tag: Option<String>,
     index: Option<String>,
+    /// What says the same of the commit before it.
+    earlier: Option<Oid>,
 }
 
 /// The branch that is checked out, with its commit.
@@ -233,7 +235,8 @@ impl Git {
             return put_off(PutOff::NoIdentity);
         };
         let tag = new.tag.clone();
-        let begun = Begun { commit, last, branch: head.branch, tag, index: staging.digest() };
+        let earlier = self.find_ref(&self.run.commit())?;
+        let begun = Begun { commit, last, branch: head.branch, tag, index: staging.digest(), earlier };
         self.begin_commit(&begun)?;
         match staging.take(&self.steps)? {
             Taken::Done => {}
@@ -366,21 +369,27 @@ impl Git {
             line(INDEX, &begun.index)
         );
         let tree = self.tree_of(begun.commit)?;
-        let intent = self.commit(tree, &[begun.commit, begun.last], &message)?;
-        let reference = self.run.commit();
-        let earlier = self.find_ref(&reference)?;
-        self.set_ref(&reference, intent, earlier)
+        let parents: Vec<Oid> = [begun.commit, begun.last].into_iter().chain(begun.earlier).collect();
+        let intent = self.commit(tree, &parents, &message)?;
+        self.set_ref(&self.run.commit(), intent, begun.earlier)
     }
 
     fn begun_commit(&self) -> Result<Option<Begun>, Error> {
-        let Some(id) = self.find_ref(&self.run.commit())? else { return Ok(None) };
+        self.find_ref(&self.run.commit())?.map(|id| self.read_begun(id)).transpose().map(Option::flatten)
+    }
+
+    fn read_begun(&self, id: Oid) -> Result<Option<Begun>, Error> {
         let intent = self.repo.find_commit(id).map_err(git("read a commit"))?;
         let parents: Vec<Oid> = intent.parent_ids().collect();
-        let [commit, last] = parents[..] else { return Ok(None) };
+        let (commit, last, earlier) = match parents[..] {
+            [commit, last] => (commit, last, None),
+            [commit, last, earlier] => (commit, last, Some(earlier)),
+            _ => return Ok(None),
+        };
         let message = String::from_utf8_lossy(intent.message_bytes()).into_owned();
         let value = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
         let Some(branch) = value(BRANCH) else { return Ok(None) };
-        Ok(Some(Begun { commit, last, branch, tag: value(TAG), index: value(INDEX) }))
+        Ok(Some(Begun { commit, last, branch, tag: value(TAG), index: value(INDEX), earlier }))
     }
 
     /// In the logs that git keeps of its references.
@@ -414,29 +423,45 @@ impl Git {
         self.set_ref(&reference, last, earlier)
     }
 
-    /// After a stop: what was left half done is cleared, and a commit that reached the branch counts.
-    pub fn take_up_commits(&self) -> Result<Option<FoundCommit>, Error> {
-        let Some(begun) = self.begun_commit()? else { return Ok(None) };
+    /// After a stop: what was left half done is cleared, and a commit that reached the branch counts. Returns those that
+    /// `is_known` does not know, oldest first: the process may have died with several of them still to be recorded.
+    pub fn take_up_commits(&self, is_known: &dyn Fn(Oid) -> bool) -> Result<Vec<FoundCommit>, Error> {
+        let Some(begun) = self.begun_commit()? else { return Ok(Vec::new()) };
         Staging::clear_left(&self.repo, self.run.name(), begun.index.as_deref())?;
         self.clear_left_move(&begun.branch, begun.commit)?;
         if let Some(tag) = &begun.tag {
             self.clear_left_move(&format!("refs/tags/{tag}"), begun.commit)?;
         }
         let is_open = self.uncommitted()?.attempts.iter().any(|pending| pending.commit == begun.last);
-        if !is_open {
-            return Ok(None);
+        if is_open && self.is_on_branch(&begun)? {
+            self.end_commit(&begun)?;
         }
-        let Some(now) = self.find_ref(&begun.branch)? else { return Ok(None) };
+        let (mut found, mut next) = (Vec::<FoundCommit>::new(), Some(begun));
+        while let Some(begun) = next.filter(|begun| !is_known(begun.commit)) {
+            next = begun.earlier.map(|earlier| self.read_begun(earlier)).transpose()?.flatten();
+            // What was begun twice within a second may be the same commit.
+            let is_news = found.last().is_none_or(|after| after.commit != begun.commit);
+            if is_news && self.is_on_branch(&begun)? {
+                found.push(self.found(begun)?);
+            }
+        }
+        found.reverse();
+        Ok(found)
+    }
+
+    fn is_on_branch(&self, begun: &Begun) -> Result<bool, Error> {
+        let Some(now) = self.find_ref(&begun.branch)? else { return Ok(false) };
         let follows = || self.repo.graph_descendant_of(now, begun.commit).map_err(git("read the branch"));
-        if now != begun.commit && !follows()? {
-            return Ok(None);
-        }
-        let is_tagged = self.end_commit(&begun)?;
+        Ok(now == begun.commit || follows()?)
+    }
+
+    fn found(&self, begun: Begun) -> Result<FoundCommit, Error> {
         let message = self.repo.find_commit(begun.commit).map_err(git("read a commit"))?;
         let message = String::from_utf8_lossy(message.message_bytes()).into_owned();
         let branch = short_name(&begun.branch).to_owned();
-        let tag = begun.tag.filter(|_| is_tagged);
-        Ok(Some(FoundCommit { commit: begun.commit, branch, tag, message }))
+        let tagged = begun.tag.as_ref().map(|tag| self.find_ref(&format!("refs/tags/{tag}"))).transpose()?;
+        let tag = begun.tag.filter(|_| tagged == Some(Some(begun.commit)));
+        Ok(FoundCommit { commit: begun.commit, branch, tag, message })
     }
 }
 

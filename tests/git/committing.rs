@@ -281,13 +281,19 @@ fn stopped_after(steps: u32, meanwhile: impl Fn(&Place)) -> bool {
     }
     let mut git = place.open();
     git.clear_stale_locks().unwrap();
-    let found = git.take_up_commits().unwrap();
+    let found = git.take_up_commits(&|_| false).unwrap();
+    let mut known: Vec<_> = found.iter().map(|found| found.commit).collect();
     for pick in git.uncommitted().unwrap().attempts {
-        assert!(found.is_none(), "stopped after {steps}");
-        let outcome = git.commit_on_branch(&[pick], &tagged).unwrap();
-        assert!(!matches!(outcome, Committing::PutOff(_)), "stopped after {steps}: {outcome:?}");
+        assert!(found.is_empty(), "stopped after {steps}");
+        match git.commit_on_branch(&[pick], &tagged).unwrap() {
+            Committing::Made(made) => known.push(made.commit),
+            other => panic!("stopped after {steps}: {other:?}"),
+        }
     }
-    assert!(git.take_up_commits().unwrap().is_none(), "found once");
+    // However the stop came: what is on the branch is found, until it is known.
+    assert_eq!(known.len(), 1, "stopped after {steps}");
+    assert_eq!(git.take_up_commits(&|_| false).unwrap().len(), 1, "stopped after {steps}");
+    assert!(git.take_up_commits(&|commit| known.contains(&commit)).unwrap().is_empty());
     let all = log(&place);
     assert_eq!(all.iter().filter(|title| *title == "T1").count(), 1, "stopped after {steps}: {all:?}");
     assert_eq!(place.git(&["show", "HEAD:a"]), TEN.replace("9\n", "nine\n"), "stopped after {steps}");
@@ -318,6 +324,32 @@ fn a_stop_anywhere_neither_loses_nor_doubles_a_commit() {
     }
     let stops = (0..100).take_while(|steps| stopped_after(*steps, |_| {})).count();
     assert!(stops > 6, "{stops}");
+}
+
+#[test]
+fn all_commits_that_nobody_recorded_are_found_and_no_others() {
+    if no_git() {
+        return;
+    }
+    let place = Place::new(&[("a", "a\n")]);
+    let mut git = place.open();
+    for task in ["T1", "T2", "T3"] {
+        done(&place, &mut git, task, |root| put(root, task, "made\n"));
+    }
+    let made: Vec<_> =
+        commit(&mut git).iter().map(|one| self::made(std::slice::from_ref(one)).commit).collect();
+    assert_eq!(made.len(), 3);
+    drop(git);
+    let git = place.open();
+    for known in 0..=3 {
+        let found = git.take_up_commits(&|commit| made[..known].contains(&commit)).unwrap();
+        let found: Vec<_> = found.into_iter().map(|found| found.commit).collect();
+        assert_eq!(found, made[known..], "the first {known} are on record");
+    }
+    // A commit that the user took back from the branch is none of it any more.
+    place.git(&["reset", "-q", "--soft", "HEAD~1"]);
+    let left = git.take_up_commits(&|_| false).unwrap();
+    assert_eq!(left.into_iter().map(|found| found.commit).collect::<Vec<_>>(), made[..2]);
 }
 
 #[test]
