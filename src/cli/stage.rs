@@ -198,7 +198,7 @@ fn observed_files(earlier: &str, target: &Target) -> Vec<Observed> {
 
 /// Where a project lies in its repository, with a slash at its end; nothing at the root, or without a repository.
 fn within_repository(project: &Path) -> String {
-    let root = project.ancestors().find(|dir| dir.join(".git").symlink_metadata().is_ok());
+    let root = project.ancestors().find(|dir| super::target::is_repository(dir));
     let below = root.and_then(|root| project.strip_prefix(root).ok()).and_then(Path::to_str);
     below.filter(|below| !below.is_empty()).map_or_else(String::new, |below| format!("{below}/"))
 }

@@ -18,7 +18,7 @@ const PLACES: [&str; 8] = [
     "specs/features",
 ];
 /// What makes a directory a project.
-const MARKS: [&str; 4] = [".specter", "specter.toml", ".specify", ".git"];
+const MARKS: [&str; 3] = [".specter", "specter.toml", ".specify"];
 const TASKS: &str = "tasks.md";
 /// Candidates named in an error.
 const MAX_LISTED: usize = 20;
@@ -62,7 +62,7 @@ impl Target {
         let file = file.canonicalize().map_err(|error| cannot_read(&typed, &error))?;
         let dir = file.parent().unwrap_or(Path::new("/"));
         let here = here.canonicalize()?;
-        let marked = dir.ancestors().find(|dir| MARKS.iter().any(|mark| dir.join(mark).exists()));
+        let marked = dir.ancestors().find(|dir| is_project(dir));
         let project = match marked {
             Some(marked) => marked.to_owned(),
             None if dir.starts_with(&here) => here.clone(),
@@ -229,9 +229,19 @@ fn by_branch(root: &Path, all: &[PathBuf]) -> Option<PathBuf> {
     matching.next().is_none().then(|| first.clone())
 }
 
+fn is_project(dir: &Path) -> bool {
+    MARKS.iter().any(|mark| dir.join(mark).exists()) || is_repository(dir)
+}
+
+/// As git sees it: an empty `.git`, as some sandboxes leave it behind in a directory for temporary files, makes none.
+pub(super) fn is_repository(dir: &Path) -> bool {
+    let git = dir.join(".git");
+    git.is_file() || git.join("HEAD").symlink_metadata().is_ok()
+}
+
 /// The nearest directory upwards that is a project, else here.
 fn root(here: &Path) -> PathBuf {
-    let marked = here.ancestors().find(|dir| MARKS.iter().any(|mark| dir.join(mark).exists()));
+    let marked = here.ancestors().find(|dir| is_project(dir));
     marked.unwrap_or(here).to_owned()
 }
 

@@ -97,3 +97,20 @@ fn tasks_run_in_the_project_and_state_is_kept_there_wherever_people_are() {
     assert!(sandbox.exists("trace") && sandbox.exists(".specter/runs"));
     assert!(!sandbox.exists("specs/001-auth/trace") && !sandbox.exists("specs/001-auth/.specter"));
 }
+
+#[test]
+fn an_empty_git_directory_above_makes_no_project() {
+    let sandbox = Sandbox::new("- [ ] T001 x\n\n  ```sh run\n  true\n  ```\n");
+    let above = sandbox.root().parent().unwrap().to_owned();
+    // As the sandbox of one agent leaves it behind in `/tmp`.
+    std::fs::create_dir(above.join(".git")).unwrap();
+    std::fs::remove_file(sandbox.root().join("specter.toml")).ok();
+    sandbox.run(["implement", "--yes"]).expect(0);
+    assert!(sandbox.exists(".specter") && !above.join(".specter").exists());
+    // With what git asks of one, it is a repository, and the project is all of it.
+    std::fs::write(above.join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
+    std::fs::remove_dir_all(sandbox.root().join(".specter")).unwrap();
+    sandbox.write("tasks.md", "- [ ] T001 x\n\n  ```sh run\n  true\n  ```\n");
+    sandbox.run(["implement", "--yes", "--isolation=none"]).expect(0);
+    assert!(above.join(".specter").exists() && !sandbox.exists(".specter"));
+}
