@@ -194,7 +194,8 @@ impl Parts {
         let machine = Machine::new(request.floors, dirs);
         let within = request.repository.as_ref().map(Repository::within).unwrap_or_default();
         let workspaces =
-            Workspaces::start(request.repository, &request.shell.run).map_err(DriverError::Start)?;
+            Workspaces::start(request.repository, &request.shell.run, workspaces::parked(&earlier))
+                .map_err(DriverError::Start)?;
         let moments = workspaces.saves().then(|| Moments::resumed(&plan, &earlier));
         let phases = workspaces.is_by_phase().then(|| Phases::resumed(&plan, &earlier));
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };

@@ -222,7 +222,8 @@ struct Told {
 
 impl Run<'_> {
     fn attempt(&self) -> AttemptReport {
-        let memory = self.agents.memories.of_task(&self.attempt.task.id, self.name, self.dir);
+        let mut memory = self.agents.memories.of_task(&self.attempt.task.id, self.name, self.dir);
+        memory.has_work |= self.attempt.workspace.is_some_and(|workspace| workspace.holds_work);
         let files = self.files();
         let before = files.look();
         let told = match self.agent(&memory, &files, &before) {
@@ -387,7 +388,7 @@ impl Run<'_> {
             None => vec![self.shell.project.clone()],
         };
         let writable = writable.into_iter().chain([place.path().to_owned()]).collect();
-        Workspace { dir: self.dir.to_owned(), writable }
+        Workspace { dir: self.dir.to_owned(), writable, holds_work: false }
     }
 
     fn environment(&self, prepared: &Prepared, line: &CommandLine, own: &Strings, place: &Place) -> Strings {

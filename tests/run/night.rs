@@ -3,6 +3,7 @@
 
 use super::agents::{Agents, FAKE, task};
 use super::sandbox::{Ended, Sandbox, finish};
+use super::worktrees::Project;
 use std::os::unix::fs::PermissionsExt as _;
 
 /// A limit that lasts for hours at whatever time of day.
@@ -175,6 +176,60 @@ fn a_question_parks_its_branch_and_an_answer_lets_it_go_on_in_its_session() {
         log.contains("T001 waits for an answer: which port? (80 | 8080; by itself it would take 8080)"),
         "{log}"
     );
+}
+
+#[test]
+fn in_working_trees_an_answer_goes_on_with_what_was_there_when_it_was_asked() {
+    let orders = [
+        "first write half.txt begun",
+        "first write both.txt one",
+        "first block which port?",
+        "later run test -s half.txt && cp half.txt whole.txt",
+    ];
+    let tasks = [
+        task("T001 [P] Write whole.txt", &orders, None),
+        task("T002 [P] Write other.txt", &["write other.txt x"], None),
+    ];
+    let project = Project::new(&tasks.concat(), &[]);
+    project.hire();
+    let go = |args: &[&str]| run(&project.sandbox, args);
+    let usual =
+        ["implement", "tasks.md", "--yes", "--agent=claude", "--parallel=graph", "--isolation=worktree"];
+    go(&usual).expect(3);
+    assert_eq!(project.sandbox.ticked(), ["T002"]);
+    assert!(!project.sandbox.exists("half.txt"), "nothing of it is integrated yet");
+    go(&["answer", "T001", "8080"]).expect(0);
+    let ended = go(&["resume", "tasks.md", "--yes"]).expect(0);
+    assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
+    let read = |name: &str| project.sandbox.read(name);
+    assert_eq!(
+        (read("half.txt"), read("whole.txt"), read("both.txt")),
+        ("begun\n".into(), "begun\n".into(), "one\n".into())
+    );
+    assert!(ended.stderr.contains("T001 goes on with what it left before it asked"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_was_there_when_it_was_asked_and_does_not_fit_any_more_is_kept_and_told() {
+    let orders = ["first write a.txt half", "first block which port?", "later write b.txt whole"];
+    let project = Project::new(&task("T001 Write b.txt", &orders, None), &[("a.txt", "as it was\n")]);
+    project.hire();
+    let go = |args: &[&str]| run(&project.sandbox, args);
+    go(&["implement", "tasks.md", "--yes", "--agent=claude", "--isolation=worktree"]).expect(3);
+    project.sandbox.write("a.txt", "a person's\n");
+    go(&["answer", "T001", "8080"]).expect(0);
+    let ended = go(&["resume", "tasks.md", "--yes"]).expect(0);
+    assert_eq!(
+        (project.sandbox.read("a.txt"), project.sandbox.read("b.txt")),
+        ("a person's\n".into(), "whole\n".into())
+    );
+    assert!(
+        ended.stderr.contains("T001 begins anew: what it left before it asked does not fit"),
+        "{}",
+        ended.stderr
+    );
+    let kept = ended.stderr.split("it is kept (`").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+    assert_eq!(project.git(&["show", &format!("{kept}:a.txt")]).trim(), "half");
 }
 
 #[test]
