@@ -141,6 +141,18 @@ fn a_question_parks_its_branch_and_an_answer_lets_it_go_on_in_its_session() {
     assert_eq!((&status["tasks"][0]["state"], &status["counts"]["parked"]), (&"parked".into(), &1.into()));
     assert_eq!(status["tasks"][0]["question"]["options"][1], "8080");
 
+    let json = |args: &[&str]| -> serde_json::Value {
+        let shown = run(&project, &[args, &["--format=json"]].concat()).expect(0).stdout;
+        serde_json::from_str::<serde_json::Value>(&shown).unwrap()["questions"].clone()
+    };
+    let asked = serde_json::json!([{ "task": "T001", "attempt": 1, "question": "which port?", "options": ["80", "8080"],
+        "default": "8080", "answer": null }]);
+    assert_eq!((json(&["answer"]), json(&["answer", "T001"])), (asked.clone(), asked));
+    let mut by_agent = project.command(["answer", "T001", "80"]);
+    by_agent.env("SPECTER_TASK_ID", "T001");
+    let said = finish(by_agent.spawn().unwrap()).expect(77).stderr;
+    assert!(said.contains("answered by a person"), "{said}");
+
     for (args, told) in [
         (["answer", "T009", "x"], "there is no task `T009`"),
         (["answer", "T003", "x"], "T003 asks nothing"),
@@ -153,9 +165,11 @@ fn a_question_parks_its_branch_and_an_answer_lets_it_go_on_in_its_session() {
     assert_eq!(project.of_kind("attempt_started").len(), 2, "nobody is asked before there is an answer");
     let said = run(&project, &["answer", "T001", "take 80"]).expect(0).stdout;
     assert!(said.contains("`specter resume` goes on with it"), "{said}");
+    let given = &json(&["answer", "T001", "take 81"])[0];
+    assert_eq!((&given["answer"], &given["taken_up_by"]), (&"take 81".into(), &"resume".into()));
     let said = run(&project, &["answer", "T001", "no: \u{1b}[31mtake 8081"]).expect(0).stdout;
     assert!(said.contains("instead of the answer before"), "{said}");
-    assert_eq!(project.of_kind("question_answered").len(), 2);
+    assert_eq!(project.of_kind("question_answered").len(), 3);
     assert!(!run(&project, &["answer"]).expect(0).stdout.contains('\u{1b}'));
 
     run(&project, &["resume", "tasks.md", "--yes"]).expect(0);
