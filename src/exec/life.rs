@@ -58,7 +58,7 @@ pub(super) struct Life<'a> {
     reaped: Option<Ended>,
 }
 
-impl<'a> Life<'a> {
+impl Life<'_> {
     /// Since the start, without the time paused.
     pub(super) fn spent(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.started).saturating_sub(self.stop.paused(now))
