@@ -15,6 +15,7 @@ mod life;
 mod log;
 mod mask;
 mod others;
+mod pipe;
 mod probe;
 mod repeat;
 mod sandbox;
