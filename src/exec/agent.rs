@@ -309,7 +309,7 @@ impl Run<'_> {
             .map_err(|error| format!("`{}`: {error}", program.to_string_lossy()))?;
         let session = heard.account.session.clone().or(named);
         if let Some((path, from)) = log.filter(|_| end.cause != Cause::Itself) {
-            heard.stderr.insert_str(0, &trouble_in(&path, from));
+            heard.stderr.push_str(&trouble_in(&path, from));
         }
         let question = question_in(&place);
         Ok(Told { end, heard, session, prompt_tokens: prompted.tokens, question })
@@ -665,15 +665,17 @@ fn is_idle(failure: &Failure) -> bool {
     matches!(failure.cause, Blame::NoChange | Blame::Silent | Blame::Other)
 }
 
-/// What an agent logged of trouble from there on. All else in it may be what its model or a file says.
+/// What an agent logged of trouble from there on, but that it was called off: that came of its end. All else in it may be
+/// what its model or a file says.
 fn trouble_in(log: &Path, from: u64) -> String {
     let Ok(read) = fs::read_no_link(log, OWN_LOG) else { return String::new() };
     let new = read.bytes.get(from as usize..).unwrap_or_default();
     let text = String::from_utf8_lossy(new);
-    let is_trouble = |line: &&str| line.contains("[WARN]") || line.contains("[ERROR]");
+    let is_trouble =
+        |line: &&str| (line.contains("[WARN]") || line.contains("[ERROR]")) && !line.contains("aborted");
     let lines: Vec<&str> = text.lines().filter(is_trouble).collect();
     let last = &lines[lines.len().saturating_sub(OWN_LINES)..];
-    last.iter().map(|line| format!("{line}\n")).collect()
+    last.iter().map(|line| format!("\n{line}")).collect()
 }
 
 /// What an agent wrote into the file for questions. Whatever else lies there is none.

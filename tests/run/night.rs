@@ -103,9 +103,15 @@ fn who_fails_for_good_gives_the_task_to_the_next_and_is_not_asked_again() {
 
 #[test]
 fn what_an_agent_waits_for_and_tells_only_its_own_log_is_known() {
-    let log = "run mkdir -p $HOME/.second && echo '[ERROR] 429 You have hit your usage limit, try again at Jan 9th, 2099 3:00 AM.' \
-               > $HOME/.second/$(cut -c5- $HOME/fake/session.T001-1).txt";
-    let project = two_agents(&task("T001 Write a.txt", &[log, "hang"], None));
+    let log = |what: &str| {
+        format!(
+            "run mkdir -p $HOME/.second && echo '{what}' >> $HOME/.second/$(cut -c5- $HOME/fake/session.T001-1).txt"
+        )
+    };
+    let limit = log("[ERROR] 429 You have hit your usage limit, try again at Jan 9th, 2099 3:00 AM.");
+    let end = log("[ERROR] Request was aborted.");
+    let project =
+        two_agents(&task("T001 Write a.txt", &[&limit, &end, "stderr Operation cancelled", "hang"], None));
     let config = project.home().join(".config/specter/config.toml");
     let text = std::fs::read_to_string(&config).unwrap() + "log = \".second/{session}.txt\"\n";
     std::fs::write(&config, text).unwrap();
