@@ -160,6 +160,32 @@ pub fn extensions(project: &Path) -> Option<SourceText> {
     SourceText::from_bytes(NAME, contents.bytes).ok()
 }
 
+/// What a command of one of Spec Kit's extensions says, with the file's path: as the extension has it, else as it was
+/// installed for an agent. None where there is no such file, or the names are none.
+pub fn command(project: &Path, extension: &str, command: &str) -> Option<(String, String)> {
+    const MAX_COMMAND: u64 = 128 << 10;
+    let is_name = |name: &str| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        !name.is_empty() && !name.starts_with('.') && name.chars().all(is_plain)
+    };
+    if !is_name(extension) || !is_name(command) {
+        return None;
+    }
+    let skill = command.replace('.', "-");
+    let places = [
+        format!(".specify/extensions/{extension}/commands/{command}.md"),
+        format!(".claude/skills/{skill}/SKILL.md"),
+        format!(".agents/skills/{skill}/SKILL.md"),
+        format!(".claude/commands/{command}.md"),
+        format!(".github/agents/{command}.agent.md"),
+    ];
+    places.into_iter().find_map(|place| {
+        let contents = fs::read(&project.join(&place), MAX_COMMAND).ok()?;
+        let source = SourceText::from_bytes(place.clone(), contents.bytes).ok()?;
+        Some((place, source.text().to_owned()))
+    })
+}
+
 /// What is beside the files that a task names, relative to the project: whoever makes a file follows its neighbours.
 pub fn neighbours(project: &Path, task: &Task) -> Vec<String> {
     /// Of one directory, and in all.

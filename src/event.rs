@@ -338,6 +338,23 @@ pub enum EventKind {
     ProviderOpened {
         provider: String,
     },
+    /// An agent carried out what an extension wants done around the run, or could not.
+    HookFinished {
+        /// As an agent knows it: `speckit.git.commit`.
+        command: String,
+        extension: String,
+        /// Before the first task; else after the last.
+        before: bool,
+        agent: String,
+        #[serde(with = "millis")]
+        #[schemars(with = "u64")]
+        duration: Duration,
+        /// Why it failed; none: it did not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failed: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spent: Option<Spent>,
+    },
     Interrupted {
         signal: String,
         how: Stop,

@@ -2,7 +2,8 @@
 //!
 //! Reads what such a file holds below `hooks:`, lists of flat tables, line by line, and refuses the rest of YAML (anchors,
 //! tags, text over several lines, braces) with the line: no crate for YAML is needed for that, and none of its surprises
-//! come with it. Commands in it are an agent's slash commands: specter cannot run them, and this says which there are.
+//! come with it. Commands in it are an agent's slash commands, and this says which there are; who carries them out is not
+//! known here.
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceText, Span};
@@ -24,6 +25,8 @@ pub struct Hook {
     /// Only offered; without that it has to be run.
     pub optional: bool,
     pub priority: u32,
+    /// What a person is asked where it is optional.
+    pub prompt: String,
     pub description: String,
     pub condition: Condition,
     pub line: u32,
@@ -141,6 +144,7 @@ impl Hook {
             command: String::new(),
             optional: true,
             priority: 10,
+            prompt: String::new(),
             description: String::new(),
             condition: Condition::Always,
             line,
@@ -152,6 +156,7 @@ impl Hook {
         match key {
             "extension" => value.clone_into(&mut self.extension),
             "command" => value.clone_into(&mut self.command),
+            "prompt" => value.clone_into(&mut self.prompt),
             "description" => value.clone_into(&mut self.description),
             "enabled" => *enabled = flag(value).ok_or(FLAG)?,
             "optional" => self.optional = flag(value).ok_or(FLAG)?,

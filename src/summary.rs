@@ -289,6 +289,11 @@ impl Summary {
                 self.stop(Stopped::Budget { budget: *budget, limit: limit.clone() });
             }
             EventKind::Interrupted { signal, .. } => self.stop(Stopped::Signal(signal.clone())),
+            EventKind::HookFinished { command, extension, before, agent, failed, .. } => {
+                let level = if failed.is_some() { NoteLevel::Warn } else { NoteLevel::Info };
+                let text = agents::hook(command, extension, *before, agent, failed.as_deref());
+                self.remark(RemarkKind::Note { level, text });
+            }
             EventKind::Note { level, text } => {
                 self.remark(RemarkKind::Note { level: *level, text: text.clone() });
             }

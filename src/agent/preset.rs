@@ -39,6 +39,8 @@ pub struct Preset {
     pub secrets: Vec<String>,
     /// It leaves files in the directory for temporary files that nobody else should find.
     pub private_tmpdir: bool,
+    /// Where it logs what it waits for and tells nobody, below the home directory; `{session}` stands for its session.
+    pub log: String,
     /// Files it makes for itself, which are no work done.
     pub ignore_changes: Vec<String>,
     /// No output for so long, and it hangs.

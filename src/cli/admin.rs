@@ -5,7 +5,7 @@ use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::stage;
 use super::target::{self, Target};
-use super::{agent_commands, consent, out};
+use super::{agent_commands, consent, hooks, out};
 use crate::config::trust::Commands;
 use crate::config::{Origin, SETTINGS, schema};
 use crate::projection::schema as published;
@@ -116,7 +116,9 @@ pub(super) fn trust(global: &Global, given: &TrustArgs) -> Result<Exit, Error> {
     }
     let loaded = stage::configuration(global, &target, &[])?;
     let file = stage::read(&target)?;
-    let commands = Commands::of(&file.document.tasks, &loaded.executes);
+    let screen = stage::screen(global, &loaded.config, stage::Stream::Err);
+    let hooks = hooks::mandatory(hooks::read(&target, &screen), &target);
+    let commands = Commands::of(&file.document.tasks, &loaded.executes).and(&hooks::to_agree_to(&hooks));
     if commands.is_empty() {
         out::text(&format!("{project}: nothing in `{}` would be executed\n", safe(&target.name)))?;
         return Ok(Exit::Done);

@@ -1,7 +1,7 @@
 //! `answer`: what agents ask, and what a person says to it. It is on record before this says so; who goes on with it is the
 //! run at work, or the next one.
 
-use super::args::{Answer, Global};
+use super::args::{Answer, Format, Global};
 use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::target::Target;
@@ -12,12 +12,41 @@ use crate::history::{Asked, History};
 use crate::journal::{LockError, answers};
 use crate::task::TaskId;
 use crate::text::{nearest, safe};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Longer ones belong into a file that the answer names.
 const MAX_BYTES: usize = 16 << 10;
 
+/// Set for whatever runs in an attempt.
+const IN_ATTEMPT: &str = "SPECTER_TASK_ID";
+
+/// A question, for programs.
+#[derive(Serialize)]
+struct Shown<'a> {
+    task: &'a str,
+    /// The attempt that asks.
+    attempt: u32,
+    question: &'a str,
+    options: &'a [String],
+    /// What the agent would take by itself.
+    default: Option<&'a str>,
+    /// The last one.
+    answer: Option<&'a str>,
+    /// Of an answer that was given now: `run` if a run at work takes it up, else `resume`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_up_by: Option<&'static str>,
+}
+
 pub(super) fn answer(global: &Global, given: &Answer) -> Result<Exit, Error> {
+    let is_json = given.format == Format::Json;
+    if given.answer.is_some() && std::env::var_os(IN_ATTEMPT).is_some() {
+        return Err(Error::message(
+            Kind::Untrusted,
+            "a question is answered by a person, not from within a task",
+        )
+        .hint(format!("`{IN_ATTEMPT}` says that this runs in an attempt of specter")));
+    }
     let target = Target::find(given.target.as_deref(), global)?;
     let config = stage::configuration(global, &target, &[])?.config;
     let store = stage::find_store(global, &config, &target)?;
@@ -25,36 +54,66 @@ pub(super) fn answer(global: &Global, given: &Answer) -> Result<Exit, Error> {
     let (Some(store), Some(run)) = (store, run) else {
         return match &given.task {
             Some(_) => Err(Error::usage("nothing was run yet, so nothing is asked")),
+            None if is_json => shown(&[]),
             None => said("nothing is asked\n"),
         };
     };
     let mut loaded = store.load(&run)?;
     let history = History::from_events(&loaded.events);
-    let Some(task) = &given.task else { return said(&list(history.questions())) };
+    let Some(task) = &given.task else {
+        let all: Vec<Shown<'_>> = history.questions().iter().map(of).collect();
+        return if is_json { shown(&all) } else { said(&list(history.questions())) };
+    };
     let Some((id, asked)) = history.questions().get_key_value(&TaskId::new(task)) else {
         return Err(asks_nothing(&target, &history, task));
     };
-    let Some(text) = &given.answer else { return said(&one(id, asked)) };
+    let Some(text) = &given.answer else {
+        return if is_json { shown(&[of((id, asked))]) } else { said(&one(id, asked)) };
+    };
     check(text)?;
     let clock = Clock::start();
-    let id = id.clone();
     let attempt = asked.attempt;
     let before = asked.answer.as_ref().map(|_| "instead of the answer before; ").unwrap_or_default();
-    match store.lock("specter answer", clock.wall_ms()) {
+    let taken_up_by = match store.lock("specter answer", clock.wall_ms()) {
         Ok(lock) => {
             let task = TaskRef { ix: TaskRef::UNRESOLVED, id: id.clone() };
             let kind =
                 EventKind::QuestionAnswered { task, attempt, answer: text.clone(), by: AnsweredBy::Person };
             implement::record(&store, &lock, &run, &mut loaded, vec![kind])?;
-            said(&format!("{}: recorded, {before}`specter resume` goes on with it\n", safe(id.as_str())))
+            "resume"
         }
         Err(LockError::Held { .. }) => {
             let left = answers::Answer { task: id.clone(), attempt, answer: text.clone() };
             answers::leave(&store.run_dir(&run), &left, clock.wall_ms())?;
-            said(&format!("{}: recorded, {before}the run at work takes it up\n", safe(id.as_str())))
+            "run"
         }
-        Err(error) => Err(Error::new(Kind::Io, error)),
+        Err(error) => return Err(Error::new(Kind::Io, error)),
+    };
+    if is_json {
+        let given = Shown { answer: Some(text), taken_up_by: Some(taken_up_by), ..of((id, asked)) };
+        return shown(&[given]);
     }
+    let then =
+        if taken_up_by == "run" { "the run at work takes it up" } else { "`specter resume` goes on with it" };
+    said(&format!("{}: recorded, {before}{then}\n", safe(id.as_str())))
+}
+
+fn of<'a>((id, asked): (&'a TaskId, &'a Asked)) -> Shown<'a> {
+    let question = &asked.question;
+    Shown {
+        task: id.as_str(),
+        attempt: asked.attempt,
+        question: &question.question,
+        options: &question.options,
+        default: question.default.as_deref(),
+        answer: asked.answer.as_deref(),
+        taken_up_by: None,
+    }
+}
+
+fn shown(questions: &[Shown<'_>]) -> Result<Exit, Error> {
+    out::json(&serde_json::json!({ "questions": questions }))?;
+    Ok(Exit::Done)
 }
 
 fn said(text: &str) -> Result<Exit, Error> {

@@ -331,6 +331,9 @@ pub struct Run {
     /// No effect yet, as checklists are not looked at
     #[arg(long)]
     pub skip_checklists: bool,
+    /// Leave what Spec Kit's extensions want done before and after the run to you
+    #[arg(long)]
+    pub no_hooks: bool,
     /// Agree, this once, to the commands that the task file and the project's configuration name
     #[arg(short, long)]
     pub yes: bool,

@@ -5,21 +5,23 @@
 
 use super::args::{Global, Run};
 use super::error::{Error, Kind};
+use super::hooks::to_agree_to;
 use super::stage::{self, Stream};
 use super::target::Target;
 use crate::config::trust::{Commands, Hash, State, Store, Unit};
 use crate::config::{Environment, Loaded};
+use crate::driver::hooks::Command;
 use crate::plan::Plan;
 use crate::text::safe;
-use crate::ui::consent::{Command, prompt, refusal};
+use crate::ui::consent::{Command as Shown, prompt, refusal};
 use crate::ui::theme::Screen;
 use std::io::{BufRead as _, IsTerminal as _};
 
-/// All that `plan` runs was agreed to: before, by a flag, or just now. An error otherwise, and nothing has run.
+/// All that `plan` and `hooks` run was agreed to: before, by a flag, or just now. An error otherwise, and nothing has run.
 pub(super) fn agree(
     global: &Global,
     target: &Target,
-    plan: &Plan,
+    (plan, hooks): (&Plan, &[Command]),
     loaded: &Loaded,
     run: &Run,
 ) -> Result<(), Error> {
@@ -27,7 +29,7 @@ pub(super) fn agree(
     if run.yes {
         return Ok(());
     }
-    let commands = Commands::of(&plan.tasks, &loaded.executes);
+    let commands = Commands::of(&plan.tasks, &loaded.executes).and(&to_agree_to(hooks));
     if commands.is_empty() {
         return Ok(());
     }
@@ -93,14 +95,14 @@ fn ask(
 }
 
 /// What was agreed to: what stands there still and is not new, and what is gone.
-fn before(commands: &Commands, state: &State, removed: &[Unit], file: &str) -> Vec<Command> {
+fn before(commands: &Commands, state: &State, removed: &[Unit], file: &str) -> Vec<Shown> {
     let State::Changed { added, .. } = state else { return Vec::new() };
     let kept = commands.units.iter().filter(|unit| added.iter().all(|new| new.hash != unit.hash));
     shown(kept.chain(removed), file)
 }
 
-pub(super) fn shown<'a>(units: impl IntoIterator<Item = &'a Unit>, file: &str) -> Vec<Command> {
+pub(super) fn shown<'a>(units: impl IntoIterator<Item = &'a Unit>, file: &str) -> Vec<Shown> {
     let command =
-        |unit: &Unit| Command { origin: format!("{file}: {}", unit.place), text: unit.text.join("\n") };
+        |unit: &Unit| Shown { origin: format!("{file}: {}", unit.place), text: unit.text.join("\n") };
     units.into_iter().map(command).collect()
 }

@@ -6,17 +6,19 @@
 use super::args::{Format, Global, Implement};
 use super::error::{Error, Kind};
 use super::exit::Exit;
+use super::hooks::Hooks;
 use super::staff::{self, Staff};
 use super::target::Target;
-use super::{consent, ground, prompt, report, sandbox, stage, workspace};
+use super::{consent, ground, hooks, prompt, report, sandbox, stage, workspace};
 use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::config::trust::Trust;
 use crate::config::{self, Config, Isolation};
 use crate::driver::{self, Replanned, Request, Saved, rollback};
-use crate::event::{AnsweredBy, EventKind, RunInfo, RunOutcome, TaskRef};
+use crate::event::{AnsweredBy, Event, EventKind, RunInfo, RunOutcome, TaskRef};
 use crate::exec::{JobserverConfig, Masker, SandboxConfig, ShellConfig};
 use crate::history::History;
+use crate::hooks::Moment;
 use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail, answers};
 use crate::plan::{self, Mode, Plan, Role};
 use crate::schedule::{self, Limits, Scheduler};
@@ -28,6 +30,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+
+/// In the state directory: what hooks wrote to their output.
+const HOOKS: &str = "hooks";
 
 /// Runs the open tasks of the target.
 pub(super) fn implement(global: &Global, given: &Implement) -> Result<Exit, Error> {
@@ -273,21 +278,36 @@ impl<'a> Session<'a> {
             std::mem::forget((plan, source));
             return Ok(Exit::Done);
         }
+        let hooks =
+            hooks::settle((&self.target, &self.args.run), (&staff, &self.loaded.config), &plan, &screen)?;
         self.sandbox = sandbox::settle(&self.loaded.config, &self.target.project)?;
         workspace::check(&self.loaded.config, &self.target.project)?;
-        consent::agree(self.global, &self.target, &plan, &self.loaded, &self.args.run)?;
+        let commands = hooks.as_ref().map(Hooks::commands).unwrap_or_default();
+        consent::agree(self.global, &self.target, (&plan, commands), &self.loaded, &self.args.run)?;
         let (store, lock) = self.hold()?;
+        let before = match &hooks {
+            Some(hooks) => match self.hooks_before(hooks, (&store, &lock), &shell)? {
+                Ok(before) => before,
+                Err(exit) => return Ok(exit),
+            },
+            None => Vec::new(),
+        };
         let boxes = Boxes::new(&self.target.file).planned(identity, &source, &plan.tasks, plan.tick);
         // From here on its lines are asked for no more.
         drop(source);
         let mut request = self.request(&store, &lock, Arc::new(plan), boxes, (options, staff))?;
-        (request.shell.shell, request.shell.sandbox) = (shell, self.sandbox);
+        request.shell.shell.clone_from(&shell);
         (request.agents, request.prompts) = (agents, prompts);
+        (request.before, request.shell.sandbox) = (before, self.sandbox.clone());
         let run = request.run.clone();
         let json = self.args.format == Format::Json;
         let ended = driver::run(request).map_err(|error| {
             Error::new(Kind::Io, error).hint("what is recorded is safe; `specter resume` goes on from there")
         })?;
+        let after = match hooks.filter(|_| ended.outcome == RunOutcome::AllDone) {
+            Some(hooks) => self.hooks_after(&hooks, (&store, &lock, &run), &ended.plan, &shell)?,
+            None => None,
+        };
         drop(lock);
         let run_dir = stage::shown(&store.run_dir(&run), &self.target.project);
         report::end(&screen, &ended, &self.target, &run_dir, json);
@@ -296,10 +316,73 @@ impl<'a> Session<'a> {
             return Err(Error::message(Kind::Io, what)
                 .hint("every task is recorded as done; `specter resume` ticks the boxes and runs none of them again"));
         }
-        let exit = Exit::from(ended.outcome);
+        let exit = after.unwrap_or_else(|| Exit::from(ended.outcome));
         // The process ends here: its memory need not be given back piece by piece.
         std::mem::forget(ended);
         Ok(exit)
+    }
+
+    /// What extensions want done first; what of it is on record as done is not done again. The exit if the run does not
+    /// begin.
+    fn hooks_before(
+        &mut self,
+        hooks: &Hooks,
+        (store, lock): (&Store, &Lock),
+        shell: &Path,
+    ) -> Result<Result<Vec<EventKind>, Exit>, Error> {
+        let earlier = self.resumed.as_ref().map(|(_, loaded)| &*loaded.events).unwrap_or_default();
+        let ended = hooks.run(Moment::Before, earlier, self.hook_shell(store, shell), &self.loaded.config)?;
+        let Some(why) = hooks::failure(&ended) else { return Ok(Ok(ended.events)) };
+        if let Some((run, loaded)) = &mut self.resumed {
+            record(store, lock, run, loaded, ended.events)?;
+        }
+        if let Some(signal) = ended.signal {
+            self.say(&format!("{why}; nothing of the run was begun"));
+            return Ok(Err(Exit::from(RunOutcome::Interrupted { signal })));
+        }
+        Err(Error::message(Kind::Preflight, why)
+            .hint(format!(
+                "its output is below `{}`",
+                stage::shown(&store.dir().join(HOOKS), &self.target.project)
+            ))
+            .hint("nothing of the run was begun; `--no-hooks` leaves hooks to you"))
+    }
+
+    /// What extensions want done when all is done, for the record of the run. The exit if one failed.
+    fn hooks_after(
+        &self,
+        hooks: &Hooks,
+        (store, lock, run): (&Store, &Lock, &RunId),
+        plan: &Plan,
+        shell: &Path,
+    ) -> Result<Option<Exit>, Error> {
+        let ended = hooks.run(Moment::After, &[], self.hook_shell(store, shell), &self.loaded.config)?;
+        if ended.events.is_empty() {
+            return Ok(None);
+        }
+        let failed = hooks::failure(&ended);
+        let mut loaded = store.load(run)?;
+        let events: Vec<Event> = driver::stamped(ended.events.clone(), &loaded.events);
+        record(store, lock, run, &mut loaded, ended.events)?;
+        if self.args.format == Format::Json {
+            let mut lines = JsonLines::going_on(Box::new(io::stdout()));
+            let shown = events.iter().try_for_each(|event| lines.on_event(plan, event));
+            shown.and_then(|()| lines.flush()).map_err(|error| Error::new(Kind::Io, error.source))?;
+        }
+        let problems = driver::rebuild(&self.target.project, store, plan, &loaded.events);
+        problems.iter().for_each(|problem| self.say(&format!("warning: {problem}")));
+        let Some(why) = failed else { return Ok(None) };
+        stage::write_err(&format!("{why}; all tasks are done, and what it is for is left to you\n"));
+        let signal = ended.signal.map(|signal| Exit::from(RunOutcome::Interrupted { signal }));
+        Ok(Some(signal.unwrap_or(Exit::SomeFailed)))
+    }
+
+    fn hook_shell(&self, store: &Store, program: &Path) -> ShellConfig {
+        let token = format!("hooks.{}.{}", std::process::id(), self.clock.wall_ms());
+        let mut shell = shell(&self.loaded.config, &self.target.project, token, &store.dir().join(HOOKS));
+        shell.shell = program.to_owned();
+        shell.sandbox.clone_from(&self.sandbox);
+        shell
     }
 
     fn store(&self) -> Option<&Store> {
@@ -424,6 +507,7 @@ impl<'a> Session<'a> {
             ),
             agents: None,
             prompts: None,
+            before: Vec::new(),
             header: header::header(&screen, &plan, &manner),
             screen,
             boxes,

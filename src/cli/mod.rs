@@ -15,6 +15,7 @@ pub mod error;
 pub mod exit;
 mod ground;
 mod hints;
+mod hooks;
 mod implement;
 mod look;
 mod out;

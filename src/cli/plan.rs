@@ -5,10 +5,9 @@ use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::stage::{self, Stream, TaskFile};
 use super::target::Target;
-use super::{hints, implement, out, prompt};
-use crate::config::{Config, Environment};
+use super::{hints, hooks, implement, out, prompt};
+use crate::config::Config;
 use crate::diagnostic::Diagnostic;
-use crate::documents;
 use crate::domains::Rules;
 use crate::journal::Store;
 use crate::plan::export::PlanJson;
@@ -53,7 +52,8 @@ pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error>
             &planned.findings,
         );
         if let Some(plan) = planned.plan.as_ref().filter(|_| !strict) {
-            let hooks = hooks(&err, &planned.target, &screen);
+            let hooks = hooks::read(&planned.target, &err);
+            let hooks = ui::hooks::hooks(&screen, &hooks, &hooks::environment());
             let text = plan_text(&screen, plan, &planned.manner(given), planned.expected(plan));
             let rules = Rules::new(&planned.config.domains);
             out::text(
@@ -66,22 +66,6 @@ pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error>
     // The process ends here: its memory need not be given back piece by piece.
     std::mem::forget(planned);
     Ok(exit)
-}
-
-/// What extensions want done around the run; what cannot be read of it is said.
-fn hooks(err: &Screen, target: &Target, screen: &Screen) -> String {
-    let Some(source) = documents::extensions(&target.project) else { return String::new() };
-    match crate::hooks::parse(&source) {
-        Ok(hooks) => {
-            let env = Environment::of_process();
-            let get = |name: &str| env.get(name).map(|value| value.to_string_lossy().into_owned());
-            ui::hooks::hooks(screen, &hooks, &get)
-        }
-        Err(found) => {
-            stage::print_findings(err, &source, &[found]);
-            String::new()
-        }
-    }
 }
 
 /// As [`out::json`] prints it, but piece by piece: the text of a large plan takes more room than the plan.

@@ -153,7 +153,19 @@ impl Staff {
         names.iter().try_for_each(|name| self.can_be_called(name, project))?;
         self.called = names.into_iter().map(str::to_owned).collect();
         self.called.extend(self.chain.iter().map(|link| link.agent.clone()));
-        Ok(Some(AgentConfig {
+        Ok(Some(self.config(config, own_files)))
+    }
+
+    /// Who carries out what belongs to no task: the default agent, else the first that a task of the run has.
+    pub(super) fn for_hooks(&self, plan: &Plan) -> Option<String> {
+        let tasks = plan.runnable().map(|task| plan.task(task)).filter(|task| !task.has_run_block());
+        let mut of_tasks = tasks.filter_map(|task| task.more.agent.as_deref());
+        self.default.clone().or_else(|| of_tasks.next().map(str::to_owned))
+    }
+
+    /// What attempts by agents are made of.
+    pub(super) fn config(&self, config: &Config, own_files: Vec<PathBuf>) -> AgentConfig {
+        AgentConfig {
             presets: self.presets.clone(),
             model: Some(config.model.clone()).filter(|model| !model.is_empty()),
             permission: Permission::Unattended,
@@ -165,7 +177,7 @@ impl Staff {
             wall: Some(config.timeout.unwrap_or(WALL)),
             own_files,
             prompts: Arc::new(PlainPrompts),
-        }))
+        }
     }
 
     /// What the agents of a run are told, as far as it is known before it begins.
@@ -178,7 +190,7 @@ impl Staff {
         task.more.agent.as_deref().is_some_and(|name| self.called.contains(name))
     }
 
-    fn can_be_called(&self, name: &str, project: &Path) -> Result<(), Error> {
+    pub(super) fn can_be_called(&self, name: &str, project: &Path) -> Result<(), Error> {
         let Some(preset) = self.presets.get(name) else { return Err(unknown_agent(name, &self.presets)) };
         let shown = safe(name);
         if let Some(problem) = self.presets.problem(name) {

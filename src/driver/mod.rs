@@ -8,6 +8,7 @@ pub mod commits;
 mod control;
 mod escapes;
 mod files;
+pub mod hooks;
 mod hub;
 mod integrate;
 mod machine;
@@ -24,7 +25,7 @@ mod workspaces;
 
 use crate::boxes::{Boxes, Edited};
 use crate::clock::Clock;
-use crate::event::{Event, RunInfo, RunOutcome};
+use crate::event::{Event, EventKind, RunInfo, RunOutcome};
 use crate::exec::{
     AgentConfig, AgentExecutor, Executor, Guardian, Prompts, ShellConfig, ShellExecutor, kill_leftovers,
 };
@@ -94,6 +95,8 @@ pub struct Request {
     /// Where progress goes.
     pub screen: theme::Screen,
     pub header: Vec<String>,
+    /// What came before the first task, for the record.
+    pub before: Vec<EventKind>,
     /// Further consumers of events.
     pub sinks: Vec<Box<dyn Sink>>,
     /// Whether work that nothing checked ticks its box.
@@ -167,11 +170,12 @@ struct Parts {
     jobs: usize,
     clock: Clock,
     run_dir: PathBuf,
+    before: Vec<EventKind>,
 }
 
 impl Parts {
     fn new(request: Request, guardian: &Guardian, clock: &Clock) -> Result<Parts, DriverError> {
-        let Request { project, store, plan, mut info, limits, .. } = request;
+        let Request { project, store, plan, mut info, limits, before, .. } = request;
         let earlier: Vec<Event> = request.loaded.map(|loaded| loaded.events).unwrap_or_default();
         let history = History::from_events(&earlier);
         let run_dir = store.run_dir(&request.run);
@@ -190,7 +194,8 @@ impl Parts {
         let machine = Machine::new(request.floors, dirs);
         let within = request.repository.as_ref().map(Repository::within).unwrap_or_default();
         let workspaces =
-            Workspaces::start(request.repository, &request.shell.run).map_err(DriverError::Start)?;
+            Workspaces::start(request.repository, &request.shell.run, workspaces::parked(&earlier))
+                .map_err(DriverError::Start)?;
         let moments = workspaces.saves().then(|| Moments::resumed(&plan, &earlier));
         let phases = workspaces.is_by_phase().then(|| Phases::resumed(&plan, &earlier));
         let view = if earlier.is_empty() { View::new() } else { View::resumed(&summary) };
@@ -240,19 +245,29 @@ impl Parts {
             Some(agents) => Executor::Agents(shell, agents),
         };
         let (executor, workspaces) = (Arc::new(executor), Arc::new(workspaces));
-        Ok(Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock: *clock, run_dir })
+        let clock = *clock;
+        Ok(Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock, run_dir, before })
     }
 
     fn run(self, guardian: &mut Guardian) -> Result<Ended, DriverError> {
-        let Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock, run_dir } = self;
+        let Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock, run_dir, before } =
+            self;
         let recording = std::thread::Builder::new().name("recorder".to_owned());
         let recording = recording.spawn(move || recorder.run()).map_err(DriverError::Start)?;
         let observer = Arc::clone(&screen) as Arc<_>;
         let pool =
             Pool::new(Arc::clone(&hub), Arc::clone(&executor), Arc::clone(&workspaces), observer, jobs);
         let (answers, screen_of) = (Vec::new(), Arc::clone(&screen));
-        let control =
-            Control { hub: Arc::clone(&hub), pool, screen: screen_of, machine, clock, run_dir, answers };
+        let control = Control {
+            hub: Arc::clone(&hub),
+            pool,
+            screen: screen_of,
+            machine,
+            clock,
+            run_dir,
+            before,
+            answers,
+        };
         let controlled = control.run();
         // Every attempt has ended, and with it all it started.
         guardian.dismiss();

@@ -12,12 +12,13 @@ use super::integrate::{Merging, Turn};
 use super::strays::Strays;
 use super::unix_words;
 use crate::event::{
-    AgentStep, AttemptOutcome, AttemptReport, EventKind, FailureClass, GateVerdict, NoteLevel, QuietStage,
-    TaskRef,
+    AgentStep, AttemptOutcome, AttemptReport, Event, EventKind, FailureClass, GateVerdict, NoteLevel,
+    QuietStage, TaskRef,
 };
 use crate::exec::{Attempt, Executor, OutputObserver, StopHandle, Workspace};
 use crate::fs::shown;
-use crate::git::{self, Carried, Carry, Error, Git, How, Owner, Removal, Saved, Worktree};
+use crate::git::{self, Brought, Carried, Carry, Error, Git, How, Owner, Removal, Saved, Worktree};
+use crate::history::History;
 use crate::task::{Task, TaskId, TaskIx};
 use std::collections::HashMap;
 use std::io;
@@ -89,6 +90,30 @@ pub(super) struct Opened {
     gave_up: AtomicBool,
     /// Working trees of agents' attempts that failed: the next attempt of the task goes on in it.
     kept: Mutex<HashMap<TaskId, Held>>,
+    /// What attempts left that asked something, in sessions before this one.
+    parked: Mutex<HashMap<TaskId, Left>>,
+}
+
+/// What an attempt left, as it was saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    attempt: u32,
+    reference: String,
+    commit: String,
+}
+
+/// Of each task whose last attempt waits for an answer, or has it and has not gone on.
+pub(super) fn parked(events: &[Event]) -> HashMap<TaskId, Left> {
+    let history = History::from_events(events);
+    let mut left = HashMap::new();
+    for event in events {
+        if let EventKind::AttemptSaved { task, attempt, reference, commit, .. } = &event.kind {
+            let (reference, commit) = (reference.clone(), commit.clone());
+            left.insert(task.id.clone(), Left { attempt: *attempt, reference, commit });
+        }
+    }
+    left.retain(|id, left| history.questions().get(id).is_some_and(|asked| asked.attempt == left.attempt));
+    left
 }
 
 pub(super) struct OpenedTrees {
@@ -188,7 +213,12 @@ pub(super) struct Held {
 }
 
 impl Workspaces {
-    pub(super) fn start(repository: Option<Repository>, session: &str) -> io::Result<Workspaces> {
+    /// `parked`: what attempts of earlier sessions left that asked something.
+    pub(super) fn start(
+        repository: Option<Repository>,
+        session: &str,
+        parked: HashMap<TaskId, Left>,
+    ) -> io::Result<Workspaces> {
         let Some(Repository { git, below, trees }) = repository else {
             return Ok(Workspaces { repository: None });
         };
@@ -211,6 +241,7 @@ impl Workspaces {
             spent: Mutex::default(),
             gave_up: AtomicBool::new(false),
             kept: Mutex::default(),
+            parked: Mutex::new(parked),
         };
         Ok(Workspaces { repository: Some(opened) })
     }
@@ -282,8 +313,13 @@ impl Opened {
             Ok(leased) => leased,
             Err(error) => return (not_isolated(&error), None),
         };
-        let workspace = self.workspace(&worktree);
         work.record(leased(work, &worktree, &carried));
+        let holds_work = match self.bring_back(work, &worktree) {
+            Ok(holds_work) => holds_work,
+            // It stays leased: what is in it is saved at the next start.
+            Err(error) => return (not_isolated(&error), None),
+        };
+        let workspace = self.workspace(&worktree, holds_work);
         let attempt = Attempt { workspace: Some(&workspace), ..work.attempt };
         let window = Window::open();
         let strays = self.trees.as_ref().map(|trees| &trees.strays);
@@ -355,6 +391,34 @@ impl Opened {
             .collect()
     }
 
+    /// What the attempt left that asked before this session began: with the answer it goes on from there. True if that is
+    /// in the working tree now.
+    fn bring_back(&self, work: &Work<'_>, worktree: &Worktree) -> Result<bool, Error> {
+        let id = &work.attempt.task.id;
+        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = parked.remove(id).and_then(|left| Some((git::Oid::from_str(&left.commit).ok()?, left)));
+        drop(parked);
+        let Some((commit, Left { reference, .. })) = left else { return Ok(false) };
+        let of = worktree.clone();
+        let brought = self.owner.ask(move |git| git.go_on_from(&of, commit))?;
+        let (level, text) = match brought {
+            Brought::Nothing => return Ok(false),
+            Brought::Work => {
+                (NoteLevel::Info, format!("{id} goes on with what it left before it asked (`{reference}`)"))
+            }
+            Brought::Contradiction => {
+                let why = "what it left before it asked does not fit what came since";
+                (NoteLevel::Warn, format!("{id} begins anew: {why}; it is kept (`{reference}`)"))
+            }
+            Brought::Gone => (
+                NoteLevel::Warn,
+                format!("{id} begins anew: what it left before it asked is not kept any more"),
+            ),
+        };
+        work.record(EventKind::Note { level, text });
+        Ok(brought == Brought::Work)
+    }
+
     fn lease(&self, work: &Work<'_>) -> Result<(Worktree, Vec<Carried>), Error> {
         let Some(trees) = &self.trees else { return Err(Error::OwnerGone) };
         let (pool, carry, whose) = (trees.pool.clone(), trees.carry.clone(), work.whose());
@@ -365,13 +429,13 @@ impl Opened {
         })
     }
 
-    fn workspace(&self, worktree: &Worktree) -> Workspace {
+    fn workspace(&self, worktree: &Worktree, holds_work: bool) -> Workspace {
         let dir = if self.below.as_os_str().is_empty() {
             worktree.root().to_owned()
         } else {
             worktree.root().join(&self.below)
         };
-        Workspace { dir, writable: vec![worktree.root().to_owned(), worktree.git_dir()] }
+        Workspace { dir, writable: vec![worktree.root().to_owned(), worktree.git_dir()], holds_work }
     }
 
     pub(super) fn save_attempt(&self, worktree: &Worktree, whose: git::Attempt) -> Result<Saved, Error> {

@@ -80,6 +80,17 @@ pub fn quiet(attempt: u32, stage: QuietStage, quiet: Duration) -> String {
     format!("attempt {attempt} shows no sign of progress for {}s{then}", quiet.as_secs())
 }
 
+/// What is said of a hook that was carried out: its command, its extension, whether before the run, by whom, and why it
+/// failed.
+pub fn hook(command: &str, extension: &str, before: bool, agent: &str, failed: Option<&str>) -> String {
+    let moment = if before { "before" } else { "after" };
+    let hook = format!("hook {moment} the run, `/{command}` of {extension}");
+    match failed {
+        None => format!("{hook}: done by {agent}"),
+        Some(why) => format!("{hook}: {agent} failed: {why}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -59,6 +59,9 @@ pub const WALL: Duration = Duration::from_hours(1);
 /// In an attempt's place: into which the agent writes what stops it, and the variable that names it.
 const BLOCKED_FILE: &str = "blocked.md";
 const BLOCKED: &str = "SPECTER_BLOCKED_FILE";
+/// An agent's own log is looked at up to this size, and of its trouble so many lines.
+const OWN_LOG: u64 = 16 << 20;
+const OWN_LINES: usize = 4;
 /// How long an agent that is told to call off its turn may take to do so.
 const CANCEL: Duration = Duration::from_secs(3);
 
@@ -223,7 +226,8 @@ struct Told {
 
 impl Run<'_> {
     fn attempt(&self) -> AttemptReport {
-        let memory = self.agents.memories.of_task(&self.attempt.task.id, self.name, self.dir);
+        let mut memory = self.agents.memories.of_task(&self.attempt.task.id, self.name, self.dir);
+        memory.has_work |= self.attempt.workspace.is_some_and(|workspace| workspace.holds_work);
         let files = self.files();
         let before = files.look();
         let told = match self.agent(&memory, &files, &before) {
@@ -290,15 +294,23 @@ impl Run<'_> {
             Session::New(id) | Session::Resume(id) => Some(id.to_owned()),
             Session::None => None,
         };
+        // What an attempt before it logged in the same session is none of this one's.
+        let log = named.as_deref().and_then(|session| self.own_log(session)).map(|path| {
+            let from = path.metadata().map_or(0, |metadata| metadata.len());
+            (path, from)
+        });
         let (input, source) = match self.preset.speaks_acp() {
             true => (Vec::new(), self.talk(memory, &prompted, &place)),
             false if line.stdin => (prompt.into_bytes(), Source::Events(Reader::new(self.preset.events))),
             false => (Vec::new(), Source::Events(Reader::new(self.preset.events))),
         };
-        let (end, heard) = self
+        let (end, mut heard) = self
             .process((&prepared, &program, &line), (input, source), &place, (files, before))
             .map_err(|error| format!("`{}`: {error}", program.to_string_lossy()))?;
         let session = heard.account.session.clone().or(named);
+        if let Some((path, from)) = log.filter(|_| end.cause != Cause::Itself) {
+            heard.stderr.insert_str(0, &trouble_in(&path, from));
+        }
         let question = question_in(&place);
         Ok(Told { end, heard, session, prompt_tokens: prompted.tokens, question })
     }
@@ -310,6 +322,16 @@ impl Run<'_> {
             .as_ref()
             .filter(|(agent, _)| agent.as_ref().is_none_or(|agent| agent == self.name));
         of_domain.map(|(_, model)| model.as_str()).or(self.agents.config.model.as_deref())
+    }
+
+    /// Where it logs what it tells nobody, if it does.
+    fn own_log(&self, session: &str) -> Option<PathBuf> {
+        let is_id = session.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+        if self.preset.log.is_empty() || !is_id {
+            return None;
+        }
+        let (_, home) = self.agents.config.vars.iter().find(|(name, _)| name == "HOME")?;
+        Some(Path::new(home).join(self.preset.log.replace("{session}", session)))
     }
 
     /// What is wanted of an agent that is spoken with.
@@ -391,7 +413,7 @@ impl Run<'_> {
             None => vec![self.shell.project.clone()],
         };
         let writable = writable.into_iter().chain([place.path().to_owned()]).collect();
-        Workspace { dir: self.dir.to_owned(), writable }
+        Workspace { dir: self.dir.to_owned(), writable, holds_work: false }
     }
 
     fn environment(&self, prepared: &Prepared, line: &CommandLine, own: &Strings, place: &Place) -> Strings {
@@ -641,6 +663,17 @@ fn outcome(told: &Told) -> AttemptOutcome {
 /// Whether it failed of nothing but having done nothing.
 fn is_idle(failure: &Failure) -> bool {
     matches!(failure.cause, Blame::NoChange | Blame::Silent | Blame::Other)
+}
+
+/// What an agent logged of trouble from there on. All else in it may be what its model or a file says.
+fn trouble_in(log: &Path, from: u64) -> String {
+    let Ok(read) = fs::read_no_link(log, OWN_LOG) else { return String::new() };
+    let new = read.bytes.get(from as usize..).unwrap_or_default();
+    let text = String::from_utf8_lossy(new);
+    let is_trouble = |line: &&str| line.contains("[WARN]") || line.contains("[ERROR]");
+    let lines: Vec<&str> = text.lines().filter(is_trouble).collect();
+    let last = &lines[lines.len().saturating_sub(OWN_LINES)..];
+    last.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// What an agent wrote into the file for questions. Whatever else lies there is none.

@@ -92,6 +92,8 @@ pub struct Workspace {
     pub dir: PathBuf,
     /// Where the attempt may change files, if it is sandboxed.
     pub writable: Vec<PathBuf>,
+    /// What an earlier attempt of the task made is in it already.
+    pub holds_work: bool,
 }
 
 /// Who shows live output.

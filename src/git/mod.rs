@@ -49,7 +49,7 @@ pub use integrate::{Finished, Integrated, Outcome, Rules};
 pub use merge::{Conflict, ConflictKind, Hunk};
 pub use names::{Attempt, Run};
 pub use owner::Owner;
-pub use preview::Preview;
+pub use preview::{Brought, Preview};
 pub use repo::{Git, root_of};
 pub use restore::{Checkpoint, Restored};
 pub use save::{Limits, Saved};

@@ -20,6 +20,19 @@ pub struct Preview {
     pub merged: Option<Oid>,
 }
 
+/// What became of what an earlier attempt left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Brought {
+    /// It is in the working tree.
+    Work,
+    /// There was none, or others have done the same.
+    Nothing,
+    /// It and what came since contradict each other.
+    Contradiction,
+    /// It is not in the repository any more.
+    Gone,
+}
+
 impl Git {
     /// Merges in memory; nothing changes.
     pub fn preview(&mut self, worktree: &Worktree, saved: &Saved) -> Result<Preview, Error> {
@@ -47,6 +60,30 @@ impl Git {
         let written = write_index(&worktree.git_dir().join("index"), &mut cache);
         self.caches.insert(root.to_owned(), cache);
         written
+    }
+
+    /// Brings what an earlier attempt left into a working tree that was just leased, together with what came since. After
+    /// anything but [`Brought::Work`] it holds what it was leased with.
+    pub fn go_on_from(&mut self, worktree: &Worktree, commit: Oid) -> Result<Brought, Error> {
+        let parent = self.repo.find_commit(commit).and_then(|commit| commit.parent_id(0));
+        let Ok(parent) = parent else { return Ok(Brought::Gone) };
+        let base = self.tree_of(parent)?;
+        let (attempt, there) = (self.tree_of(commit)?, self.tree_of(worktree.base())?);
+        let mut made = tree::differences(&self.repo, base, attempt)?;
+        made.retain(|change| !self.rules.is_never(&change.path));
+        let merged = self.merge_trees(&Three { base, there, attempt }, &made)?;
+        if !merged.conflicts.is_empty() {
+            return Ok(Brought::Contradiction);
+        }
+        if merged.is.is_empty() {
+            return Ok(Brought::Nothing);
+        }
+        let tree = tree::update(&self.repo, Some(there), &merged.is)?;
+        let root = worktree.root();
+        let mut cache = self.caches.remove(root).unwrap_or_default();
+        let brought = self.bring_to(root, &mut cache, tree);
+        self.caches.insert(root.to_owned(), cache);
+        brought.map(|()| Brought::Work)
     }
 
     /// As [`Git::integrate`], if the tip is still this one.

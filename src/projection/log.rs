@@ -138,6 +138,10 @@ impl LogLines {
             EventKind::AttemptQuiet { task, attempt, stage, quiet } => {
                 log.task("WARN", task, &[": ", &agents::quiet(*attempt, *stage, *quiet)]);
             }
+            EventKind::HookFinished { command, extension, before, agent, failed, .. } => {
+                let level = if failed.is_some() { "WARN" } else { "INFO" };
+                log.line(level, &[&agents::hook(command, extension, *before, agent, failed.as_deref())]);
+            }
             EventKind::Interrupted { signal, how } => log.interrupted(signal, *how),
             EventKind::Note { level, text } => log.line(level_word(*level), &[text]),
             EventKind::RunFinished { outcome, .. } => log.run_finished(*outcome),

@@ -1,4 +1,4 @@
-//! What extensions of Spec Kit want done around a run, and that specter cannot do it: a section behind the plan.
+//! What extensions of Spec Kit want done around a run, and who does it: a section behind the plan.
 
 use super::sheet::Sheet;
 use super::theme::{Label, Screen};
@@ -20,7 +20,7 @@ pub fn hooks(screen: &Screen, hooks: &[Hook], env: &dyn Fn(&str) -> Option<Strin
                 format!("counts as not asked for: its condition `{text}` is not known here")
             }
             _ if !holds => "not asked for: its condition does not hold".to_owned(),
-            (_, true) => "optional".to_owned(),
+            (_, true) => "optional, left to you".to_owned(),
             (_, false) => "has to be run".to_owned(),
         };
         must |= holds && !hook.optional;
@@ -28,12 +28,12 @@ pub fn hooks(screen: &Screen, hooks: &[Hook], env: &dyn Fn(&str) -> Option<Strin
             if hook.description.is_empty() { String::new() } else { format!("; {}", hook.description) };
         sheet.row(moment, &format!("/{} of {}: {how}{about}", hook.command, hook.extension));
     }
-    let advice = "they are commands of an agent, which specter cannot run itself";
     let advice = if must {
-        format!("{advice}: run those that have to be run in your agent, before and after this run")
+        "they are commands of an agent: the run's agent (`--agent`) carries out those that have to be run, and without one \
+         nothing begins; `--no-hooks` leaves them to you"
     } else {
-        advice.to_owned()
+        "they are commands of an agent: run them in yours, before and after this run"
     };
-    sheet.words("  ", &advice);
+    sheet.words("  ", advice);
     sheet.done()
 }

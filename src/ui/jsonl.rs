@@ -33,6 +33,11 @@ impl JsonLines {
         JsonLines { out, buffer: String::new(), is_first: true }
     }
 
+    /// Behind lines that others wrote.
+    pub fn going_on(out: Box<dyn Write + Send>) -> JsonLines {
+        JsonLines { is_first: false, ..JsonLines::new(out) }
+    }
+
     fn push(&mut self, event: &Event) -> io::Result<()> {
         let schema = std::mem::take(&mut self.is_first).then_some(SCHEMA);
         let line = serde_json::to_string(&Line { schema, event })?;

@@ -141,6 +141,13 @@ pub fn tell(screen: &Screen, view: &View, plan: &Plan, event: &Event) -> Option<
         EventKind::ProviderOpened { provider } => {
             Told::one(Weight::Notice, format!("provider {} answers again", safe(provider)))
         }
+        EventKind::HookFinished { command, extension, before, agent, failed, .. } => {
+            let words = agents::hook(command, extension, *before, agent, failed.as_deref());
+            match failed {
+                None => Told::one(Weight::Notice, safe(&words)),
+                Some(_) => Told::one(Weight::Trouble, line.warning(&words)),
+            }
+        }
         EventKind::Interrupted { signal, how } => Told::one(Weight::Trouble, line.interrupted(signal, *how)),
         EventKind::PlanChanged { added, removed, reopened, ticked } => {
             line.replanned([added, removed, reopened, ticked])

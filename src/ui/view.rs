@@ -167,6 +167,7 @@ impl View {
             | EventKind::Escaped { .. }
             | EventKind::Committed { .. }
             // Between sessions, when nothing is shown live.
+            | EventKind::HookFinished { .. }
             | EventKind::RolledBack { .. }
             | EventKind::Note { .. } => {}
         }

@@ -64,6 +64,7 @@ fn every_stored_journal_reads_to_the_state_it_had() {
         "files",
         "finished",
         "holed",
+        "hooks",
         "interrupted",
         "killed",
         "limits",
@@ -123,22 +124,32 @@ fn the_stored_journals_hold_every_kind_of_event() {
         EventKind::TaskParked { .. } => "task_parked",
         EventKind::QuestionAnswered { .. } => "question_answered",
         EventKind::AttemptQuiet { .. } => "attempt_quiet",
+        EventKind::HookFinished { .. } => "hook_finished",
         EventKind::Interrupted { .. } => "interrupted",
         EventKind::Note { .. } => "note",
         EventKind::RunFinished { .. } => "run_finished",
     };
-    let events = ["agents", "commits", "every-kind", "files", "limits", "night", "waiting"]
+    let events = ["agents", "commits", "every-kind", "files", "hooks", "limits", "night", "waiting"]
         .into_iter()
         .flat_map(|name| journal::read(&stored(name)).unwrap().events);
     let kinds: std::collections::BTreeSet<_> = events.map(|event| name(&event.kind)).collect();
-    assert_eq!(kinds.len(), 35, "{kinds:?}");
+    assert_eq!(kinds.len(), 36, "{kinds:?}");
 }
 
 #[test]
 fn a_stored_journal_is_written_the_same_way_today() {
-    for name in
-        ["agents", "commits", "every-kind", "files", "finished", "limits", "night", "sessions", "waiting"]
-    {
+    for name in [
+        "agents",
+        "commits",
+        "every-kind",
+        "files",
+        "finished",
+        "hooks",
+        "limits",
+        "night",
+        "sessions",
+        "waiting",
+    ] {
         let events = journal::read(&stored(name)).unwrap().events;
         let text = String::from_utf8(bytes(name)).unwrap();
         for event in events {

@@ -354,6 +354,17 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
                 AgentChanged { task, from, to, why, until, used_up }
             }
         ),
+        (
+            [text(), text(), text()],
+            any::<bool>(),
+            ms(),
+            proptest::option::of(text()),
+            any::<Option<(u64, u64)>>()
+        )
+            .prop_map(|([command, extension, agent], before, duration, failed, spent)| {
+                let spent = spent.map(|(input, output)| Spent { input, output, ..Spent::default() });
+                HookFinished { command, extension, before, agent, duration, failed, spent }
+            }),
         (text(), stop()).prop_map(|(signal, how)| Interrupted { signal, how }),
         (level, text()).prop_map(|(level, text)| Note { level, text }),
         (run_outcome(), counts(), ms(), 0u32..9).prop_map(|(outcome, counts, duration, unticked)| {
@@ -408,9 +419,10 @@ fn number(kind: &EventKind) -> usize {
         TaskParked { .. } => 32,
         QuestionAnswered { .. } => 33,
         AttemptQuiet { .. } => 34,
+        HookFinished { .. } => 35,
     }
 }
-const KINDS: usize = 35;
+const KINDS: usize = 36;
 
 #[test]
 fn the_strategies_make_every_kind() {

@@ -140,7 +140,7 @@ fn hooks_of_extensions_are_told_in_the_plan() {
     };
     let told = plan(&hook(false)).stdout;
     assert!(told.contains("/speckit.git.commit of git: has to be run"), "{told}");
-    assert!(told.contains("commands of an agent, which specter cannot run itself"), "{told}");
+    assert!(told.contains("they are commands of an agent: the run's agent (`--agent`)"), "{told}");
     assert!(plan(&hook(true)).stdout.contains("/speckit.git.commit of git: optional"));
     let ended = plan("hooks:\n  before_implement:\n    - command: *anchor\n");
     assert!(

@@ -10,6 +10,7 @@ mod edits;
 mod examples;
 mod grounds;
 mod histories;
+mod hooks;
 mod hostile_output;
 mod hostile_repos;
 mod jobserver;

@@ -3,6 +3,7 @@
 
 use super::agents::{Agents, FAKE, task};
 use super::sandbox::{Ended, Sandbox, finish};
+use super::worktrees::Project;
 use std::os::unix::fs::PermissionsExt as _;
 
 /// A limit that lasts for hours at whatever time of day.
@@ -100,6 +101,23 @@ fn who_fails_for_good_gives_the_task_to_the_next_and_is_not_asked_again() {
     assert!(!proofs.contains("\"second\"") && proofs.contains("\"claude\""), "{proofs}");
 }
 
+#[test]
+fn what_an_agent_waits_for_and_tells_only_its_own_log_is_known() {
+    let log = "run mkdir -p $HOME/.second && echo '[ERROR] 429 You have hit your usage limit, try again at Jan 9th, 2099 3:00 AM.' \
+               > $HOME/.second/$(cut -c5- $HOME/fake/session.T001-1).txt";
+    let project = two_agents(&task("T001 Write a.txt", &[log, "hang"], None));
+    let config = project.home().join(".config/specter/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap() + "log = \".second/{session}.txt\"\n";
+    std::fs::write(&config, text).unwrap();
+    run(
+        &project,
+        &["implement", "tasks.md", "--yes", "--agent=second", "--stall=2s", "--grace=1s", "--on-limit=stop"],
+    )
+    .expect(3);
+    let (class, rule) = project.failures().remove(0);
+    assert_eq!(class, "usage-limit", "{rule}");
+}
+
 /// `T002` needs `T001`, which asks; `T003` has nothing to do with them.
 fn asking(asks: &str, third: &[&str]) -> Sandbox {
     let tasks = [
@@ -140,6 +158,18 @@ fn a_question_parks_its_branch_and_an_answer_lets_it_go_on_in_its_session() {
     assert_eq!((&status["tasks"][0]["state"], &status["counts"]["parked"]), (&"parked".into(), &1.into()));
     assert_eq!(status["tasks"][0]["question"]["options"][1], "8080");
 
+    let json = |args: &[&str]| -> serde_json::Value {
+        let shown = run(&project, &[args, &["--format=json"]].concat()).expect(0).stdout;
+        serde_json::from_str::<serde_json::Value>(&shown).unwrap()["questions"].clone()
+    };
+    let asked = serde_json::json!([{ "task": "T001", "attempt": 1, "question": "which port?", "options": ["80", "8080"],
+        "default": "8080", "answer": null }]);
+    assert_eq!((json(&["answer"]), json(&["answer", "T001"])), (asked.clone(), asked));
+    let mut by_agent = project.command(["answer", "T001", "80"]);
+    by_agent.env("SPECTER_TASK_ID", "T001");
+    let said = finish(by_agent.spawn().unwrap()).expect(77).stderr;
+    assert!(said.contains("answered by a person"), "{said}");
+
     for (args, told) in [
         (["answer", "T009", "x"], "there is no task `T009`"),
         (["answer", "T003", "x"], "T003 asks nothing"),
@@ -152,9 +182,11 @@ fn a_question_parks_its_branch_and_an_answer_lets_it_go_on_in_its_session() {
     assert_eq!(project.of_kind("attempt_started").len(), 2, "nobody is asked before there is an answer");
     let said = run(&project, &["answer", "T001", "take 80"]).expect(0).stdout;
     assert!(said.contains("`specter resume` goes on with it"), "{said}");
+    let given = &json(&["answer", "T001", "take 81"])[0];
+    assert_eq!((&given["answer"], &given["taken_up_by"]), (&"take 81".into(), &"resume".into()));
     let said = run(&project, &["answer", "T001", "no: \u{1b}[31mtake 8081"]).expect(0).stdout;
     assert!(said.contains("instead of the answer before"), "{said}");
-    assert_eq!(project.of_kind("question_answered").len(), 2);
+    assert_eq!(project.of_kind("question_answered").len(), 3);
     assert!(!run(&project, &["answer"]).expect(0).stdout.contains('\u{1b}'));
 
     run(&project, &["resume", "tasks.md", "--yes"]).expect(0);
@@ -175,6 +207,60 @@ fn a_question_parks_its_branch_and_an_answer_lets_it_go_on_in_its_session() {
         log.contains("T001 waits for an answer: which port? (80 | 8080; by itself it would take 8080)"),
         "{log}"
     );
+}
+
+#[test]
+fn in_working_trees_an_answer_goes_on_with_what_was_there_when_it_was_asked() {
+    let orders = [
+        "first write half.txt begun",
+        "first write both.txt one",
+        "first block which port?",
+        "later run test -s half.txt && cp half.txt whole.txt",
+    ];
+    let tasks = [
+        task("T001 [P] Write whole.txt", &orders, None),
+        task("T002 [P] Write other.txt", &["write other.txt x"], None),
+    ];
+    let project = Project::new(&tasks.concat(), &[]);
+    project.hire();
+    let go = |args: &[&str]| run(&project.sandbox, args);
+    let usual =
+        ["implement", "tasks.md", "--yes", "--agent=claude", "--parallel=graph", "--isolation=worktree"];
+    go(&usual).expect(3);
+    assert_eq!(project.sandbox.ticked(), ["T002"]);
+    assert!(!project.sandbox.exists("half.txt"), "nothing of it is integrated yet");
+    go(&["answer", "T001", "8080"]).expect(0);
+    let ended = go(&["resume", "tasks.md", "--yes"]).expect(0);
+    assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
+    let read = |name: &str| project.sandbox.read(name);
+    assert_eq!(
+        (read("half.txt"), read("whole.txt"), read("both.txt")),
+        ("begun\n".into(), "begun\n".into(), "one\n".into())
+    );
+    assert!(ended.stderr.contains("T001 goes on with what it left before it asked"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_was_there_when_it_was_asked_and_does_not_fit_any_more_is_kept_and_told() {
+    let orders = ["first write a.txt half", "first block which port?", "later write b.txt whole"];
+    let project = Project::new(&task("T001 Write b.txt", &orders, None), &[("a.txt", "as it was\n")]);
+    project.hire();
+    let go = |args: &[&str]| run(&project.sandbox, args);
+    go(&["implement", "tasks.md", "--yes", "--agent=claude", "--isolation=worktree"]).expect(3);
+    project.sandbox.write("a.txt", "a person's\n");
+    go(&["answer", "T001", "8080"]).expect(0);
+    let ended = go(&["resume", "tasks.md", "--yes"]).expect(0);
+    assert_eq!(
+        (project.sandbox.read("a.txt"), project.sandbox.read("b.txt")),
+        ("a person's\n".into(), "whole\n".into())
+    );
+    assert!(
+        ended.stderr.contains("T001 begins anew: what it left before it asked does not fit"),
+        "{}",
+        ended.stderr
+    );
+    let kept = ended.stderr.split("it is kept (`").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+    assert_eq!(project.git(&["show", &format!("{kept}:a.txt")]).trim(), "half");
 }
 
 #[test]

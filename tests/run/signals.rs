@@ -3,7 +3,7 @@
 use super::sandbox::{Sandbox, finish, processes_in, until};
 use std::process::{Child, Command};
 
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
     assert!(status.success());
 }

@@ -190,7 +190,7 @@ impl Run {
         decision
     }
 
-    fn answer_some(&mut self, rng: &mut Rng) {
+    pub(super) fn answer_some(&mut self, rng: &mut Rng) {
         let history = History::from_events(&self.journal);
         let asked: Vec<String> = history.questions().keys().map(ToString::to_string).collect();
         if let Some(id) = rng.choice(&asked) {

@@ -174,3 +174,85 @@ fn nobody_runs_before_his_question_is_answered() {
         assert_eq!(run.outcome(), Some(RunOutcome::AllDone), "seed {seed}");
     }
 }
+
+/// A random graph, any outcomes, restarts and answers: returns how often somebody asked.
+fn asks(seed: u64) -> usize {
+    let mut rng = Rng::with_seed(seed);
+    let ids: Vec<String> =
+        (1..=rng.usize(2..9)).map(|n| format!("{}{n}", ["C", "X"][rng.usize(..2)])).collect();
+    let mut graph = file(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+    for (n, id) in ids.iter().enumerate().skip(1) {
+        let line = graph.line_mut(id).unwrap();
+        match rng.u8(..3) {
+            0 => line.needs.push(ids[rng.usize(..n)].clone()),
+            1 => line.after.push(ids[rng.usize(..n)].clone()),
+            _ => {}
+        }
+    }
+    let needs: Vec<(String, Vec<String>)> =
+        ids.iter().map(|id| (id.clone(), graph.line_mut(id).unwrap().needs.clone())).collect();
+    let mut run = Run::new(graph, limits(rng.u32(1..4)));
+    for _ in 0..80 {
+        if rng.u8(..8) == 0 {
+            run.answer_some(&mut rng);
+        }
+        if run.scheduler.is_over() || rng.u8(..15) == 0 {
+            run = run.resume(1_000);
+            continue;
+        }
+        let running: Vec<String> = run.running().iter().map(|id| (*id).to_owned()).collect();
+        let Some(id) = rng.choice(&running) else {
+            run.wake_until_start();
+            continue;
+        };
+        match rng.u8(..6) {
+            0 | 1 => run.end(id, asking(true)),
+            2 => run.end(id, asking(false)),
+            3 => run.end(id, failed(FailureClass::Gate)),
+            4 => run.end(id, failed(FailureClass::Cancelled)),
+            _ => run.succeed(id),
+        };
+    }
+    // Once everything has an answer and nothing fails any more, all of it gets done.
+    for round in 0.. {
+        assert!(round < 2_000, "seed {seed}: it never ends");
+        let open: Vec<TaskId> = History::from_events(&run.journal).questions().keys().cloned().collect();
+        open.iter().for_each(|id| drop(run.answer(id.as_str(), "yes")));
+        if run.outcome() == Some(RunOutcome::AllDone) {
+            break;
+        }
+        if run.scheduler.is_over() {
+            run = run.resume(1_000);
+        }
+        run.wake_until_start();
+        if let Some(id) = run.running().first().map(|id| (*id).to_owned()) {
+            run.succeed(&id);
+        }
+    }
+    let mut waiting: Vec<&TaskId> = Vec::new();
+    let mut asked = 0;
+    for event in &run.journal {
+        match &event.kind {
+            EventKind::TaskParked { task, .. } => {
+                asked += 1;
+                waiting.push(&task.id);
+            }
+            EventKind::QuestionAnswered { task, .. } => waiting.retain(|id| **id != task.id),
+            EventKind::AttemptStarted { task, .. } => {
+                assert!(!waiting.contains(&&task.id), "seed {seed}: {} goes on without an answer", task.id);
+                let of = needs.iter().find(|(id, _)| id == task.id.as_str()).unwrap();
+                let held = of.1.iter().find(|need| waiting.iter().any(|id| id.as_str() == need.as_str()));
+                assert!(held.is_none(), "seed {seed}: {} begins, and {held:?} waits for an answer", task.id);
+            }
+            _ => {}
+        }
+    }
+    asked
+}
+
+#[test]
+fn whatever_asks_and_ends_nothing_goes_on_without_its_answer_and_with_it_all_gets_done() {
+    let seeds = std::env::var("SPECTER_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(300);
+    let asked: usize = (0..seeds).map(asks).sum();
+    assert!(asked as u64 >= seeds, "they ask, or this shows nothing: {asked}");
+}

@@ -397,7 +397,7 @@ impl Client {
         // What cannot be read cannot be known to be harmless.
         let outside = match &call {
             Some(call) => permission::outside(&call.fields, &self.wanted.roots),
-            None => Some("something that it does not name".to_owned()),
+            None => Some(permission::UNNAMED.to_owned()),
         };
         if let Some(call) = &call {
             self.updates.tool(call, true, &mut said.told);

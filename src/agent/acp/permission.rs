@@ -4,7 +4,7 @@
 use crate::text::without_dots;
 use agent_client_protocol_schema::v1::{
     RequestPermissionOutcome, RequestPermissionResponse, SelectedPermissionOutcome, ToolCallContent,
-    ToolCallUpdateFields,
+    ToolCallUpdateFields, ToolKind,
 };
 use serde_json::Value;
 use std::borrow::Cow;
@@ -24,7 +24,10 @@ const KEYS: [&str; 10] = [
     "workdir",
 ];
 
-/// The first path that is not in one of `roots`.
+/// What an agent names where nothing can be known of it.
+pub(super) const UNNAMED: &str = "something that it does not name";
+
+/// The first path that is not in one of `roots`. A change of files that names none may be one of any.
 pub(super) fn outside(call: &ToolCallUpdateFields, roots: &[String]) -> Option<String> {
     let locations = call.locations.iter().flatten().map(|location| location.path.to_string_lossy());
     let diffs = call.content.iter().flatten().filter_map(|content| match content {
@@ -33,7 +36,12 @@ pub(super) fn outside(call: &ToolCallUpdateFields, roots: &[String]) -> Option<S
     });
     let input = call.raw_input.as_ref().unwrap_or(&Value::Null);
     let named = KEYS.iter().filter_map(|key| input[*key].as_str()).map(Into::into);
-    locations.chain(diffs).chain(named).find(|path| !is_inside(path, roots)).map(Cow::into_owned)
+    let paths: Vec<Cow<'_, str>> = locations.chain(diffs).chain(named).collect();
+    let changes = matches!(call.kind, Some(ToolKind::Edit | ToolKind::Delete | ToolKind::Move));
+    if changes && paths.is_empty() {
+        return Some(UNNAMED.to_owned());
+    }
+    paths.into_iter().find(|path| !is_inside(path, roots)).map(Cow::into_owned)
 }
 
 /// By the path's words alone: links are not followed.
@@ -83,6 +91,20 @@ mod tests {
             assert!(!is_inside(path, &roots), "{path}");
         }
         assert!(!is_inside("a", &[]));
+    }
+
+    #[test]
+    fn a_change_of_files_that_names_none_is_refused_and_a_command_is_not() {
+        let roots = ["/w".to_owned()];
+        let of = |call: Value| outside(&serde_json::from_value(call).expect("reads"), &roots);
+        for kind in ["edit", "delete", "move"] {
+            assert_eq!(of(json!({ "kind": kind, "title": "a change" })).as_deref(), Some(UNNAMED), "{kind}");
+            assert_eq!(of(json!({ "kind": kind, "locations": [{ "path": "/w/a" }] })), None);
+            assert_eq!(of(json!({ "kind": kind, "rawInput": { "file_path": "a" } })), None);
+        }
+        for kind in ["execute", "read", "search", "other"] {
+            assert_eq!(of(json!({ "kind": kind, "rawInput": { "command": "ls" } })), None, "{kind}");
+        }
     }
 
     #[test]

@@ -276,6 +276,7 @@ const MESSAGES: &[(Cause, &[&[&str]])] = &[
             &["fetch failed"],
             &["socket hang up"],
             &["unable to connect"],
+            &["couldn't connect to the amp server"],
             &["ended without a finish reason"],
             &["ended without sending"],
             &["error: terminated"],

@@ -25,6 +25,7 @@ pub(super) const KEYS: &[&str] = &[
     "secrets",
     "private-tmpdir",
     "soft-stop",
+    "log",
     "ignore-changes",
     "stall",
     "version",

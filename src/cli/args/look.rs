@@ -68,6 +68,8 @@ pub struct Answer {
     /// The task file, its directory, or a feature's id
     #[arg(long, value_name = "TARGET")]
     pub target: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

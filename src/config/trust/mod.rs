@@ -86,6 +86,13 @@ impl Unit {
         Unit { hash: hash_blocks(&task.blocks), place: format!("{}, line {}", task.id, task.line), text }
     }
 
+    /// Something else that would be carried out: where it is asked for, and its text.
+    fn of_request(place: &str, text: &[String]) -> Unit {
+        let mut fields = Fields::new("specter request 1");
+        text.iter().for_each(|line| fields.add(line.as_bytes()));
+        Unit { hash: fields.finish(), place: place.to_owned(), text: text.to_vec() }
+    }
+
     fn of_setting(key: &str, value: &str) -> Unit {
         let mut fields = Fields::new("specter setting 1");
         fields.add(key.as_bytes());
@@ -160,6 +167,18 @@ impl Commands {
         let mut seen = BTreeSet::new();
         let units = settings.chain(with_blocks.into_iter().map(Unit::of_task));
         Commands { units: units.filter(|unit| seen.insert(unit.hash)).collect() }
+    }
+
+    /// With what is to be carried out besides: whom it belongs to, and its text.
+    #[must_use]
+    pub fn and(mut self, requests: &[(String, Vec<String>)]) -> Commands {
+        for (place, text) in requests {
+            let unit = Unit::of_request(place, text);
+            if self.units.iter().all(|known| known.hash != unit.hash) {
+                self.units.push(unit);
+            }
+        }
+        self
     }
 
     pub fn is_empty(&self) -> bool {
