@@ -227,6 +227,8 @@ fn to_run(mut slot: TaskSlot, was: Stage) -> TaskSlot {
     match was {
         Stage::Running { .. } if was_believed => {
             (slot.spent, slot.limited, slot.no_change, slot.ticked) = (0, 0, 0, false);
+            // Whose attempts were used up has them again: as the record has it, its own agent is the first.
+            slot.seat = None;
             slot.edit = Some(Edit::Cleared);
             slot
         }

@@ -7,7 +7,7 @@ use specter::event::{
     FailureClass, Question, RunInfo, RunOutcome, Spent, TaskRef,
 };
 use specter::history::History;
-use specter::plan::Mode;
+use specter::plan::{Mode, Role};
 use specter::policy::{Budgets, FailurePolicy, OnLimit, RetryPolicy};
 use specter::schedule::{
     Decision, Held, Input, Limits, Link, MARGIN, Obstacle, Scheduler, Session, TaskOutcome, TaskState,
@@ -634,6 +634,22 @@ fn when_the_attempts_of_one_are_used_up_the_next_has_its_own_and_nobody_is_asked
     assert_eq!(run.outcome(), Some(RunOutcome::SomeFailed));
     // Who resumes asks for it anew, from the first.
     assert_eq!(run.resume(0).attempts().last().map(String::as_str), Some("C1 claude"));
+}
+
+#[test]
+fn whose_box_is_ticked_and_cleared_while_it_runs_may_be_tried_by_all_again() {
+    let mut run = Run::chained(file(&["C1"]), limits(1), [true, true]);
+    run.refuse("C1");
+    run.wake_until_start();
+    for role in [Role::Done, Role::Run] {
+        run.file.lines[0].role = role;
+        let decision = run.scheduler.replan(run.now, Arc::new(run.file.plan()));
+        run.scheduler.check();
+        run.journal.extend(decision.events);
+    }
+    run.end("C1", failed(FailureClass::Gate));
+    run.wake_until_start();
+    assert_eq!(run.attempts(), ["C1 claude", "C1 codex", "C1 claude"]);
 }
 
 #[test]
