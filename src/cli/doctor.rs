@@ -274,7 +274,8 @@ impl Looked {
     }
 
     fn sandbox(&mut self, project: &Path, config: &Config) {
-        let tried = SandboxConfig { writable: vec![project.to_owned()], elsewhere: Elsewhere::Nothing }.try_out();
+        let tried =
+            SandboxConfig { writable: vec![project.to_owned()], elsewhere: Elsewhere::Nothing }.try_out();
         let wants = config.sandbox > crate::config::Sandbox::Auto;
         let what = match config.sandbox {
             crate::config::Sandbox::Off => "`off`: tasks change what they like",

@@ -43,7 +43,9 @@ mod tests {
     fn all_is_found_but_what_is_spared_and_what_lies_above_it() {
         let top = tempfile::tempdir().expect("a directory");
         let top = top.path().canonicalize().expect("exists");
-        for dir in ["home/src/project/.git", "home/src/other/deep", "home/.cache", "home/.state/trees/1", "srv"] {
+        for dir in
+            ["home/src/project/.git", "home/src/other/deep", "home/.cache", "home/.state/trees/1", "srv"]
+        {
             create_dir_all(top.join(dir)).expect("made");
         }
         write(top.join("home/.bashrc"), "").expect("written");

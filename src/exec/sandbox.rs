@@ -156,8 +156,7 @@ pub(super) fn may_have_refused(output: &str) -> bool {
 }
 
 /// Goes on after the reason of a failure.
-pub(super) const HINT: &str =
-    "; the sandbox may have refused it: `sandbox-write` in your own configuration allows more, `--sandbox=off` everything";
+pub(super) const HINT: &str = "; the sandbox may have refused it: `sandbox-write` in your own configuration allows more, `--sandbox=off` everything";
 
 /// Starts what runs in the sandbox.
 pub(super) struct Sandbox {

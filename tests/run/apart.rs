@@ -24,7 +24,9 @@ const WAYS: &[(&str, &str)] = &[
 ];
 
 fn hostile() -> String {
-    let tries = WAYS.iter().map(|(name, code)| format!("if ( {code} ) 2>> errors; then echo '{name}' >> own.txt; fi"));
+    let tries = WAYS
+        .iter()
+        .map(|(name, code)| format!("if ( {code} ) 2>> errors; then echo '{name}' >> own.txt; fi"));
     let tries: Vec<String> = tries.collect();
     let code = format!(
         "while ! test -e \"$MEET/one\"; do sleep 0.01; done; echo begun > own.txt\n{}\nrm -f errors found mine\ntouch \"$MEET/done\"",
@@ -40,7 +42,8 @@ fn victim() -> String {
 }
 
 fn implement(project: &Project, meet: &Path, more: &[&str]) -> Ended {
-    let usual = ["implement", "tasks.md", "--yes", "--isolation=worktree", "--parallel", "-j2", "--retries=0"];
+    let usual =
+        ["implement", "tasks.md", "--yes", "--isolation=worktree", "--parallel", "-j2", "--retries=0"];
     let mut command = project.sandbox.command(usual.iter().chain(more));
     command.env("MEET", meet).env("WORD", "malice").env("ROOT", project.sandbox.root());
     command.env("STATE", project.sandbox.home().join(".local/state/specter"));
