@@ -3,6 +3,7 @@
 //! Everything specter did not write itself (titles, ids, paths, output) reaches people only through [`Untrusted`].
 
 use std::fmt::{self, Write as _};
+use std::path::{Component, Path, PathBuf};
 
 /// Shows text that others wrote: control, invisible and direction-changing characters appear escaped, on one line, and
 /// what a continuous-integration service would take for a command (`::error::…`, `##[…]`, `##vso[…]`) is none any more.
@@ -277,6 +278,20 @@ pub fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -
         .map(|(_, name)| name)
 }
 
+/// An absolute path without `.` and `..`, by its words alone: links are not followed, and nothing of it need exist.
+pub fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            // Above the root is the root.
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -385,5 +400,19 @@ mod tests {
         assert_eq!(nearest("T09", ["T009", "T100"]), Some("T009"));
         assert_eq!(nearest("--paralel", ["--parallel", "--phase"]), Some("--parallel"));
         assert_eq!(nearest("zzz", ["T009"]), None);
+    }
+
+    #[test]
+    fn a_path_is_the_same_with_and_without_its_dots() {
+        for (path, plain) in [
+            ("/a/b/../c", "/a/c"),
+            ("/a/./b/", "/a/b"),
+            ("//a//b", "/a/b"),
+            ("/../../a", "/a"),
+            ("/a/..", "/"),
+            ("/a/..b/c..", "/a/..b/c.."),
+        ] {
+            assert_eq!(without_dots(Path::new(path)), Path::new(plain), "{path}");
+        }
     }
 }

@@ -1,4 +1,7 @@
 //! `recover accept`: what waits for a person's look becomes part of the project's files, and its task counts as done.
+//!
+//! An attempt of an earlier run is integrated by that run, whose attempts it is told apart from. That its task is done is
+//! on record where the next session and a rollback look: in the newest run of the same task file.
 
 use super::error::{Error, Kind};
 use super::exit::Exit;
@@ -12,6 +15,7 @@ use crate::event::{EventKind, Merge, TaskRef, Verdict};
 use crate::git::{Attempt, Outcome};
 use crate::history::History;
 use crate::history::checkpoints::done_after;
+use crate::journal::RunId;
 use crate::projection::kept::KeptState;
 use crate::task::{BlockKind, TaskId};
 use crate::text::{count, safe};
@@ -22,21 +26,29 @@ use std::time::Duration;
 const MAX_LISTED: usize = 20;
 
 pub(super) fn accept(command: &Command<'_>, wanted: &str) -> Result<Exit, Error> {
-    let mut base = command.base()?;
-    let found = command.find(&base.git, wanted)?;
+    let newest = command.base()?;
+    let found = command.find(&newest.git, wanted)?;
     let name = safe(&found.json.name);
     let Some(attempt) = found.kept.attempt.clone() else {
         return Err(Error::usage(format!("`{name}` is no attempt")).hint("`specter recover` lists them"));
     };
-    check(&base, &found, &name)?;
+    let (mut base, newer) = runs(command, newest, &found, &name)?;
     let task = TaskRef { ix: TaskRef::UNRESOLVED, id: TaskId::new(&attempt.task) };
+    let history = match &newer {
+        Some(newer) => History::from_events(&command.ground.store.load(newer)?.events),
+        None => History::from_events(&base.loaded.events),
+    };
+    let is_done = history.task(&task.id).is_done();
+    check(is_done, &found, &name)?;
     let merge = integrate(&mut base, &found, &attempt)?;
     let files = merge.files.len() as u64;
     let is_merged = merge.merged;
-    let history = History::from_events(&base.loaded.events);
-    let is_done = history.task(&task.id).is_done();
     let mut events =
         vec![EventKind::Integrated { task: task.clone(), attempt: attempt.number, merge: Box::new(merge) }];
+    if let Some(newer) = newer {
+        record(command, &mut base, std::mem::take(&mut events))?;
+        base = command.ground.base(newer, base.lock)?;
+    }
     if !is_done {
         events.push(EventKind::TaskDone {
             task: task.clone(),
@@ -63,16 +75,32 @@ pub(super) fn accept(command: &Command<'_>, wanted: &str) -> Result<Exit, Error>
     command.say(&lines.join("\n"))
 }
 
-fn check(base: &Base, found: &Known, name: &str) -> Result<(), Error> {
-    if found.json.run != base.run.as_str() {
-        return Err(Error::usage(format!("{name} is of an earlier run, {}", safe(&found.json.run)))
-            .hint(format!("bring back what it changed: `specter recover restore {name}`")));
-    }
-    let is_done =
-        |task: &String| History::from_events(&base.loaded.events).task(&TaskId::new(task)).is_done();
+/// The run whose attempt it is, and the newest one of the same task file if that is another.
+fn runs(
+    command: &Command<'_>,
+    newest: Base,
+    found: &Known,
+    name: &str,
+) -> Result<(Base, Option<RunId>), Error> {
+    let ground = &command.ground;
+    let run = RunId::parse(&found.json.run);
+    let info = run.as_ref().map(|run| ground.store.info(run)).transpose()?.flatten();
+    let (Some(run), Some(info)) = (run, info) else {
+        return Err(Error::usage(format!(
+            "{name} is of a run whose record is gone, {}",
+            safe(&found.json.run)
+        ))
+        .hint(format!("bring back what it changed: `specter recover restore {name}`")));
+    };
+    let newer = ground.store.latest(Some(&info.file))?.filter(|newer| *newer != run);
+    let base = if newest.run == run { newest } else { ground.base(run, newest.lock)? };
+    Ok((base, newer))
+}
+
+fn check(is_done: bool, found: &Known, name: &str) -> Result<(), Error> {
     match found.json.state {
         // Integrated, and the process died before that was recorded.
-        KeptState::Integrated if !found.json.task.as_ref().is_some_and(is_done) => Ok(()),
+        KeptState::Integrated if !is_done => Ok(()),
         KeptState::Review => Ok(()),
         state => Err(Error::usage(format!("{name} does not wait for review: {}", state.words()))
             .hint(format!("bring back what it changed: `specter recover restore {name}`"))),

@@ -15,10 +15,10 @@ use crate::journal::{LockError, RunId};
 use crate::projection::kept::{FileJson, KeptJson, KeptState, LeasedJson, RecoverJson, ShownJson};
 use crate::projection::schema::VERSION;
 use crate::projection::time::rfc3339;
-use crate::text::{count, nearest, safe};
+use crate::text::{count, nearest, safe, without_dots};
 use crate::ui;
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Candidates named in an error.
 const MAX_LISTED: usize = 20;
@@ -418,19 +418,6 @@ fn in_root(git: &Git, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         })
     };
     paths.iter().map(relative).collect()
-}
-
-/// `.` and `..` taken out, without looking whether there are links: the file need not exist.
-fn without_dots(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(plain.pop()),
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 fn unmatched(found: &Known, paths: &[Unmatched]) -> Error {

@@ -7,8 +7,9 @@
 
 use crate::event::AgentStep;
 use crate::task::TaskId;
+use crate::text::without_dots;
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// So many are named of one attempt, and so many of one tree.
@@ -102,22 +103,11 @@ fn done_in(root: &Path, dir: &Path, step: &AgentStep) -> Option<String> {
         }
         _ => return None,
     };
-    let below =
-        step.paths.iter().find_map(|path| plain(dir, path).strip_prefix(root).ok().map(Path::to_owned));
+    let below = step.paths.iter().find_map(|path| {
+        let path = without_dots(&dir.join(path));
+        path.strip_prefix(root).ok().map(Path::to_owned)
+    });
     below.map(|path| format!("{verb} `{}`", crate::fs::shown(&path)))
-}
-
-/// Without `.` and `..`; links are not followed.
-fn plain(dir: &Path, path: &str) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in dir.join(path).components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(plain.pop()),
-            part => plain.push(part),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod watchdog;
 
 use super::command::Programs;
 use super::environment::{Environment, is_listed};
+use super::life::Setting;
 use super::sandbox::Sandbox;
 use super::scratch::{Place, Scratch};
 use super::shell::{ShellExecutor, path_string};
@@ -41,7 +42,7 @@ use crate::task::{BlockKind, TaskId};
 use files::{Files, Look};
 use listen::{Ear, Heard};
 use memory::{Memories, Memory, Next};
-use process::{Cause, End, Setting};
+use process::{Called, Cause, End};
 pub use prompt::{Asked, PlainPrompts, Prompted, Prompts};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, OsString};
@@ -359,12 +360,15 @@ impl Run<'_> {
             trees: &self.shell.trees,
             stop: self.stop,
             armed: &armed,
-            program,
-            arguments: &arguments,
             environment: [&environment, &Strings::new()],
-            dir: &dir,
+            dir: Some(&dir),
             token: &token,
             grace: self.shell.grace,
+        };
+        let called = Called {
+            program,
+            arguments: &arguments,
+            prompt: input,
             soft_stop: match self.preset.soft_stop {
                 SoftStop::Interrupt => Some(sys::SIGINT),
                 SoftStop::Terminate => Some(sys::SIGTERM),
@@ -375,7 +379,7 @@ impl Run<'_> {
         let stall = stall.or(self.preset.stall).unwrap_or(STALL);
         let mut watchdog = Watchdog::new(Limits { stall, wall }, Some(before.print()));
         let mut ear = Ear::new(self.shell, self.attempt, self.observer, source, (files, before));
-        let end = process::run(&setting, input, &mut watchdog, &mut ear)?;
+        let end = process::run(called, &setting, &mut watchdog, &mut ear)?;
         let is_clean = matches!((end.cause, end.ended.how), (Cause::Itself, How::Exit(0)));
         Ok((end, ear.finish(is_clean)))
     }

@@ -7,39 +7,21 @@
 use super::capture::Capture;
 use super::command::Command;
 use super::jobserver::Jobserver;
-use super::life::{LOOK, Life, Runs};
-use super::sandbox::Sandbox;
-use super::stop::{Armed, StopHandle};
-use super::tree::Trees;
-use crate::sys::{self, Ended, Launcher, PidFd, Strings};
-use std::cell::RefCell;
-use std::ffi::CStr;
+use super::life::{LOOK, Life, Runs, Setting};
+use super::pipe::{MUCH, Printed};
+use crate::sys::{self, Ended, PidFd, Ready};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Until then the end of a process is expected to show as the end of its output alone.
 const SHORT: Duration = Duration::from_millis(50);
 /// How long output is read on after the process itself has ended: someone else holds the pipe.
 const DRAIN: Duration = Duration::from_millis(200);
-const BUFFER: usize = 64 * 1024;
-/// Whoever prints this much gets a larger pipe.
-const MUCH: u64 = 1 << 20;
 
-/// What a process is run with.
-pub(super) struct Setting<'a> {
-    pub(super) launcher: &'a Launcher,
-    /// Starts it instead of the launcher, if there is one.
-    pub(super) sandbox: Option<&'a Sandbox>,
-    pub(super) trees: &'a Trees,
-    pub(super) stop: &'a StopHandle,
-    pub(super) armed: &'a Armed<'a>,
-    pub(super) environment: [&'a Strings; 2],
-    pub(super) dir: Option<&'a CStr>,
-    /// Value of the token in the environment.
-    pub(super) token: &'a [u8],
-    pub(super) limit: Option<Duration>,
-    pub(super) grace: Duration,
+/// What a process may use.
+pub(super) struct Bounds<'a> {
+    pub(super) time: Option<Duration>,
     /// Where a token for the attempt is to be had, if it has none.
     pub(super) short_of: Option<&'a Jobserver>,
 }
@@ -59,26 +41,21 @@ pub(super) struct End {
 }
 
 /// Starts `command` and returns when nothing of it lives any more. An error means that it could not be started.
-pub(super) fn run(command: &Command, setting: &Setting<'_>, capture: &mut Capture<'_>) -> io::Result<End> {
-    let started = Instant::now();
+pub(super) fn run(
+    command: &Command,
+    setting: &Setting<'_>,
+    bounds: Bounds<'_>,
+    capture: &mut Capture<'_>,
+) -> io::Result<End> {
     let (out, into) = sys::pipe()?;
     let Setting { environment, dir, launcher, .. } = *setting;
-    let pid = setting.stop.enter(|| match setting.sandbox {
+    let life = setting.begin(|| match setting.sandbox {
         None => launcher.start(&command.program, &command.arguments, environment, dir, into.as_fd()),
         Some(sandbox) => sandbox.start(command, environment, dir, into.as_fd()),
     })?;
-    let life = Life::new(pid, setting.token, setting.trees, setting.stop, setting.grace);
     drop(into);
-    let mut child = Child {
-        life,
-        setting,
-        short_of: setting.short_of,
-        capture,
-        started,
-        out: Some(out),
-        is_new: true,
-        exited: None,
-    };
+    let out = Printed::new(out);
+    let mut child = Child { life, setting, bounds, capture, out, is_new: true, exited: None };
     let cause = child.watch();
     Ok(child.finish(cause))
 }
@@ -86,12 +63,9 @@ pub(super) fn run(command: &Command, setting: &Setting<'_>, capture: &mut Captur
 struct Child<'a, 'b> {
     life: Life<'a>,
     setting: &'a Setting<'a>,
-    /// Until it has one.
-    short_of: Option<&'a Jobserver>,
+    bounds: Bounds<'a>,
     capture: &'a mut Capture<'b>,
-    started: Instant,
-    /// `None` after the end of output.
-    out: Option<OwnedFd>,
+    out: Printed,
     /// Not waited for yet.
     is_new: bool,
     /// When the process was seen to have ended.
@@ -113,7 +87,7 @@ impl Child<'_, '_> {
     fn watch(&mut self) -> Cause {
         loop {
             // Output mostly ends a moment before the process: not reaped yet, the next turn waits for its end.
-            if self.out.is_none() && (self.exited.is_some() || self.life.reap()) {
+            if self.out.is_over() && (self.exited.is_some() || self.life.reap()) {
                 return Cause::Itself;
             }
             if self.setting.stop.requested().is_some() {
@@ -132,12 +106,12 @@ impl Child<'_, '_> {
     /// How long the next wait may be.
     fn time_left(&mut self) -> Left {
         let fresh = self.life.pidfd.is_none();
-        if fresh && self.setting.limit.is_none_or(|limit| limit >= SHORT) && self.out.is_some() {
+        if fresh && self.bounds.time.is_none_or(|limit| limit >= SHORT) && !self.out.is_over() {
             // The first wait needs no clock: it begins where the process began.
             if std::mem::replace(&mut self.is_new, false) {
                 return Left::Some(SHORT);
             }
-            let spent = self.started.elapsed();
+            let spent = self.life.started.elapsed();
             if spent < SHORT {
                 return Left::Some(SHORT.saturating_sub(spent));
             }
@@ -153,8 +127,8 @@ impl Child<'_, '_> {
             };
         }
         let slow_look = self.life.pidfd.is_none().then_some(SHORT);
-        let Some(limit) = self.setting.limit else { return slow_look.map_or(Left::Forever, Left::Some) };
-        let spent = self.spent(now);
+        let Some(limit) = self.bounds.time else { return slow_look.map_or(Left::Forever, Left::Some) };
+        let spent = self.life.spent(now);
         if spent >= limit {
             return Left::TimedOut(limit);
         }
@@ -162,19 +136,13 @@ impl Child<'_, '_> {
         Left::Some(slow_look.map_or(left, |look| look.min(left)))
     }
 
-    /// Since the start, without the time paused.
-    fn spent(&self, now: Instant) -> Duration {
-        let all = now.saturating_duration_since(self.started);
-        all.saturating_sub(self.setting.stop.paused(now))
-    }
-
     /// Waits for one thing to happen and takes what was printed.
     fn turn(&mut self, wait: Option<Duration>) {
-        let out = self.out.as_ref().map(OwnedFd::as_fd);
+        let out = self.out.interest();
         // Once it has ended it would end every further wait at once.
         let ended = self.life.pidfd.as_ref().filter(|_| self.exited.is_none()).map(PidFd::as_fd);
         let wake = self.setting.armed.wake.as_fd();
-        let token = self.short_of.map(Jobserver::as_fd);
+        let token = self.bounds.short_of.map(Jobserver::as_fd);
         let Ok([out, wake, ended, token]) = sys::poll([out, Some(wake), ended, token], wait) else {
             // Polling only fails for want of memory: look again soon.
             std::thread::sleep(LOOK);
@@ -183,56 +151,28 @@ impl Child<'_, '_> {
         if wake.any() {
             self.setting.armed.wake.clear();
         }
-        if out.readable {
-            self.take();
-        } else if out.hung_up {
-            self.out = None;
-        }
+        self.take(out);
         if token.any() {
-            self.short_of = self.short_of.filter(|server| server.catch_up());
+            self.bounds.short_of = self.bounds.short_of.filter(|server| server.catch_up());
         }
         if ended.any() {
             self.exited = Some(Instant::now());
         }
     }
 
-    /// Reads once.
-    fn take(&mut self) {
-        thread_local! { static PIECE: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]); }
-        let Some(out) = &self.out else { return };
+    fn take(&mut self, ready: Ready) {
         let before = self.capture.bytes;
-        let more = PIECE.with_borrow_mut(|piece| match sys::read(out.as_fd(), piece) {
-            Ok(n) if n > 0 => {
-                self.capture.push(&piece[..n]);
-                true
-            }
-            _ => false,
-        });
-        if before < MUCH && self.capture.bytes >= MUCH {
-            sys::grow_pipe(out.as_fd(), MUCH as u32);
-        }
-        if !more {
-            self.out = None;
+        self.out.take(ready, |piece| self.capture.push(piece));
+        if before < u64::from(MUCH) && self.capture.bytes >= u64::from(MUCH) {
+            self.out.grow();
         }
     }
 
     fn finish(mut self, cause: Cause) -> End {
         let leaked = self.clear(cause == Cause::Itself);
-        self.drain();
+        self.out.drain(|piece| self.capture.push(piece));
         self.capture.end_of_stream();
         End { ended: self.life.ended(), cause, leaked }
-    }
-
-    /// What is still in the pipe, without waiting for more: bounded by what a pipe holds and not by time, or a busy
-    /// machine would lose the end of it.
-    fn drain(&mut self) {
-        let limit = self.capture.bytes + 2 * MUCH;
-        while let Some(out) = &self.out {
-            match sys::poll([Some(out.as_fd())], Some(Duration::ZERO)) {
-                Ok([ready]) if ready.readable && self.capture.bytes < limit => self.take(),
-                _ => self.out = None,
-            }
-        }
     }
 }
 

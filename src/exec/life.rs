@@ -1,11 +1,14 @@
 //! A started process until nothing of it lives any more: reaping it, and ending its whole tree when it is to end. What it
 //! prints is read by whoever runs it, also while it ends.
 
-use super::stop::StopHandle;
+use super::sandbox::Sandbox;
+use super::stop::{Armed, StopHandle};
 use super::tree::{Owner, Trees};
 use crate::event::Stop;
-use crate::sys::{self, Ended, How, Pid, PidFd};
+use crate::sys::{self, Ended, How, Launcher, Pid, PidFd, Strings};
 use std::collections::HashSet;
+use std::ffi::CStr;
+use std::io;
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
@@ -14,30 +17,51 @@ pub(super) const LOOK: Duration = Duration::from_millis(10);
 /// How long a killed process may take to be gone.
 const KILLED: Duration = Duration::from_secs(5);
 
+/// What a process is started with and ended by, whatever it is.
+pub(super) struct Setting<'a> {
+    pub(super) launcher: &'a Launcher,
+    /// Starts it instead of the launcher, if there is one.
+    pub(super) sandbox: Option<&'a Sandbox>,
+    pub(super) trees: &'a Trees,
+    pub(super) stop: &'a StopHandle,
+    pub(super) armed: &'a Armed<'a>,
+    pub(super) environment: [&'a Strings; 2],
+    pub(super) dir: Option<&'a CStr>,
+    /// Value of the token in the environment.
+    pub(super) token: &'a [u8],
+    /// Between TERM and KILL.
+    pub(super) grace: Duration,
+}
+
+impl<'a> Setting<'a> {
+    /// What `start` starts, from its first moment on.
+    pub(super) fn begin(&self, start: impl FnOnce() -> io::Result<Pid>) -> io::Result<Life<'a>> {
+        let Setting { trees, stop, token, grace, .. } = *self;
+        let started = Instant::now();
+        let pid = stop.enter(start)?;
+        trees.live().add(pid);
+        let owner = Owner { leader: pid, token };
+        Ok(Life { pid, owner, trees, stop, grace, started, pidfd: None, reaped: None })
+    }
+}
+
 /// One process, the leader of its session.
 pub(super) struct Life<'a> {
     pub(super) pid: Pid,
     pub(super) owner: Owner<'a>,
     pub(super) trees: &'a Trees,
     pub(super) stop: &'a StopHandle,
-    /// Between TERM and KILL.
-    pub(super) grace: Duration,
+    grace: Duration,
+    pub(super) started: Instant,
     /// Opened when the process does not end soon.
     pub(super) pidfd: Option<PidFd>,
     reaped: Option<Ended>,
 }
 
-impl<'a> Life<'a> {
-    /// Of a process that was just started.
-    pub(super) fn new(
-        pid: Pid,
-        token: &'a [u8],
-        trees: &'a Trees,
-        stop: &'a StopHandle,
-        grace: Duration,
-    ) -> Life<'a> {
-        trees.live().add(pid);
-        Life { pid, owner: Owner { leader: pid, token }, trees, stop, grace, pidfd: None, reaped: None }
+impl Life<'_> {
+    /// Since the start, without the time paused.
+    pub(super) fn spent(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started).saturating_sub(self.stop.paused(now))
     }
 
     /// Without it (no descriptor left) the end of output has to do.

@@ -16,6 +16,7 @@ mod life;
 mod log;
 mod mask;
 mod others;
+mod pipe;
 mod probe;
 mod repeat;
 mod sandbox;

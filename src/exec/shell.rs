@@ -1,11 +1,12 @@
 //! The shell executor: the blocks of a task in order, and what they led to as one report (SPEC 2.2, 4.3, 5.3).
 
 use super::capture::{Capture, report_tail};
-use super::child::{self, Cause, End, Setting};
+use super::child::{self, Bounds, Cause, End};
 use super::command::{Command, Commands};
 use super::environment::Environment;
 use super::guardian::Guardian;
 use super::jobserver::{Jobserver, JobserverConfig};
+use super::life::Setting;
 use super::mask::Masker;
 use super::repeat::LastFailures;
 use super::sandbox::{self, Sandbox, SandboxConfig, Sandboxes, TEMPORARY_NAMES};
@@ -481,11 +482,11 @@ impl Running<'_> {
             environment,
             dir: dir_string.as_deref(),
             token: &self.own.first()[TOKEN_IS.len()..],
-            limit: self.limit(block),
             grace: self.shell.grace,
-            short_of: self.shell.jobserver.as_ref().filter(|_| self.is_short),
         };
-        child::run(command, &setting, &mut self.capture)
+        let short_of = self.shell.jobserver.as_ref().filter(|_| self.is_short);
+        let bounds = Bounds { time: self.limit(block), short_of };
+        child::run(command, &setting, bounds, &mut self.capture)
     }
 
     /// What the attempt takes for the project's directory.

@@ -6,7 +6,6 @@ use specter::agent::{
     Account, Cause, Ended, Ending, Presets, Reader, Reset, StepKind, StopReason, Told, Work, judge,
 };
 use specter::event::AttemptOutcome;
-use std::path::{Path, PathBuf};
 
 struct Recorded {
     out: Vec<u8>,
@@ -14,12 +13,8 @@ struct Recorded {
     code: i32,
 }
 
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agent/recorded")
-}
-
 fn recorded(agent: &str, case: &str) -> Recorded {
-    let file = |extension: &str| directory().join(agent).join(format!("{case}.{extension}"));
+    let file = |extension: &str| super::directory("recorded").join(agent).join(format!("{case}.{extension}"));
     Recorded {
         out: std::fs::read(file("out")).unwrap_or_else(|error| panic!("{agent} {case}: {error}")),
         err: std::fs::read_to_string(file("err")).unwrap_or_default(),
@@ -57,7 +52,7 @@ fn ending(agent: &str, run: &Recorded, work: Work) -> Ending {
 }
 
 /// What each recorded failure is. Limits on which qwen and pi sleep without a word are not among them: no run ends so.
-const FAILURES: &[(&str, &[(&str, Cause)])] = &[
+const FAILURES: &super::Failures = &[
     (
         "claude",
         &[
@@ -168,34 +163,12 @@ const FAILURES: &[(&str, &[(&str, Cause)])] = &[
 
 #[test]
 fn every_recorded_failure_is_judged_right() {
-    let mut wrong = Vec::new();
-    for (agent, cases) in FAILURES {
-        for (case, cause) in *cases {
-            let ending = ending(agent, &recorded(agent, case), Work::Nothing);
-            match &ending {
-                Ending::Failed(failure)
-                    if failure.cause == *cause && failure.classified.class == cause.class() => {}
-                other => wrong.push(format!("{agent} {case}: not {cause:?} but {other:?}")),
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    super::all_are_judged_right(FAILURES, |agent, case| ending(agent, &recorded(agent, case), Work::Nothing));
 }
 
 #[test]
 fn every_recording_is_judged_by_a_test() {
-    for agent in std::fs::read_dir(directory()).unwrap() {
-        let agent = agent.unwrap();
-        let name = agent.file_name().into_string().unwrap();
-        let cases =
-            FAILURES.iter().find(|(agent, _)| *agent == name).map(|(_, cases)| *cases).unwrap_or_default();
-        for file in std::fs::read_dir(agent.path()).unwrap() {
-            let file = file.unwrap().path();
-            let case = file.file_stem().unwrap().to_str().unwrap().to_owned();
-            let known = case.ends_with("ok") || cases.iter().any(|(known, _)| *known == case);
-            assert!(known, "{}", file.display());
-        }
-    }
+    super::all_are_known(&super::directory("recorded"), FAILURES);
 }
 
 #[test]
@@ -276,15 +249,6 @@ fn a_limit_tells_when_it_ends_as_exactly_as_the_agent_does() {
 #[test]
 fn a_recording_that_is_cut_off_anywhere_is_read_up_to_there() {
     for (agent, _) in FAILURES {
-        let run = recorded(agent, "ok");
-        let whole = account(agent, &run.out);
-        for cut in (0..run.out.len()).step_by(97) {
-            let part = account(agent, &run.out[..cut]);
-            assert!(part.steps_in_all() <= whole.steps_in_all(), "{agent} at {cut}");
-            assert!(
-                part.steps.iter().zip(&whole.steps).all(|(one, other)| one.title == other.title),
-                "{agent} at {cut}"
-            );
-        }
+        super::is_read_up_to_every_cut(agent, &recorded(agent, "ok").out, (97, 0), |out| account(agent, out));
     }
 }

@@ -5,13 +5,12 @@
 use specter::agent::acp::{Client, Patience, Said, Wanted};
 use specter::agent::{Account, Cause, Ended, Ending, Presets, StepKind, StopReason, Work, judge};
 use specter::event::AttemptOutcome;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// What each recorded failure is. Limits that qwen and opencode sleep through without a word are not among them.
-const FAILURES: &[(&str, &[(&str, Cause)])] = &[
+const FAILURES: &super::Failures = &[
     (
         "claude",
         &[
@@ -79,12 +78,8 @@ const FAILURES: &[(&str, &[(&str, Cause)])] = &[
     ),
 ];
 
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agent/recorded_acp")
-}
-
 fn recorded(agent: &str, case: &str) -> Vec<u8> {
-    let file = directory().join(agent).join(format!("{case}.ndjson"));
+    let file = super::directory("recorded_acp").join(agent).join(format!("{case}.ndjson"));
     std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
@@ -120,33 +115,14 @@ fn ending(agent: &str, case: &str, work: Work) -> Ending {
 
 #[test]
 fn every_recorded_conversation_that_failed_is_judged_right() {
-    let mut wrong = Vec::new();
-    for (agent, cases) in FAILURES {
-        for (case, cause) in *cases {
-            match ending(agent, case, Work::Nothing) {
-                Ending::Failed(failure) if failure.cause == *cause => {}
-                other => wrong.push(format!("{agent} {case}: not {cause:?} but {other:?}")),
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    super::all_are_judged_right(FAILURES, |agent, case| ending(agent, case, Work::Nothing));
     let Ending::Failed(quota) = ending("codex", "quota", Work::Nothing) else { panic!("it failed") };
     assert!(quota.resets.is_some(), "it says when its limit ends");
 }
 
 #[test]
 fn every_recorded_conversation_is_judged_by_a_test() {
-    for agent in std::fs::read_dir(directory()).unwrap() {
-        let agent = agent.unwrap();
-        let name = agent.file_name().into_string().unwrap();
-        let known =
-            FAILURES.iter().find(|(agent, _)| *agent == name).map(|(_, cases)| *cases).unwrap_or_default();
-        for file in std::fs::read_dir(agent.path()).unwrap() {
-            let file = file.unwrap().path();
-            let case = file.file_stem().unwrap().to_str().unwrap().to_owned();
-            assert!(case == "ok" || known.iter().any(|(known, _)| *known == case), "{}", file.display());
-        }
-    }
+    super::all_are_known(&super::directory("recorded_acp"), FAILURES);
 }
 
 #[test]
@@ -185,12 +161,12 @@ fn what_was_done_in_a_conversation_is_told_as_the_server_ordered_it() {
 
 #[test]
 fn a_conversation_that_is_cut_off_anywhere_is_read_up_to_there() {
-    for agent in ["claude", "codex", "gemini", "opencode", "qwen", "copilot"] {
-        let lines = recorded(agent, "ok");
-        let (whole, _) = account(agent, &lines);
-        for cut in (0..lines.len()).step_by(211) {
-            let (part, has_answered) = account(agent, &lines[..cut]);
-            assert!(!has_answered && part.steps_in_all() <= whole.steps_in_all(), "{agent} at {cut}");
-        }
+    for (agent, _) in FAILURES {
+        super::is_read_up_to_every_cut(agent, &recorded(agent, "ok"), (211, 1), |lines| {
+            let (account, has_answered) = account(agent, lines);
+            let is_whole = lines.len() == recorded(agent, "ok").len();
+            assert!(is_whole || !has_answered, "{agent} at {}", lines.len());
+            account
+        });
     }
 }

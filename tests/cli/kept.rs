@@ -330,6 +330,74 @@ fn what_waits_for_review_is_accepted_and_what_waited_for_it_runs() {
 }
 
 #[test]
+fn an_attempt_of_an_earlier_run_is_accepted_by_its_runs_name_and_the_newest_run_goes_on_from_it() {
+    if no_git() {
+        return;
+    }
+    let sandbox = repository(TROUBLE);
+    implement(&sandbox, &[]).expect(1);
+    let earlier = runs(&sandbox).pop().unwrap();
+    // The same once more, but for what the task makes beside: which of both is accepted can be told.
+    sandbox.write("tasks.md", &TROUBLE.replace("echo new > new.txt", "echo newer > new.txt"));
+    implement(&sandbox, &[]).expect(1);
+    let newest = runs(&sandbox).pop().unwrap();
+    assert_ne!(earlier, newest);
+    let several = sandbox.run(["recover", "accept", "T002/1"]).expect(2);
+    assert!(several.stderr.contains(&format!("{earlier}/T002/1")), "{}", several.stderr);
+    let accepted = sandbox.run(["recover", "accept", &format!("{earlier}/T002/1")]).expect(0);
+    assert!(accepted.stdout.contains("2 files"), "{}", accepted.stdout);
+    assert_eq!((sandbox.read(".envrc"), sandbox.read("new.txt")), ("export A=1\n".into(), "new\n".into()));
+    assert_eq!(sandbox.ticked(), ["T002"]);
+    let states = json(sandbox.run(["recover", "--format=json"]));
+    let state = |name: String| {
+        let mut all = states["attempts"].as_array().unwrap().iter();
+        all.find(|kept| kept["name"] == name.as_str()).unwrap()["state"].clone()
+    };
+    assert_eq!(state(format!("{earlier}/T002/1")), "integrated");
+    assert_eq!(state(format!("{newest}/T002/1")), "review");
+    sandbox.run(["recover", "accept", &format!("{earlier}/T002/1")]).expect(2);
+    // The newest run has it on record as done: it goes on with what waited, and can be gone back on.
+    sandbox.run(["resume", "--yes", "--isolation=worktree"]).expect(1);
+    assert_eq!(sandbox.read("seen"), "export A=1\n");
+    assert_eq!(sandbox.ids("task_done"), ["T002", "T003"]);
+    assert_eq!(sandbox.ids("attempt_started").iter().filter(|id| *id == "T002").count(), 1);
+    sandbox.run(["rollback", "--to=T002"]).expect(0);
+    assert_eq!((sandbox.exists(".envrc"), sandbox.exists("seen")), (true, false));
+    assert_eq!(sandbox.ticked(), ["T002"]);
+}
+
+#[test]
+fn an_attempt_whose_run_has_no_record_any_more_is_brought_back_and_not_accepted() {
+    if no_git() {
+        return;
+    }
+    let sandbox = repository(TROUBLE);
+    implement(&sandbox, &[]).expect(1);
+    let earlier = runs(&sandbox).pop().unwrap();
+    implement(&sandbox, &[]).expect(1);
+    std::fs::remove_dir_all(sandbox.root().join(".specter/runs").join(&earlier)).unwrap();
+    let list = json(sandbox.run(["recover", "--format=json"]));
+    let kept = list["attempts"].as_array().unwrap().iter().find(|kept| {
+        let reference = kept["reference"].as_str().unwrap();
+        kept["task"] == "T002"
+            && !kept["run"].as_str().is_some_and(|run| run.len() == earlier.len())
+            && !reference.is_empty()
+    });
+    let name = kept.unwrap()["name"].as_str().unwrap().to_owned();
+    let refused = sandbox.run(["recover", "accept", &name]).expect(2);
+    assert!(refused.stderr.contains("whose record is gone"), "{}", refused.stderr);
+    assert!(!sandbox.exists(".envrc"));
+}
+
+/// Names of all runs, oldest first.
+fn runs(sandbox: &Sandbox) -> Vec<String> {
+    let all = std::fs::read_dir(sandbox.root().join(".specter/runs")).unwrap();
+    let mut names: Vec<String> = all.map(|run| run.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
 fn checks_that_did_not_run_on_what_an_accepted_attempt_became_are_named() {
     if no_git() {
         return;

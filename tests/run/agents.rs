@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
-pub(crate) const FAKE: &str = include_str!("agents/fake.sh");
+pub(crate) const FAKE: &str = concat!(include_str!("agents/orders.sh"), include_str!("agents/fake.sh"));
 
 /// A task with orders for the agent, and perhaps a check.
 pub(crate) fn task(line: &str, orders: &[&str], check: Option<&str>) -> String {
@@ -722,7 +722,7 @@ fn secrets_in_what_an_agent_does_and_prints_are_masked_everywhere() {
     let tasks =
         task("T001 Write a.txt", &orders, None).replace("sk-secret-of-mine-01234567", "$ANTHROPIC_API_KEY");
     project.write("tasks.md", &tasks);
-    let fake = FAKE.replace("order \"$@\"\ndone 3<", "eval order \"$*\"\ndone 3<");
+    let fake = FAKE.replace("order \"$@\"\n    done 3<", "eval order \"$*\"\n    done 3<");
     project.hire();
     std::fs::write(project.home().join("bin/claude"), fake).unwrap();
     let mut command = project.command(["implement", "tasks.md", "--yes", "--agent=claude", "-vv"]);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
-const FAKE: &str = include_str!("agents/fake_acp.sh");
+const FAKE: &str = concat!(include_str!("agents/orders.sh"), include_str!("agents/fake_acp.sh"));
 
 fn task(orders: &[&str]) -> String {
     let orders: String = orders.iter().map(|order| format!("  - fake: {order}\n")).collect();

@@ -540,3 +540,42 @@ fn data_that_nobody_meant_to_be_in_the_repository_is_not_copied_there() {
     project.sandbox.run(["resume", "tasks.md", "--yes"]).expect(0);
     assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
 }
+
+#[test]
+fn work_whose_integration_the_disk_refused_is_finished_by_the_next_one_and_not_done_again() {
+    if no_git() {
+        return;
+    }
+    use sha2::Digest as _;
+    // What is to become `a.txt` lies here until it is complete; where a directory lies, nothing can be written.
+    let key: String = sha2::Sha256::digest("a.txt")[..10].iter().map(|byte| format!("{byte:02x}")).collect();
+    let staged = format!(".specter/git/merge-{key}/in-the-way");
+    let mends = "rm -r \"$HOME\"/../p/.specter/git/merge-*; echo b > b.txt";
+    for check in [None, Some("test -s a.txt")] {
+        let tasks = [
+            task("T001 [P] Write a.txt", "echo ran >> \"$HOME/ran\"; echo a > a.txt", check),
+            task("T002 [P] Write b.txt", mends, None),
+        ];
+        let project = Project::new(&tasks.concat(), &[(".gitignore", ".specter/\n")]);
+        project.sandbox.write(&staged, "");
+        // One after the other: the second begins when the first has failed, and ends before it is tried again.
+        let ended = project.implement(&["-j1", "--retries=2"]).expect(0);
+        let rules: Vec<String> =
+            project.events("attempt_finished").iter().map(|event| event["rule"].to_string()).collect();
+        assert!(rules[0].contains("could not be integrated"), "{rules:?}");
+        let told = "T001: what the attempt before made is integrated after all";
+        assert!(ended.all().contains(told), "{}", ended.all());
+        assert_eq!(std::fs::read_to_string(project.sandbox.home().join("ran")).unwrap(), "ran\n");
+        assert_eq!(
+            (project.sandbox.read("a.txt"), project.sandbox.read("b.txt")),
+            ("a\n".into(), "b\n".into())
+        );
+        assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
+        assert_eq!(project.sandbox.ids("attempt_started"), ["T001", "T002", "T001"]);
+        let verdicts = project.events("task_done");
+        let of_first = verdicts.iter().find(|event| event["task"] == "T001").unwrap();
+        let wanted = if check.is_some() { "verified" } else { "unverified" };
+        assert_eq!(of_first["verdict"], wanted);
+        project.fsck();
+    }
+}

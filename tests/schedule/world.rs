@@ -629,6 +629,9 @@ impl World {
                     until.flatten().is_some_and(|until| until <= self.told_wall),
                     "opened twice, or too early"
                 );
+                // Who went ahead may have been answered and go on: it is one of many from now on.
+                let of = |running: &&mut Running| running.provider.as_ref() == Some(provider);
+                self.running.values_mut().filter(of).for_each(|running| running.ahead = false);
             }
             EventKind::RunFinished { outcome, counts, duration, .. } => {
                 assert_eq!(*duration, self.before + self.now);

@@ -1,12 +1,14 @@
 //! What an agent may do that asks first: whatever touches only the workspace, by the paths that it names. A command names
 //! none; where it may write is what its own sandbox, or specter's, is for.
 
+use crate::text::without_dots;
 use agent_client_protocol_schema::v1::{
     RequestPermissionOutcome, RequestPermissionResponse, SelectedPermissionOutcome, ToolCallContent,
     ToolCallUpdateFields,
 };
 use serde_json::Value;
 use std::borrow::Cow;
+use std::path::Path;
 
 /// What a tool's input calls its file or directory.
 const KEYS: [&str; 10] = [
@@ -38,24 +40,8 @@ pub(super) fn outside(call: &ToolCallUpdateFields, roots: &[String]) -> Option<S
 fn is_inside(path: &str, roots: &[String]) -> bool {
     let home = path.starts_with('~');
     let Some(first) = roots.first().filter(|_| !home) else { return false };
-    let whole = if path.starts_with('/') { path.to_owned() } else { format!("{first}/{path}") };
-    let whole = plain(&whole);
-    roots.iter().any(|root| whole.starts_with(&plain(root)))
-}
-
-/// Its parts, each `..` with the part before it taken away.
-fn plain(path: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    parts
+    let whole = without_dots(&Path::new(first).join(path));
+    roots.iter().any(|root| whole.starts_with(without_dots(Path::new(root))))
 }
 
 /// The option of the kind that is meant, for this once if there is one; without any, the request is called off.

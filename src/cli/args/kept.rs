@@ -59,8 +59,7 @@ pub enum RecoverWhat {
     },
     /// Bring back what an attempt changed, or single files of it; what is there is saved first
     Restore(Restore),
-    /// Integrate an attempt of the newest run that waits for review, and count its task as done; its checks are not run
-    /// again
+    /// Integrate an attempt that waits for review, and count its task as done; its checks are not run again
     Accept {
         /// `T012`, `T012/2`, `RUN/T012/2`, or a reference
         attempt: String,

@@ -1,17 +1,16 @@
 //! An agent's process from start to end: its prompt into its input, its two streams to a listener, a watchdog beside it, and
 //! nothing of its tree left behind. What it says is the listener's business.
 
-use super::super::life::{LOOK, Life, Runs};
-use super::super::sandbox::Sandbox;
-use super::super::stop::{Armed, StopHandle};
-use super::super::tree::Trees;
+use super::super::life::{LOOK, Life, Runs, Setting};
+use super::super::pipe::Printed;
+use super::super::stop::Armed;
 use super::feed::Feed;
 use super::watchdog::{Sample, Verdict, Watchdog};
 use crate::event::{QuietStage, Stop};
-use crate::sys::{self, Ended, Launcher, PidFd, Ready, Streams, Strings};
+use crate::sys::{self, Ended, PidFd, Streams, Strings};
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,25 +18,12 @@ use std::time::{Duration, Instant};
 const DRAIN: Duration = Duration::from_secs(1);
 /// How long an agent that said it is done may take to go.
 const LINGER: Duration = Duration::from_secs(30);
-const BUFFER: usize = 64 * 1024;
-/// Agents print much.
-const PIPE: u32 = 1 << 20;
 
-/// What an agent is started with.
-pub(super) struct Setting<'a> {
-    pub(super) launcher: &'a Launcher,
-    /// Starts it instead of the launcher, if there is one.
-    pub(super) sandbox: Option<&'a Sandbox>,
-    pub(super) trees: &'a Trees,
-    pub(super) stop: &'a StopHandle,
-    pub(super) armed: &'a Armed<'a>,
+/// How an agent is called.
+pub(super) struct Called<'a> {
     pub(super) program: &'a Arc<CStr>,
     pub(super) arguments: &'a Strings,
-    pub(super) environment: [&'a Strings; 2],
-    pub(super) dir: &'a CStr,
-    /// Value of the token in the environment.
-    pub(super) token: &'a [u8],
-    pub(super) grace: Duration,
+    pub(super) prompt: Vec<u8>,
     /// The signal by which it is asked to end what it does, before it is ended.
     pub(super) soft_stop: Option<i32>,
 }
@@ -93,38 +79,27 @@ pub(super) struct End {
 
 /// Starts the agent and returns when nothing of it lives any more. An error means that it could not be started.
 pub(super) fn run(
+    called: Called<'_>,
     setting: &Setting<'_>,
-    prompt: Vec<u8>,
     watchdog: &mut Watchdog,
     listener: &mut dyn Listener,
 ) -> io::Result<End> {
-    let started = Instant::now();
+    let Called { program, arguments, prompt, soft_stop } = called;
+    let Setting { environment, dir, launcher, armed, .. } = *setting;
     let (input, feed) = Feed::new(prompt, listener.has_said_all())?;
     let ((out, out_into), (err, err_into)) = (sys::pipe()?, sys::pipe()?);
-    sys::grow_pipe(out.as_fd(), PIPE);
     let streams = Streams { input: input.as_fd(), out: out_into.as_fd(), err: err_into.as_fd() };
-    let Setting { program, arguments, environment, dir, .. } = *setting;
-    let pid = setting.stop.enter(|| match setting.sandbox {
-        None => setting.launcher.start_with(program, arguments, environment, Some(dir), streams),
-        Some(sandbox) => sandbox.start_with(program, arguments, environment, Some(dir), streams),
+    let mut life = setting.begin(|| match setting.sandbox {
+        None => launcher.start_with(program, arguments, environment, dir, streams),
+        Some(sandbox) => sandbox.start_with(program, arguments, environment, dir, streams),
     })?;
-    let mut life = Life::new(pid, setting.token, setting.trees, setting.stop, setting.grace);
     drop((input, out_into, err_into));
     life.watch_end();
-    let mut agent = Agent {
-        life,
-        armed: setting.armed,
-        listener,
-        started,
-        feed,
-        out: Some(out),
-        err: Some(err),
-        exited: None,
-        done: None,
-        soft_stop: setting.soft_stop,
-        asked: None,
-        buffer: vec![0; BUFFER],
-    };
+    let [out, err] = [out, err].map(Printed::new);
+    // Agents print much.
+    out.grow();
+    let mut agent =
+        Agent { life, armed, listener, feed, out, err, exited: None, done: None, soft_stop, asked: None };
     let cause = agent.watch(watchdog);
     Ok(agent.finish(cause))
 }
@@ -133,11 +108,9 @@ struct Agent<'a, 'b> {
     life: Life<'a>,
     armed: &'a Armed<'a>,
     listener: &'b mut dyn Listener,
-    started: Instant,
     feed: Feed,
-    /// `None` after its end.
-    out: Option<OwnedFd>,
-    err: Option<OwnedFd>,
+    out: Printed,
+    err: Printed,
     /// When the process was seen to have ended.
     exited: Option<Instant>,
     /// When it was first seen to be done.
@@ -145,7 +118,6 @@ struct Agent<'a, 'b> {
     soft_stop: Option<i32>,
     /// It was asked to end: no progress for this long.
     asked: Option<Duration>,
-    buffer: Vec<u8>,
 }
 
 impl<'a> Runs<'a> for Agent<'a, '_> {
@@ -158,8 +130,7 @@ impl<'a> Runs<'a> for Agent<'a, '_> {
         // Once it has ended it would end every further wait at once.
         let ended = self.life.pidfd.as_ref().filter(|_| self.exited.is_none()).map(PidFd::as_fd);
         let wake = self.armed.wake.as_fd();
-        let [out, err] = [&self.out, &self.err].map(|fd| fd.as_ref().map(OwnedFd::as_fd));
-        let fds = [out, err, Some(wake), ended];
+        let fds = [self.out.interest(), self.err.interest(), Some(wake), ended];
         let Ok(([out, err, wake, ended], may_write)) = sys::poll_writing(fds, self.feed.wanting(), wait)
         else {
             // Polling only fails for want of memory: look again soon.
@@ -172,18 +143,12 @@ impl<'a> Runs<'a> for Agent<'a, '_> {
         if may_write {
             self.feed.go_on();
         }
-        self.take(out, Which::Out);
-        self.take(err, Which::Err);
+        self.out.take(out, |piece| self.listener.out(piece));
+        self.err.take(err, |piece| self.listener.err(piece));
         if ended.any() {
             self.exited.get_or_insert_with(Instant::now);
         }
     }
-}
-
-#[derive(Clone, Copy)]
-enum Which {
-    Out,
-    Err,
 }
 
 impl Agent<'_, '_> {
@@ -198,13 +163,13 @@ impl Agent<'_, '_> {
                 self.exited = Some(Instant::now());
             }
             let drained = self.exited.map(|at| DRAIN.saturating_sub(at.elapsed()));
-            if drained.is_some_and(|left| left.is_zero() || (self.out.is_none() && self.err.is_none())) {
+            if drained.is_some_and(|left| left.is_zero() || (self.out.is_over() && self.err.is_over())) {
                 return self.asked.map_or(Cause::Itself, Cause::Stalled);
             }
             if self.has_stayed() {
                 return self.asked.map_or(Cause::Stayed, Cause::Stalled);
             }
-            let now = self.spent();
+            let now = self.life.spent(Instant::now());
             let told = self.converse(now);
             if now >= next_look {
                 match self.look(now, watchdog) {
@@ -261,7 +226,7 @@ impl Agent<'_, '_> {
             return;
         }
         while self.exited.is_none() && self.life.stop.requested() != Some(Stop::Now) {
-            let Some(left) = self.converse(self.spent()) else { return };
+            let Some(left) = self.converse(self.life.spent(Instant::now())) else { return };
             self.turn(Some(left.clamp(Duration::from_millis(1), LOOK * 10)));
             if self.life.pidfd.is_none() && self.life.reap() {
                 return;
@@ -305,61 +270,13 @@ impl Agent<'_, '_> {
         watchdog.look(now, &sample)
     }
 
-    /// Since the start, without the time paused.
-    fn spent(&self) -> Duration {
-        let now = Instant::now();
-        now.saturating_duration_since(self.started).saturating_sub(self.life.stop.paused(now))
-    }
-
-    /// Reads once; how much that was.
-    fn take(&mut self, ready: Ready, which: Which) -> usize {
-        let fd = match which {
-            Which::Out => &mut self.out,
-            Which::Err => &mut self.err,
-        };
-        let Some(open) = fd.as_ref().filter(|_| ready.any()) else { return 0 };
-        match sys::read(open.as_fd(), &mut self.buffer) {
-            Ok(n) if n > 0 => {
-                match which {
-                    Which::Out => self.listener.out(&self.buffer[..n]),
-                    Which::Err => self.listener.err(&self.buffer[..n]),
-                }
-                n
-            }
-            _ => {
-                *fd = None;
-                0
-            }
-        }
-    }
-
     fn finish(mut self, cause: Cause) -> End {
         if matches!(cause, Cause::Stopped | Cause::TimedOut(_) | Cause::Stalled(_)) {
             self.call_off();
         }
         let leaked = self.clear(cause == Cause::Itself);
-        self.drain();
+        self.out.drain(|piece| self.listener.out(piece));
+        self.err.drain(|piece| self.listener.err(piece));
         End { ended: self.life.ended(), cause, leaked }
-    }
-
-    /// What is still in the pipes, without waiting for more: bounded by what a pipe holds and not by time, or a busy
-    /// machine would lose the end of it, and with it what the agent says of its own end.
-    fn drain(&mut self) {
-        for which in [Which::Out, Which::Err] {
-            let mut left = 2 * PIPE as usize;
-            loop {
-                let fd = match which {
-                    Which::Out => &mut self.out,
-                    Which::Err => &mut self.err,
-                };
-                let Some(open) = fd.as_ref() else { break };
-                match sys::poll([Some(open.as_fd())], Some(Duration::ZERO)) {
-                    Ok([ready]) if ready.readable && left > 0 => {
-                        left = left.saturating_sub(self.take(ready, which));
-                    }
-                    _ => *fd = None,
-                }
-            }
-        }
     }
 }

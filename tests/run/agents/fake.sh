@@ -1,9 +1,4 @@
-#!/bin/sh
-# An agent for tests: speaks as Claude Code does on its output, takes orders from lines of its prompt that begin with
-# `fake: `, and notes in $HOME/fake how it was called. `fake: first ORDER` counts in the first call for a task only.
-set -u
-notes="$HOME/fake"
-mkdir -p "$notes"
+# An agent for tests, after orders.sh: speaks as Claude Code does on its output, and notes in $HOME/fake how it was called.
 session=none
 args="$*"
 while [ $# -gt 0 ]; do
@@ -15,7 +10,6 @@ while [ $# -gt 0 ]; do
     shift
 done
 prompt=$(cat)
-task=${SPECTER_TASK_ID:-none}
 calls=$(ls "$notes" | grep -c "^$task-" || true)
 call=$((calls + 1))
 printf '%s\n' "$prompt" > "$notes/$task-$call.prompt"
@@ -36,23 +30,13 @@ fail() {
 }
 
 printf '{"type":"system","subtype":"init","session_id":"%s","model":"fake-1"}\n' "$session"
-step=0
-order() {
-    step=$((step + 1))
+begin_write() { began "$1" Write file_path "$2"; }
+end_write() { ended "$1" false; }
+own() {
     verb=$1
     shift
     case "$verb" in
-        first) if [ "$call" = 1 ]; then order "$@"; fi ;;
         by) if [ "$(basename "$0")" = "$1" ]; then shift; order "$@"; fi ;;
-        later) if [ "$call" != 1 ]; then order "$@"; fi ;;
-        write)
-            path=$1
-            shift
-            began "w$step" Write file_path "$path"
-            mkdir -p "$(dirname "$path")"
-            printf '%s\n' "$*" > "$path"
-            ended "w$step" false
-            ;;
         into) # TASK PATH: a file in the working tree of a task that is at work
             until grep -q '^PWD=' "$notes/env.$1-1" 2> /dev/null; do sleep 0.05; done
             path=$(sed -n 's/^PWD=//p' "$notes/env.$1-1")/$2
@@ -67,7 +51,6 @@ order() {
             sh -c "$*" > /dev/null 2>&1
             if [ $? = 0 ]; then ended "r$step" false; else ended "r$step" true; fi
             ;;
-        say) say "$*" ;;
         ask) finish "$*" ;;
         block)
             printf '%s\nOPTIONS: 80 | 8080\nDEFAULT: 8080\n' "$*" > "$SPECTER_BLOCKED_FILE"
@@ -97,11 +80,7 @@ order() {
         line) head -c "$1" /dev/zero | tr '\0' x; echo ;;
     esac
 }
-printf '%s\n' "$prompt" | sed -n 's/^ *\(- \)\{0,1\}fake: //p' > "$notes/orders.$task"
-# Not in a pipe: an order may end all.
-while IFS= read -r line <&3; do
-    # shellcheck disable=SC2086 # the words of an order are its arguments
-    set -f; set -- $line; set +f
-    order "$@"
-done 3< "$notes/orders.$task"
+step=0
+printf '%s\n' "$prompt" | note_orders
+obey
 finish "done"

@@ -1,13 +1,7 @@
-#!/bin/sh
-# An agent for tests that speaks the Agent Client Protocol: takes orders from lines of its prompt that begin with `fake: `,
-# notes in $HOME/fake what it was told. `$HOME/fake-acp` holds what goes wrong before a prompt: a method that it never
-# answers, or `auth`.
-set -u
+# An agent for tests, after orders.sh, that speaks the Agent Client Protocol: notes in $HOME/fake what it was told.
+# `$HOME/fake-acp` holds what goes wrong before a prompt: a method that it never answers, or `auth`.
 case "${1:-}" in --version) echo "0.0.2 (Fake ACP)"; exit 0 ;; esac
-notes="$HOME/fake"
-mkdir -p "$notes"
 trouble=$(cat "$HOME/fake-acp" 2> /dev/null || true)
-task=${SPECTER_TASK_ID:-none}
 calls=$(ls "$notes" | grep -c "^acp\.$task-" || true)
 call=$((calls + 1))
 heard="$notes/acp.$task-$call"
@@ -24,22 +18,13 @@ hear() { IFS= read -r line && printf '%s\n' "$line" >> "$heard"; }
 # The next answer to a request of ours.
 heard_answer() { while hear; do case "$line" in *'"id":"'"$1"'"'*) return 0 ;; esac; done; exit 0; }
 
-step=0
-order() {
-    step=$((step + 1))
+begin_write() { tool "$1" "Write $2" "$PWD/$2"; }
+end_write() { ended "$1" completed; }
+
+own() {
     verb=$1
     shift
     case "$verb" in
-        first) if [ "$call" = 1 ]; then order "$@"; fi ;;
-        later) if [ "$call" != 1 ]; then order "$@"; fi ;;
-        write)
-            path=$1
-            shift
-            tool "w$step" "Write $path" "$PWD/$path"
-            mkdir -p "$(dirname "$path")"
-            printf '%s\n' "$*" > "$path"
-            ended "w$step" completed
-            ;;
         ask)
             printf '{"jsonrpc":"2.0","id":"q%s","method":"session/request_permission","params":{"sessionId":"%s","options":[{"optionId":"yes","name":"Y","kind":"allow_once"},{"optionId":"no","name":"N","kind":"reject_once"}],"toolCall":{"toolCallId":"p%s","title":"Writing","kind":"edit","locations":[{"path":"%s"}]}}}\n' "$step" "$session" "$step" "$1"
             heard_answer "q$step"
@@ -49,7 +34,6 @@ order() {
             esac
             ;;
         request) printf '{"jsonrpc":"2.0","id":"r%s","method":"%s","params":{}}\n' "$step" "$1"; heard_answer "r$step" ;;
-        say) say "$*" ;;
         garbage) echo 'this is no JSON {"at all'; echo '[1,2'; echo '"text"'; update '{"sessionUpdate":"of_version_9"}' ;;
         huge) printf '{"jsonrpc":"2.0","method":"x","params":"'; head -c "$1" /dev/zero | tr '\0' x; echo '"}' ;;
         die) printf '{"jsonrpc":"2.0","meth'; kill -KILL $$ ;;
@@ -62,15 +46,12 @@ order() {
     esac
 }
 
+step=0
 prompt() {
     # Orders stand in one line of JSON, with `\n` between them.
     printf '%s\n' "$line" | sed 's/\\n/\
-/g' | sed -n 's/^ *\(- \)\{0,1\}fake: //p' | sed 's/".*//' > "$notes/orders.$task"
-    while IFS= read -r words <&3; do
-        # shellcheck disable=SC2086 # the words of an order are its arguments
-        set -f; set -- $words; set +f
-        order "$@"
-    done 3< "$notes/orders.$task"
+/g' | sed 's/".*//' | note_orders
+    obey
     say "done"
     answer "$id" '{"stopReason":"end_turn","usage":{"inputTokens":100,"cachedReadTokens":20,"outputTokens":10,"totalTokens":110}}'
 }
