@@ -41,6 +41,8 @@ pub struct Preset {
     pub private_tmpdir: bool,
     /// Where it logs what it waits for and tells nobody, below the home directory; `{session}` stands for its session.
     pub log: String,
+    /// When it keeps what it starts in a sandbox of its own, of a kind that cannot be made inside specter's.
+    pub own_sandbox: OwnSandbox,
     /// Files it makes for itself, which are no work done.
     pub ignore_changes: Vec<String>,
     /// No output for so long, and it hangs.
@@ -57,6 +59,17 @@ pub struct Preset {
     pub exits: BTreeMap<String, String>,
     /// How it is started for the Agent Client Protocol: the preset `NAME-acp` is made of it.
     pub acp: Option<Acp>,
+}
+
+/// When an agent keeps what it starts in a sandbox of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OwnSandbox {
+    #[default]
+    Never,
+    /// Where it may do edits alone.
+    Edits,
+    Always,
 }
 
 /// What an agent and specter tell each other.
@@ -130,6 +143,8 @@ pub struct Acp {
     pub mode: String,
     /// Arguments with `{model}`; empty: a model is chosen by the protocol.
     pub model: Vec<String>,
+    /// Instead of what the preset says, which holds for its `command`.
+    pub own_sandbox: OwnSandbox,
     /// Arguments that make it print its version; empty: it is not asked.
     pub version: Vec<String>,
     /// So long an answer may take, that to a prompt excepted.
@@ -224,10 +239,19 @@ impl Preset {
             permissions: Permissions::default(),
             version: acp.version.clone(),
             install: acp.install.clone(),
+            own_sandbox: acp.own_sandbox,
             login,
             exits: BTreeMap::new(),
             acp: Some(acp),
             ..self.clone()
+        }
+    }
+
+    pub fn has_own_sandbox(&self, permission: Permission) -> bool {
+        match self.own_sandbox {
+            OwnSandbox::Never => false,
+            OwnSandbox::Edits => permission == Permission::Edits,
+            OwnSandbox::Always => true,
         }
     }
 

@@ -297,7 +297,8 @@ pub struct Run {
     /// Start plain commands by the shell too, instead of directly
     #[arg(long)]
     pub force_shell: bool,
-    /// `off`; `write`: tasks can change files only in the project; `require`: and nothing is run where that cannot be held to
+    /// `auto`: tasks in working trees cannot change others' trees or the project; `write`: tasks can change files only in the
+    /// project; `require`: and nothing is run where that cannot be held to; `off`
     #[arg(long, value_name = "LEVEL")]
     pub sandbox: Option<String>,
     /// `worktree`: each attempt works in a working tree of its own; `none`: in the project

@@ -9,7 +9,7 @@ use super::{doctor_agents, implement, out, workspace};
 use crate::clock::Clock;
 use crate::config::{Config, Isolation};
 use crate::driver::rollback;
-use crate::exec::SandboxConfig;
+use crate::exec::{Elsewhere, SandboxConfig};
 use crate::fs::shown;
 use crate::git::{self, Git, Pool};
 use crate::journal::{RunId, Store};
@@ -274,21 +274,31 @@ impl Looked {
     }
 
     fn sandbox(&mut self, project: &Path, config: &Config) {
-        let tried = SandboxConfig { writable: vec![project.to_owned()] }.try_out();
-        let wants = config.sandbox != crate::config::Sandbox::Off;
+        let tried =
+            SandboxConfig { writable: vec![project.to_owned()], elsewhere: Elsewhere::Nothing }.try_out();
+        let wants = config.sandbox > crate::config::Sandbox::Auto;
+        let what = match config.sandbox {
+            crate::config::Sandbox::Off => "`off`: tasks change what they like",
+            crate::config::Sandbox::Auto => {
+                "`auto`: tasks in working trees are kept from the project and from each other"
+            }
+            crate::config::Sandbox::Write | crate::config::Sandbox::Require => {
+                "tasks change files only in the project"
+            }
+        };
         match tried {
-            Ok(Held::All) => self.say(Level::Ok, "sandbox", "supported by this kernel", &[]),
-            Ok(Held::But(what)) => {
+            Ok(Held::All) => self.say(Level::Ok, "sandbox", format!("{what}; supported by this kernel"), &[]),
+            Ok(Held::But(flaw)) => {
                 let level = if wants { Level::Warn } else { Level::Ok };
-                self.say(level, "sandbox", format!("supported, but for {what}"), &[]);
+                self.say(level, "sandbox", format!("{what}; supported by this kernel, but for {flaw}"), &[]);
             }
             Err(error) => {
                 let level = match config.sandbox {
                     crate::config::Sandbox::Require => Level::Fail,
-                    crate::config::Sandbox::Write => Level::Warn,
+                    crate::config::Sandbox::Write | crate::config::Sandbox::Auto => Level::Warn,
                     crate::config::Sandbox::Off => Level::Ok,
                 };
-                self.say(level, "sandbox", format!("not supported: {error}"), &[]);
+                self.say(level, "sandbox", format!("{what}; not supported here: {error}"), &[]);
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::config::trust::Trust;
 use crate::config::{self, Config, Isolation};
 use crate::driver::{self, Replanned, Request, Saved, rollback};
 use crate::event::{AnsweredBy, Event, EventKind, RunInfo, RunOutcome, TaskRef};
-use crate::exec::{JobserverConfig, Masker, SandboxConfig, ShellConfig};
+use crate::exec::{Elsewhere, JobserverConfig, Masker, SandboxConfig, ShellConfig};
 use crate::history::History;
 use crate::hooks::Moment;
 use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail, answers};
@@ -280,7 +280,10 @@ impl<'a> Session<'a> {
         }
         let hooks =
             hooks::settle((&self.target, &self.args.run), (&staff, &self.loaded.config), &plan, &screen)?;
-        self.sandbox = sandbox::settle(&self.loaded.config, &self.target.project)?;
+        let state = stage::state_dir(self.global, &self.loaded.config, &self.target)?;
+        let state = state.unwrap_or_else(|| self.target.project.join(".specter"));
+        let nested = sandbox::with_their_own(&plan, agents.as_ref());
+        self.sandbox = sandbox::settle(&self.loaded.config, &self.target, &state, &nested)?;
         workspace::check(&self.loaded.config, &self.target.project)?;
         let commands = hooks.as_ref().map(Hooks::commands).unwrap_or_default();
         consent::agree(self.global, &self.target, (&plan, commands), &self.loaded, &self.args.run)?;
@@ -473,7 +476,7 @@ impl<'a> Session<'a> {
             mode: plan::export::mode_name(config.mode).to_owned(),
             jobs,
             selection: self.args.select.to_options(),
-            executors: executors(&plan, self.sandbox.is_some(), config.isolation),
+            executors: executors(&plan, self.sandbox.as_ref(), config.isolation),
             session,
         };
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
@@ -574,16 +577,21 @@ pub(super) fn repair(target: &Target, loaded: &Loaded, tick_unverified: bool) {
 }
 
 /// Who works, and where.
-fn executors(plan: &Plan, is_sandboxed: bool, isolation: Isolation) -> Vec<String> {
+fn executors(plan: &Plan, sandbox: Option<&SandboxConfig>, isolation: Isolation) -> Vec<String> {
     let mut names = BTreeSet::new();
     for task in plan.runnable().map(|task| plan.task(task)) {
         names.insert(task.more.agent.as_deref().filter(|_| !task.has_run_block()).unwrap_or("shell"));
     }
     let mut words: Vec<String> = names.into_iter().map(str::to_owned).collect();
     if let Some(last) = words.last_mut() {
-        let sandbox = if is_sandboxed { " in a sandbox" } else { "" };
-        let place = if isolation == Isolation::Worktree { ", in working trees" } else { "" };
-        *last = format!("{last}{sandbox}{place}");
+        let is_for_all = sandbox.is_some_and(|sandbox| sandbox.elsewhere == Elsewhere::Nothing);
+        let sandboxed = if is_for_all { " in a sandbox" } else { "" };
+        let place = match (isolation, sandbox) {
+            (Isolation::Worktree, Some(_)) => ", in working trees kept from each other",
+            (Isolation::Worktree, None) => ", in working trees",
+            _ => "",
+        };
+        *last = format!("{last}{sandboxed}{place}");
     }
     words
 }

@@ -149,8 +149,9 @@ pub(super) fn pool(config: &Config, git: &Git) -> Result<Pool, Error> {
 /// Where all projects' working trees are: outside of the repository at `root`, or each would hold all others.
 pub(super) fn trees_dir(config: &Config, root: &Path) -> Result<PathBuf, Error> {
     let dir = config.trees_dir.clone().or_else(|| {
-        let cache = Environment::of_process().base_dir("XDG_CACHE_HOME", ".cache");
-        cache.map(|cache| cache.join("specter/worktrees"))
+        // Not in the cache directory: where trees are kept from each other, programs could not make theirs in it.
+        let state = Environment::of_process().base_dir("XDG_STATE_HOME", ".local/state");
+        state.map(|state| state.join("specter/worktrees"))
     });
     let dir = dir.ok_or_else(|| {
         Error::message(Kind::Preflight, "there is no directory for working trees: `HOME` is not set")

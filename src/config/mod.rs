@@ -76,12 +76,14 @@ pub enum Profile {
     Enterprise,
 }
 
-/// What keeps tasks from changing files outside the project. Later is stricter.
+/// What keeps tasks from changing files that are not theirs. Later is stricter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sandbox {
-    #[default]
     Off,
-    /// Where the system can; without one where it cannot.
+    /// Tasks in working trees: not those of others, nor the project. Where the system can.
+    #[default]
+    Auto,
+    /// Nothing outside of the project. Where the system can; without one where it cannot.
     Write,
     /// As `Write`, and where the system cannot hold to all of it nothing is run.
     Require,
@@ -169,7 +171,7 @@ pub struct Config {
     pub carry: Vec<String>,
     /// Idle working trees that are kept for the next run.
     pub keep_trees: u32,
-    /// Where working trees are, if not in the user's cache. From the user's own layers only.
+    /// Where working trees are, if not in the user's state directory. From the user's own layers only.
     pub trees_dir: Option<PathBuf>,
     /// Paths that a person looks at before a change to them is integrated, besides the usual ones.
     pub protected: Vec<String>,

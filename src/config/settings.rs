@@ -59,8 +59,8 @@ const PROSE: [ProseDeps; 3] = [ProseDeps::Ignore, ProseDeps::After, ProseDeps::N
 const TICKS: [Tick; 2] = [Tick::Verified, Tick::Unverified];
 const DURABILITIES: [Durability; 2] = [Durability::Group, Durability::Strict];
 const PROFILES: [Profile; 3] = [Profile::Fast, Profile::Standard, Profile::Enterprise];
-const SANDBOXES: [Sandbox; 3] = [Sandbox::Off, Sandbox::Write, Sandbox::Require];
-const SANDBOX_WORDS: [&str; 3] = ["off", "write", "require"];
+const SANDBOXES: [Sandbox; 4] = [Sandbox::Off, Sandbox::Auto, Sandbox::Write, Sandbox::Require];
+const SANDBOX_WORDS: [&str; 4] = ["off", "auto", "write", "require"];
 const ISOLATIONS: [Isolation; 3] = [Isolation::None, Isolation::Auto, Isolation::Worktree];
 const USER_EDITS: [UserEdits; 3] = [UserEdits::Expected, UserEdits::Auto, UserEdits::None];
 const COMMITS: [Commit; 3] = [Commit::Off, Commit::Task, Commit::Phase];
@@ -309,7 +309,8 @@ pub static SETTINGS: &[Setting] = &[
         strictness: Some(|c| place(&SANDBOXES, &c.sandbox)),
         ..setting(
             "sandbox",
-            "`write`: tasks change files only in the project; `require`: or nothing is run",
+            "`auto`: tasks in working trees change neither others' trees nor the project; `write`: tasks change files only in \
+             the project; `require`: or nothing is run; `off`",
             Access::Own { get: show_sandbox, set: set_sandbox, schema: || json!({ "enum": SANDBOX_WORDS }) },
         )
     },
@@ -348,7 +349,7 @@ pub static SETTINGS: &[Setting] = &[
         user_only: true,
         ..setting(
             "worktrees.dir",
-            "where working trees are made instead of in your cache directory",
+            "where working trees are made instead of in your state directory",
             Access::Own { get: show_trees_dir, set: set_trees_dir, schema: || json!({ "type": "string" }) },
         )
     },

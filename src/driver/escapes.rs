@@ -6,8 +6,8 @@
 //! at work in the project. If nobody is, it was an attempt, and every attempt of that time is held for it: none of them
 //! can be told from the one that did it. What decides what git does (configuration, hooks) is never taken for the user's.
 //!
-//! What an attempt writes into the working tree of another that is at work looks like the other's own work; what agents
-//! tell of it is `strays`' to find. Trees in which nobody is at work are looked at when they are used again.
+//! What an attempt writes into the working tree of another that is at work looks like the other's own work: the sandbox
+//! keeps it from happening, and what agents tell of it is `strays`' to find. Trees in which nobody is at work are looked at when they are used again.
 
 use super::workspaces::{Opened, User, Work};
 use crate::event::EventKind;

@@ -2,7 +2,8 @@
 //!
 //! No system tells afterwards who wrote a file, so in a tree that is at work a stray write looks like the work of whose
 //! tree it is. An agent's own account of its steps does tell. It is no proof of the contrary: what a command writes
-//! without naming the place is not seen here, and only the sandbox keeps it from happening.
+//! without naming the place is not seen here. By default the sandbox keeps it from happening (`exec::around`); this is for
+//! where it is off or the kernel has none, and for attempts that were refused: a step that failed is no stray.
 
 use crate::event::AgentStep;
 use crate::task::TaskId;

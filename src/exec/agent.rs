@@ -21,6 +21,7 @@ mod watchdog;
 use super::command::Programs;
 use super::environment::{Environment, is_listed};
 use super::life::Setting;
+use super::sandbox::Sandbox;
 use super::scratch::{Place, Scratch};
 use super::shell::{ShellExecutor, path_string};
 use super::stop::StopHandle;
@@ -374,11 +375,10 @@ impl Run<'_> {
         arguments.push(&[line.program.as_bytes()]);
         line.args.iter().for_each(|arg| arguments.push(&[arg.as_bytes()]));
         let dir = path_string(self.dir)?;
-        let sandbox =
-            self.shell.sandbox.as_ref().map(|all| all.of(Some(&self.workspace(place)))).transpose()?;
+        let sandbox = self.sandbox(place)?;
         let setting = Setting {
             launcher: &self.shell.launcher,
-            sandbox: sandbox.as_deref(),
+            sandbox: sandbox.as_ref(),
             trees: &self.shell.trees,
             stop: self.stop,
             armed: &armed,
@@ -404,6 +404,15 @@ impl Run<'_> {
         let end = process::run(called, &setting, &mut watchdog, &mut ear)?;
         let is_clean = matches!((end.cause, end.ended.how), (Cause::Itself, How::Exit(0)));
         Ok((end, ear.finish(is_clean)))
+    }
+
+    /// For this process alone: it ends with it.
+    fn sandbox(&self, place: &Place) -> io::Result<Option<Sandbox>> {
+        let Some(all) = &self.shell.sandbox else { return Ok(None) };
+        // One that its own sandbox keeps in its tree needs no other, and has none that works in another.
+        let is_kept = self.preset.has_own_sandbox(self.agents.config.permission);
+        let is_meant = all.is_for_all() || (self.attempt.workspace.is_some() && !is_kept);
+        is_meant.then(|| all.make(&self.workspace(place))).transpose()
     }
 
     /// Where it may change files, if it is sandboxed.

@@ -4,6 +4,7 @@
 //! when, and what its failure means for others, is not known here.
 
 mod agent;
+mod around;
 mod capture;
 mod child;
 mod command;
@@ -32,7 +33,7 @@ pub use jobserver::JobserverConfig;
 pub use mask::{MaskStream, Masker};
 pub use others::others_at_work;
 pub use probe::first_line;
-pub use sandbox::SandboxConfig;
+pub use sandbox::{Elsewhere, SandboxConfig};
 pub use scripted::{Scripted, ScriptedAttempt};
 pub use shell::{ShellConfig, ShellExecutor};
 pub use stop::StopHandle;

@@ -1,14 +1,16 @@
-//! The sandbox of tasks (`--sandbox`): a thread of its own that gave up changing files outside the project, and starts
-//! every task of the run, because what it gave up its children lack too.
+//! The sandbox of tasks (`--sandbox`): a thread of its own that gave up changing files elsewhere, and starts every task of
+//! the run, because what it gave up its children lack too.
 //!
 //! Workers cannot restrict themselves: they write logs that tasks must not touch. A program that restricts itself and
 //! then runs the task would cost a second start for each, and hide from specter why a task cannot be started.
-//! Allowed besides the project: a private directory for temporary files, what the user lists, and the devices below.
+//! Where that is: outside the project (allowed besides it: a private directory for temporary files, what the user lists,
+//! and the devices below), or only where others work, which holds for tasks in working trees of their own.
 
 use super::Workspace;
+use super::around::{above, around};
 use super::command::Command;
 use super::scratch::{Place, Scratch};
-use crate::sys::{self, HandedDown, Held, Launcher, Pid, Streams, Strings};
+use crate::sys::{self, Also, HandedDown, Held, Launcher, Pid, Streams, Strings};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -39,26 +41,54 @@ pub(super) const TEMPORARY_NAMES: [&str; 3] = ["TMPDIR", "TMP", "TEMP"];
 pub struct SandboxConfig {
     /// The project and what the user lists; canonical, existing.
     pub writable: Vec<PathBuf>,
+    pub elsewhere: Elsewhere,
+}
+
+/// What tasks may do outside of what is theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// Change nothing, signal nobody.
+    Nothing,
+    /// Everything, but change files in these: other tasks' working trees among them. Only tasks in working trees are
+    /// restricted. Canonical so far as they exist.
+    AllBut(Vec<PathBuf>),
 }
 
 impl SandboxConfig {
     fn allowed(&self) -> Vec<PathBuf> {
-        self.writable.iter().cloned().chain(DEVICES.map(PathBuf::from)).collect()
+        let usual = match &self.elsewhere {
+            Elsewhere::Nothing => DEVICES.map(PathBuf::from).into(),
+            Elsewhere::AllBut(spared) => around(spared),
+        };
+        self.writable.iter().cloned().chain(usual).collect()
+    }
+
+    fn also(&self) -> Also {
+        match self.elsewhere {
+            Elsewhere::Nothing => Also::DevicesAndSignals,
+            Elsewhere::AllBut(_) => Also::Nothing,
+        }
+    }
+
+    /// Whether new names directly in `dir` are refused, only because of what lies deeper in it.
+    pub fn is_above(&self, dir: &Path) -> bool {
+        matches!(&self.elsewhere, Elsewhere::AllBut(spared) if above(spared).contains(dir))
     }
 
     /// Whether this system holds to it, found out by trying on a thread that ends.
     pub fn try_out(&self) -> io::Result<Held> {
-        let allowed = self.allowed();
-        let probe = std::thread::Builder::new().spawn(move || sys::restrict_thread(&allowed))?;
+        let (allowed, also) = (self.allowed(), self.also());
+        let probe = std::thread::Builder::new().spawn(move || sys::restrict_thread(&allowed, also))?;
         probe.join().map_err(|_| io::Error::other("the thread that tried it broke"))?
     }
 }
 
-/// The sandbox of the project, and one for each workspace: what runs there may change files there alone.
+/// The sandbox of the project, and one for each workspace: what runs there may change files there, and in no other.
 pub(super) struct Sandboxes {
-    project: Arc<Sandbox>,
-    /// What the user lists besides the project.
-    listed: Vec<PathBuf>,
+    /// None: what runs in the project is not restricted.
+    project: Option<Arc<Sandbox>>,
+    /// Without the project itself.
+    config: SandboxConfig,
     /// What tasks inherit.
     kept: Vec<HandedDown>,
     /// For as long as the run goes on: workspaces are used again.
@@ -73,27 +103,60 @@ impl Sandboxes {
         dir: Option<CString>,
         kept: &[HandedDown],
     ) -> io::Result<Sandboxes> {
-        let sandbox = Arc::new(Sandbox::new(&config, Launcher::new(dir)?.handing_down(kept))?);
+        let make = || Sandbox::new(&config, Launcher::new(dir)?.handing_down(kept));
+        let is_for_all = config.elsewhere == Elsewhere::Nothing;
+        let sandbox = is_for_all.then(make).transpose()?.map(Arc::new);
         let real = project.canonicalize().unwrap_or_else(|_| project.to_owned());
-        let listed = config.writable.into_iter().filter(|path| *path != real && path != project).collect();
-        Ok(Sandboxes { project: sandbox, listed, kept: kept.to_vec(), workspaces: Mutex::default() })
+        let writable = config.writable.into_iter().filter(|path| *path != real && path != project).collect();
+        let config = SandboxConfig { writable, ..config };
+        Ok(Sandboxes { project: sandbox, config, kept: kept.to_vec(), workspaces: Mutex::default() })
     }
 
-    pub(super) fn of(&self, workspace: Option<&Workspace>) -> io::Result<Arc<Sandbox>> {
-        let Some(workspace) = workspace else { return Ok(Arc::clone(&self.project)) };
+    /// None: there is none for it.
+    pub(super) fn of(&self, workspace: Option<&Workspace>) -> io::Result<Option<Arc<Sandbox>>> {
+        let Some(workspace) = workspace else { return Ok(self.project.clone()) };
         let mut known = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sandbox) = known.get(workspace) {
-            return Ok(Arc::clone(sandbox));
+            return Ok(Some(Arc::clone(sandbox)));
         }
-        let writable = self.listed.iter().chain(&workspace.writable).cloned().collect();
+        let sandbox = Arc::new(self.make(workspace)?);
+        known.insert(workspace.clone(), Arc::clone(&sandbox));
+        Ok(Some(sandbox))
+    }
+
+    /// One that nobody else uses.
+    pub(super) fn make(&self, workspace: &Workspace) -> io::Result<Sandbox> {
+        let mut config = self.config.clone();
+        config.writable.extend(workspace.writable.iter().cloned());
         let dir =
             CString::new(workspace.dir.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let launcher = Launcher::new(Some(dir))?.handing_down(&self.kept);
-        let sandbox = Arc::new(Sandbox::new(&SandboxConfig { writable }, launcher)?);
-        known.insert(workspace.clone(), Arc::clone(&sandbox));
-        Ok(sandbox)
+        Sandbox::new(&config, Launcher::new(Some(dir))?.handing_down(&self.kept))
+    }
+
+    /// Whether it holds for what runs in the project, too.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.project.is_some()
     }
 }
+
+/// Whether output may tell of something that the sandbox did not let happen. What it says is not always the cause.
+pub(super) fn may_have_refused(output: &str) -> bool {
+    const SIGNS: [&str; 8] = [
+        "permission denied",
+        "operation not permitted",
+        "cross-device link",
+        "eacces",
+        "eperm",
+        "exdev",
+        "permissionerror",
+        "effective uid is not 0",
+    ];
+    let output = output.to_ascii_lowercase();
+    SIGNS.iter().any(|sign| output.contains(sign))
+}
+
+/// Goes on after the reason of a failure.
+pub(super) const HINT: &str = "; the sandbox may have refused it: `sandbox-write` in your own configuration allows more, `--sandbox=off` everything";
 
 /// Starts what runs in the sandbox.
 pub(super) struct Sandbox {
@@ -124,12 +187,12 @@ impl Sandbox {
     /// `launcher` is what would start tasks without it.
     pub(super) fn new(config: &SandboxConfig, launcher: Launcher) -> io::Result<Sandbox> {
         let scratch = Scratch::new()?;
-        let mut allowed = config.allowed();
+        let (mut allowed, also) = (config.allowed(), config.also());
         allowed.push(scratch.dir().to_owned());
         let (requests, received) = channel();
         let (ready, is_ready) = sync_channel(1);
         let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
-            let restricted = sys::restrict_thread(&allowed).map(drop);
+            let restricted = sys::restrict_thread(&allowed, also).map(drop);
             let is_restricted = restricted.is_ok();
             if ready.send(restricted).is_ok() && is_restricted {
                 serve(&launcher, &received);

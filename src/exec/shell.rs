@@ -9,7 +9,7 @@ use super::jobserver::{Jobserver, JobserverConfig};
 use super::life::Setting;
 use super::mask::Masker;
 use super::repeat::LastFailures;
-use super::sandbox::{Sandbox, SandboxConfig, Sandboxes, TEMPORARY_NAMES};
+use super::sandbox::{self, Sandbox, SandboxConfig, Sandboxes, TEMPORARY_NAMES};
 use super::stop::{Armed, StopHandle};
 use super::tree::{TOKEN_IS, Trees};
 use super::{Attempt, OutputObserver, Part};
@@ -240,7 +240,7 @@ impl ShellExecutor {
         self.write_own(attempt, &mut own);
         // Dropped, and its directory with it, when nothing of the attempt lives any more.
         let sandbox = match self.sandbox.as_ref().map(|all| all.of(attempt.workspace)).transpose() {
-            Ok(sandbox) => sandbox,
+            Ok(sandbox) => sandbox.flatten(),
             Err(error) => return self.not_started(None, &format!("no sandbox could be made: {error}")),
         };
         let place = match sandbox.as_deref().map(Sandbox::place).transpose() {
@@ -541,6 +541,10 @@ impl Running<'_> {
             // For good, so that fallbacks are tried at once.
             self.report.class = Some(FailureClass::Permanent);
             self.report.rule = Some("failed in the same words as the time before".to_owned());
+        }
+        if self.sandbox.is_some() && sandbox::may_have_refused(&tail) {
+            let rule = self.report.rule.get_or_insert_default();
+            rule.push_str(sandbox::HINT);
         }
         Step::Failed
     }

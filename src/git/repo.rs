@@ -255,6 +255,11 @@ pub(super) fn discover(inside: &Path) -> Result<Repository, Error> {
     }
 }
 
+/// Where the repository that `inside` is in keeps its objects and references: for a linked working tree, its main one's.
+pub fn dir_of(inside: &Path) -> Result<PathBuf, Error> {
+    Ok(discover(inside)?.commondir().to_owned())
+}
+
 /// The root of the repository that `inside` is in.
 pub fn root_of(inside: &Path) -> Result<PathBuf, Error> {
     working_directory(&discover(inside)?)

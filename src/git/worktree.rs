@@ -66,12 +66,12 @@ pub enum Removal {
 }
 
 impl Pool {
-    /// The pool of the project of `git`, below the user's cache directory.
-    pub fn open(cache: &Path, git: &Git) -> Result<Pool, Error> {
+    /// The pool of the project of `git`, below the directory of all pools.
+    pub fn open(pools: &Path, git: &Git) -> Result<Pool, Error> {
         let digest = Sha256::digest(git.root.as_os_str().as_bytes());
         let key: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let project = git.root.file_name().unwrap_or(OsStr::new("project")).to_owned();
-        let dir = cache.join(key);
+        let dir = pools.join(key);
         fs::create_private_dirs(&dir)?;
         let dir = std::fs::canonicalize(&dir).map_err(at("resolve", &dir))?;
         Ok(Pool { dir, project })

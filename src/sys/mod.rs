@@ -16,7 +16,7 @@ mod spawn;
 pub use beneath::Dir;
 pub use disk::{Room, exchange, may_write, reflink, rename_new, room, sync_git_objects};
 pub use guard::{GuardHandle, fork_guard};
-pub use landlock::{Held, restrict_thread};
+pub use landlock::{Also, Held, restrict_thread};
 pub use lease::{Lease, try_lease};
 pub use memory::{expect_memory, keep_memory};
 pub use poll::{

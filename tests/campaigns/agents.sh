@@ -5,7 +5,7 @@
 #   tests/campaigns/agents.sh faults [NAME,NAME… [FAULT,…]]  the table agent × fault; wrong cells are named
 #   tests/campaigns/agents.sh memory                         a gigabyte of output by a fake agent (SPECTER_AGENT_LINES)
 #
-# By the Agent Client Protocol: claude-acp, codex-acp, gemini-acp.
+# By the Agent Client Protocol: claude-acp, codex-acp, gemini-acp. SPECTER_AGENT_SANDBOX=write (off, auto) is passed on.
 # The agents are in SPECTER_AGENTS, else they are installed into target/agents (install_agents.sh). Where a network
 # namespace can be made, there is nothing but loopback in it; else proxies that lead nowhere are all that agents have.
 set -eu

@@ -446,7 +446,7 @@ fn what_a_killed_run_left_is_saved_before_it_is_listed() {
         "- [ ] T001 Hang\n\n  ```sh run\n  echo half > half.txt; touch started; sleep 600\n  ```\n",
     );
     let mut child = sandbox.command(["implement", "--yes", "--isolation=worktree"]).spawn().unwrap();
-    let trees = sandbox.root().parent().unwrap().join("home/.cache/specter/worktrees");
+    let trees = sandbox.root().parent().unwrap().join("home/.local/state/specter/worktrees");
     crate::run::sandbox::until("the task to start", || {
         let projects = std::fs::read_dir(&trees).into_iter().flatten().flatten();
         projects.into_iter().any(|project| project.path().join("1/p/started").exists())

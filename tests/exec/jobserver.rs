@@ -1,7 +1,7 @@
 //! The jobserver as children see it: a shell script is the simplest client there is.
 
 use super::*;
-use specter::exec::{JobserverConfig, SandboxConfig};
+use specter::exec::{Elsewhere, JobserverConfig, SandboxConfig};
 
 /// Finds the pipe as a client does; takes and gives tokens, and says how many lie there.
 const CLIENT: &str = r"all=${CARGO_MAKEFLAGS##*=}; from=/dev/fd/${all%,*}; to=/dev/fd/${all#*,}
@@ -30,7 +30,8 @@ fn children_find_the_tokens_that_attempts_leave() {
 
 #[test]
 fn children_in_the_sandbox_find_them_too() {
-    let writable = |project: &Path| SandboxConfig { writable: vec![project.to_owned()] };
+    let writable =
+        |project: &Path| SandboxConfig { writable: vec![project.to_owned()], elsewhere: Elsewhere::Nothing };
     if writable(Path::new("/tmp")).try_out().is_err() {
         return println!("skipped: this kernel has no Landlock");
     }

@@ -30,6 +30,8 @@ pub(crate) trait Agents {
     fn hire(&self) -> &Self {
         let bin = self.sandbox().home().join("bin");
         std::fs::create_dir_all(&bin).unwrap();
+        // In the home directory itself, agents kept apart can make nothing.
+        std::fs::create_dir_all(self.sandbox().home().join("fake")).unwrap();
         std::fs::write(bin.join("claude"), FAKE).unwrap();
         std::fs::set_permissions(bin.join("claude"), std::fs::Permissions::from_mode(0o755)).unwrap();
         self
@@ -502,7 +504,7 @@ fn an_agent_that_writes_outside_or_into_the_task_file_changes_neither() {
     project.sandbox.write("tasks.md", &tasks.concat());
     project.git(&["add", "-A"]);
     project.git(&["commit", "-qm", "tasks"]);
-    project.hire().agents(&["--isolation=worktree", "--user-edits=none"]).expect(0);
+    project.hire().agents(&["--isolation=worktree", "--user-edits=none", "--sandbox=off"]).expect(0);
     assert_eq!(project.of_kind("escaped").len(), 1);
     assert_eq!(project.failures()[0].0, "gate");
     assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
@@ -518,7 +520,7 @@ fn an_agent_that_writes_into_the_tree_of_another_at_work_is_found_and_neither_is
         task("T002 [P] Write b.txt", &["write b.txt b", "first into T001 astray.txt"], None),
     ];
     let project = Project::new(&tasks.concat(), &[("README.md", "x\n")]);
-    project.hire().agents(&["--parallel", "-j2", "--user-edits=none"]).expect(0);
+    project.hire().agents(&["--parallel", "-j2", "--user-edits=none", "--sandbox=off"]).expect(0);
     let escaped = project.of_kind("escaped");
     let told: Vec<(&str, &str)> =
         escaped.iter().map(|e| (e["task"].as_str().unwrap(), e["changes"][0].as_str().unwrap())).collect();
@@ -607,7 +609,7 @@ fn what_contradicts_others_work_is_done_again_from_where_they_stand() {
         return;
     }
     let wait = |own: &str, other: &str| {
-        format!("first run touch $HOME/{own}; while [ ! -e $HOME/{other} ]; do sleep 0.05; done")
+        format!("first run touch $HOME/fake/{own}; while [ ! -e $HOME/fake/{other} ]; do sleep 0.05; done")
     };
     let tasks = [
         task(

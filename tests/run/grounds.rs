@@ -134,7 +134,7 @@ fn what_a_task_writes_where_a_submodule_is_does_not_reach_the_submodule_and_is_k
     same(&before, &everything(&project.sandbox.root().join("sub")));
     assert!(!project.sandbox.exists("sub/new"));
     // Kept in the repository, or where it was written.
-    let trees = project.sandbox.root().parent().unwrap().join("home/.cache/specter/worktrees");
+    let trees = project.sandbox.root().parent().unwrap().join("home/.local/state/specter/worktrees");
     let strayed = |path: &PathBuf| std::fs::read(path).is_ok_and(|bytes| bytes == b"strayed\n");
     assert!(
         project.kept().contains("strayed") || files_below(&trees).iter().any(strayed),
@@ -466,7 +466,7 @@ fn a_disk_that_fills_while_a_working_tree_is_made_fails_the_attempt_and_nothing_
     let run = |args: &[&str]| {
         let usual = ["--yes", "--isolation=worktree", "--min-free-disk=none", "--retries=0"];
         let mut command = project.sandbox.command(args.iter().chain(&usual));
-        command.env("XDG_CACHE_HOME", &mount.0);
+        command.env("XDG_STATE_HOME", &mount.0);
         finish(command.spawn().unwrap())
     };
     run(&["implement", "tasks.md"]).expect(0);
@@ -507,6 +507,7 @@ fn a_disk_that_fills_while_work_is_saved_or_integrated_loses_nothing() {
     git_in(&root, &["add", "a"]);
     std::fs::write(root.join("b"), "changed\n").unwrap();
     std::fs::write(root.join("mine"), "mine\n").unwrap();
+    std::fs::write(&sum, "").unwrap();
     let run = |args: &[&str]| {
         let usual = ["--yes", "--isolation=worktree", "--min-free-disk=none", "--retries=0"];
         let mut command = project.sandbox.command(args.iter().chain(&usual));

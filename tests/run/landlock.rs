@@ -212,7 +212,10 @@ fn a_project_can_ask_for_the_sandbox_and_cannot_take_it_away() {
         let level = settings.iter().find(|setting| setting["key"] == "sandbox").unwrap()["value"].clone();
         (level.as_str().unwrap().to_owned(), shown["notes"].as_array().unwrap().len())
     };
-    assert_eq!(level("", ""), ("off".to_owned(), 0));
+    assert_eq!(level("", ""), ("auto".to_owned(), 0));
+    assert_eq!(level("", "sandbox = 'off'\n"), ("auto".to_owned(), 1));
+    assert_eq!(level("sandbox = 'off'\n", ""), ("off".to_owned(), 0));
+    assert_eq!(level("sandbox = 'off'\n", "sandbox = 'auto'\n"), ("auto".to_owned(), 0));
     assert_eq!(level("", "sandbox = 'write'\n"), ("write".to_owned(), 0));
     assert_eq!(level("sandbox = 'write'\n", "sandbox = 'require'\n"), ("require".to_owned(), 0));
     assert_eq!(level("sandbox = 'require'\n", "sandbox = 'write'\n"), ("require".to_owned(), 1));
@@ -250,12 +253,14 @@ fn a_resumed_run_keeps_its_sandbox_and_its_journal_cannot_loosen_it() {
 }
 
 /// Runs specter where no further restriction is taken: sixteen are the most that Linux stacks.
-fn where_the_kernel_refuses(command: Command) -> Ended {
-    use landlock::{AccessFs, Ruleset, RulesetAttr as _};
+pub(super) fn where_the_kernel_refuses(command: Command) -> Ended {
+    use landlock::{AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _};
     let spawn = move || {
         for _ in 0..16 {
-            let ruleset = Ruleset::default().handle_access(AccessFs::MakeBlock).unwrap();
-            ruleset.create().unwrap().restrict_self().unwrap();
+            // Moves between directories are forbidden by every one that does not allow them.
+            let ruleset = Ruleset::default().handle_access(AccessFs::Refer).unwrap().create().unwrap();
+            let everywhere = PathBeneath::new(PathFd::new("/").unwrap(), AccessFs::Refer);
+            ruleset.add_rule(everywhere).unwrap().restrict_self().unwrap();
         }
         let mut command = command;
         finish(command.spawn().unwrap())

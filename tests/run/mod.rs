@@ -2,6 +2,7 @@
 
 mod agents;
 mod agents_acp;
+mod apart;
 mod bad_input;
 mod commits;
 mod corpus;

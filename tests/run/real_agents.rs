@@ -205,8 +205,10 @@ impl Real {
         }
         self.settle(&project.sandbox.home());
         let agent = format!("--agent={}", self.agent);
+        let level = std::env::var("SPECTER_AGENT_SANDBOX").map(|level| format!("--sandbox={level}"));
         let usual = ["implement", "tasks.md", "--yes", &agent];
-        let mut command = project.sandbox.command(usual.iter().chain(more).chain(&arguments));
+        let level = level.as_deref().ok();
+        let mut command = project.sandbox.command(usual.iter().chain(more).chain(&arguments).chain(&level));
         let own = std::env::var_os("PATH").unwrap_or_default();
         let path =
             std::env::join_paths(self.bins.iter().cloned().chain(std::env::split_paths(&own))).unwrap();

@@ -109,7 +109,7 @@ fn a_run_that_was_killed_is_gone_back_on_with_what_it_left_saved() {
     let tasks = TASKS.replace("echo c > c.txt", "echo half > half.txt && touch started && sleep 600");
     let sandbox = repository(&tasks);
     let mut child = sandbox.command(["implement", "--yes", "--isolation=worktree"]).spawn().unwrap();
-    let trees = sandbox.root().parent().unwrap().join("home/.cache/specter/worktrees");
+    let trees = sandbox.root().parent().unwrap().join("home/.local/state/specter/worktrees");
     crate::run::sandbox::until("the last task to start", || {
         let projects = std::fs::read_dir(&trees).into_iter().flatten().flatten();
         projects.into_iter().any(|project| project.path().join("1/p/started").exists())

@@ -188,7 +188,7 @@ fn the_same_conflict_twice_fails_the_task_and_shows_its_place() {
     let project = Project::new(&task("T001 In shared.txt", run, None), &[("shared.txt", "one\n")]);
     let usual =
         ["implement", "tasks.md", "--yes", "--isolation=worktree", "--user-edits=expected", "--retries=5"];
-    let mut command = project.sandbox.command(usual);
+    let mut command = project.sandbox.command(usual.iter().chain(&["--sandbox=off"]));
     command.env("ROOT", project.sandbox.root());
     let ended = super::sandbox::finish(command.spawn().unwrap()).expect(1);
     assert_eq!(project.sandbox.read("shared.txt"), "mine\n", "the user's line stays");
@@ -246,7 +246,8 @@ fn every_way_out_of_a_working_tree_is_found_and_nothing_of_it_is_integrated() {
     for (what, way, shown) in ways {
         let tasks = task("T001 Work", &format!("echo own > own.txt; {way}"), None);
         let project = Project::new(&tasks, &[("mine.txt", "mine\n")]);
-        let usual = ["implement", "tasks.md", "--yes", "--isolation=worktree", "--retries=0"];
+        let usual =
+            ["implement", "tasks.md", "--yes", "--isolation=worktree", "--retries=0", "--sandbox=off"];
         let mut command = project.sandbox.command(usual);
         command.env("ROOT", project.sandbox.root()).env("GIT_PAGER", "cat");
         let ended = super::sandbox::finish(command.spawn().unwrap());
@@ -269,7 +270,8 @@ fn who_works_in_the_project_meanwhile_is_not_taken_for_a_task() {
     let tasks = task("T001 Work", "echo own > own.txt; echo x >> \"$ROOT/mine.txt\"", None);
     let project = Project::new(&tasks, &[("mine.txt", "mine\n")]);
     let _somebody = Shell::open(&project);
-    let mut command = project.sandbox.command(["implement", "tasks.md", "--yes", "--isolation=worktree"]);
+    let usual = ["implement", "tasks.md", "--yes", "--isolation=worktree", "--sandbox=off"];
+    let mut command = project.sandbox.command(usual);
     command.env("ROOT", project.sandbox.root());
     let ended = super::sandbox::finish(command.spawn().unwrap()).expect(0);
     assert!(ended.stderr.contains("taken for yours, because sleep ("), "{}", ended.stderr);
@@ -331,7 +333,7 @@ fn a_sandboxed_attempt_cannot_write_into_a_tree_where_another_is_at_work() {
     let usual =
         ["implement", "tasks.md", "--yes", "--isolation=worktree", "--parallel", "-j2", "--sandbox=write"];
     let mut command = project.sandbox.command(usual);
-    command.env("MEET", meet.path()).env("TREES", home.join(".cache/specter/worktrees"));
+    command.env("MEET", meet.path()).env("TREES", home.join(".local/state/specter/worktrees"));
     let ended = super::sandbox::finish(command.spawn().unwrap());
     if ended.stderr.contains("cannot be sandboxed here") {
         eprintln!("skipped: this system has no sandbox");
@@ -400,15 +402,15 @@ fn a_project_below_the_repositorys_root_works_the_same() {
     git_in(&above, &["add", "-A"]);
     git_in(&above, &["commit", "-qm", "moved"]);
     let own = std::fs::read(above.join(".git/index")).unwrap();
-    // A cache in the repository is refused, before anything is written.
+    // A place in the repository is refused, before anything is written.
     let said = project.implement(&[]).expect(69).stderr;
     assert!(
         said.contains("they must be outside the project") && !project.sandbox.exists(".specter"),
         "{said}"
     );
-    let cache = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
     let mut command = project.sandbox.command(["implement", "tasks.md", "--yes", "--isolation=worktree"]);
-    command.env("XDG_CACHE_HOME", cache.path());
+    command.env("XDG_STATE_HOME", elsewhere.path());
     super::sandbox::finish(command.spawn().unwrap()).expect(0);
     assert_eq!(std::fs::read(above.join(".git/index")).unwrap(), own);
     assert_eq!(project.sandbox.read("made.txt"), "here\n");

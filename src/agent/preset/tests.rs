@@ -241,3 +241,12 @@ fn auto_tries_them_in_a_set_order() {
     assert_eq!(order[..4], ["claude", "codex", "gemini", "copilot"]);
     assert!(!order.contains(&"mini"));
 }
+
+#[test]
+fn an_agent_that_brings_a_sandbox_of_its_own_says_when() {
+    let presets = presets();
+    let has = |name: &str, permission| presets.get(name).expect("is built in").has_own_sandbox(permission);
+    assert!(has("codex", Permission::Edits) && !has("codex", Permission::Unattended));
+    assert!(has("codex-acp", Permission::Edits) && has("codex-acp", Permission::Unattended));
+    assert!(!has("claude", Permission::Edits) && !has("gemini-acp", Permission::Unattended));
+}

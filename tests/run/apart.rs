@@ -1,0 +1,150 @@
+//! Tasks at work side by side, one of which silently writes where the other works, in the project or in what specter keeps:
+//! with default settings nothing of it arrives. Hostile tasks meet by files, and find the others as any process can.
+
+use super::agents::Agents as _;
+use super::sandbox::{Ended, finish};
+use super::worktrees::{Project, task};
+use crate::git::no_git;
+use std::path::Path;
+
+/// Each way to write that a task tries; what worked is told in the task's own file.
+const WAYS: &[(&str, &str)] = &[
+    ("the tree of the other, from /proc", "for d in $(readlink /proc/[0-9]*/cwd | sort -u); do
+    case $d in \"$PWD\") ;; */worktrees/*) echo $WORD > \"$d/evil1\" && echo \"$d\" >> found;; esac; done; test -e found"),
+    ("the tree of the other, from the list of the pool", "for d in \"$STATE\"/worktrees/*/*/p; do
+    test \"$d\" = \"$PWD\" || echo $WORD > \"$d/evil2\" && test -e \"$d/evil2\"; done"),
+    ("a file of the other", "echo $WORD >> \"$(cat \"$MEET/one\")/theirs.txt\""),
+    ("the repository of the other", "echo $WORD > \"$(cat \"$MEET/one\")/../git/refs/heads/evil\""),
+    ("a link in the tree of the other", "ln \"$PWD/own.txt\" \"$(cat \"$MEET/one\")/evil3\""),
+    ("moved into the tree of the other", "echo $WORD > mine && mv mine \"$(cat \"$MEET/one\")/evil4\""),
+    ("the project", "echo $WORD >> \"$ROOT/mine.txt\""),
+    ("the repository of the project", "git -C \"$ROOT\" config core.pager evil"),
+    ("the journal", "for run in \"$ROOT\"/.specter/runs/*; do echo $WORD >> \"$run/journal.ndjson\"; done"),
+    ("what was agreed to", "mkdir -p \"$STATE/trust\" && echo $WORD > \"$STATE/trust/evil\""),
+];
+
+fn hostile() -> String {
+    let tries = WAYS
+        .iter()
+        .map(|(name, code)| format!("if ( {code} ) 2>> errors; then echo '{name}' >> own.txt; fi"));
+    let tries: Vec<String> = tries.collect();
+    let code = format!(
+        "while ! test -e \"$MEET/one\"; do sleep 0.01; done; echo begun > own.txt\n{}\nrm -f errors found mine\ntouch \"$MEET/done\"",
+        tries.join("\n")
+    );
+    task("T002 [P] Write own.txt", &code.replace('\n', "\n  "), None)
+}
+
+fn victim() -> String {
+    let code = "pwd > \"$MEET/begun\"; echo kept > theirs.txt; mv \"$MEET/begun\" \"$MEET/one\"
+  while ! test -e \"$MEET/done\"; do sleep 0.01; done";
+    task("T001 [P] Write theirs.txt", code, None)
+}
+
+fn implement(project: &Project, meet: &Path, more: &[&str]) -> Ended {
+    let usual =
+        ["implement", "tasks.md", "--yes", "--isolation=worktree", "--parallel", "-j2", "--retries=0"];
+    let mut command = project.sandbox.command(usual.iter().chain(more));
+    command.env("MEET", meet).env("WORD", "malice").env("ROOT", project.sandbox.root());
+    command.env("STATE", project.sandbox.home().join(".local/state/specter"));
+    finish(command.spawn().unwrap())
+}
+
+fn both(more: &[&str]) -> (Project, Ended) {
+    let project = Project::new(&(victim() + &hostile()), &[("mine.txt", "mine\n")]);
+    let meet = tempfile::tempdir().unwrap();
+    let ended = implement(&project, meet.path(), more);
+    (project, ended)
+}
+
+#[test]
+fn a_task_cannot_write_where_another_works_nor_in_the_project_nor_in_what_specter_keeps() {
+    if no_git() {
+        return;
+    }
+    let (project, ended) = both(&[]);
+    let own = project.own();
+    let ended = ended.expect(0);
+    assert_eq!(project.sandbox.read("own.txt"), "begun\n", "none of the ways is open: {}", ended.all());
+    assert_eq!(project.sandbox.read("theirs.txt"), "kept\n");
+    assert_eq!(project.sandbox.read("mine.txt"), "mine\n");
+    assert!(!project.kept().contains("malice"), "nothing of it is in what the attempts left");
+    assert!((1..=4).all(|n| !project.sandbox.exists(&format!("evil{n}"))));
+    assert!(project.of_kind("escaped").is_empty(), "{}", ended.all());
+    assert_eq!(project.sandbox.ticked(), ["T001", "T002"]);
+    assert_eq!(project.own(), own);
+    assert!(ended.all().contains("shell, in working trees kept from each other"), "{}", ended.all());
+    project.fsck();
+}
+
+#[test]
+fn each_of_these_ways_is_open_without_the_sandbox() {
+    if no_git() {
+        return;
+    }
+    let (project, ended) = both(&["--sandbox=off"]);
+    let said = project.kept() + &ended.all();
+    let closed: Vec<&str> = WAYS.iter().map(|(name, _)| *name).filter(|name| !said.contains(name)).collect();
+    assert!(closed.is_empty(), "{closed:?}: {}", ended.all());
+}
+
+#[test]
+fn a_task_in_a_working_tree_may_write_everywhere_else() {
+    if no_git() {
+        return;
+    }
+    let code = "echo x > \"$MEET/outside\"; echo x >> ~/.profile; mkdir ~/.cache/tool; echo x > ~/.cache/tool/x
+  mv ~/.cache/tool ~/.config/tool; ln ~/.config/tool/x ~/notes/x
+  git add -A; git -c user.name=a -c user.email=a@b commit -qm own --allow-empty; git gc -q
+  echo x > $TMPDIR/x; mv $TMPDIR/x x; echo x > /dev/null; kill -0 $PPID; f=/dev/shm/specter-test-$$; echo > $f; rm $f";
+    let project = Project::new(&task("T001 Write x", code, Some("test -e x")), &[("mine.txt", "mine\n")]);
+    std::fs::write(project.sandbox.home().join(".profile"), "").unwrap();
+    std::fs::create_dir(project.sandbox.home().join("notes")).unwrap();
+    let meet = tempfile::tempdir().unwrap();
+    implement(&project, meet.path(), &[]).expect(0);
+    assert!(meet.path().join("outside").exists() && project.sandbox.home().join(".config/tool/x").exists());
+    assert_eq!(std::fs::read_to_string(project.sandbox.home().join(".profile")).unwrap(), "x\n");
+}
+
+#[test]
+fn a_failure_that_the_sandbox_may_have_caused_names_it_and_how_to_turn_it_off() {
+    if no_git() {
+        return;
+    }
+    let project = Project::new(&task("T001 Write", "echo x > \"$ROOT/x\"", None), &[("mine.txt", "mine\n")]);
+    let meet = tempfile::tempdir().unwrap();
+    let ended = implement(&project, meet.path(), &[]).expect(1);
+    assert!(ended.all().contains("the sandbox may have refused it"), "{}", ended.all());
+    assert!(ended.all().contains("`--sandbox=off`"), "{}", ended.all());
+    let project = Project::new(&task("T001 Fail", "echo broken; exit 1", None), &[("mine.txt", "mine\n")]);
+    let ended = implement(&project, meet.path(), &[]).expect(1);
+    assert!(!ended.all().contains("sandbox"), "{}", ended.all());
+}
+
+#[test]
+fn what_the_user_wants_all_trees_to_share_can_be_written_by_them() {
+    if no_git() {
+        return;
+    }
+    let code = "echo x > packages/x; echo x > y; ! echo x > \"$ROOT/z\"";
+    let files = [(".gitignore", "packages\n"), ("packages/one", "1\n")];
+    let project = Project::new(&task("T001 Write y", code, None), &files);
+    project.sandbox.write("../home/.config/specter/config.toml", "worktrees.carry = ['packages=symlink']\n");
+    let meet = tempfile::tempdir().unwrap();
+    implement(&project, meet.path(), &[]).expect(0);
+    assert_eq!((project.sandbox.read("packages/x"), project.sandbox.exists("z")), ("x\n".to_owned(), false));
+}
+
+#[test]
+fn where_the_kernel_cannot_one_line_says_that_trees_are_only_watched() {
+    if no_git() {
+        return;
+    }
+    let project = Project::new(&task("T001 Write x", "echo x > x", None), &[("mine.txt", "mine\n")]);
+    let usual = ["implement", "tasks.md", "--yes", "--isolation=worktree"];
+    let ended = super::landlock::where_the_kernel_refuses(project.sandbox.command(usual)).expect(0);
+    let line = "tasks are not kept from each other's working trees, only watched";
+    assert_eq!(ended.stderr.matches(line).count(), 1, "{}", ended.stderr);
+    assert!(!ended.stderr.contains("kept from each other ·"), "{}", ended.stderr);
+    assert_eq!(project.sandbox.read("x"), "x\n");
+}
