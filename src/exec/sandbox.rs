@@ -11,14 +11,13 @@ use super::around::{above, around};
 use super::command::Command;
 use super::scratch::{Place, Scratch};
 use crate::sys::{self, Also, HandedDown, Held, Launcher, Pid, Streams, Strings};
-use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// Devices that programs write to and that keep nothing, terminals for programs that make their own, and shared memory
@@ -91,8 +90,6 @@ pub(super) struct Sandboxes {
     config: SandboxConfig,
     /// What tasks inherit.
     kept: Vec<HandedDown>,
-    /// For as long as the run goes on: workspaces are used again.
-    workspaces: Mutex<HashMap<Workspace, Arc<Sandbox>>>,
 }
 
 impl Sandboxes {
@@ -109,19 +106,16 @@ impl Sandboxes {
         let real = project.canonicalize().unwrap_or_else(|_| project.to_owned());
         let writable = config.writable.into_iter().filter(|path| *path != real && path != project).collect();
         let config = SandboxConfig { writable, ..config };
-        Ok(Sandboxes { project: sandbox, config, kept: kept.to_vec(), workspaces: Mutex::default() })
+        Ok(Sandboxes { project: sandbox, config, kept: kept.to_vec() })
     }
 
-    /// None: there is none for it.
+    /// None: there is none for it. Each attempt in a working tree has its own: what is made anew in a tree between two
+    /// of them (its repository is) was not there when the first was restricted, and is not allowed by its name.
     pub(super) fn of(&self, workspace: Option<&Workspace>) -> io::Result<Option<Arc<Sandbox>>> {
-        let Some(workspace) = workspace else { return Ok(self.project.clone()) };
-        let mut known = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sandbox) = known.get(workspace) {
-            return Ok(Some(Arc::clone(sandbox)));
+        match workspace {
+            None => Ok(self.project.clone()),
+            Some(workspace) => self.make(workspace).map(|sandbox| Some(Arc::new(sandbox))),
         }
-        let sandbox = Arc::new(self.make(workspace)?);
-        known.insert(workspace.clone(), Arc::clone(&sandbox));
-        Ok(Some(sandbox))
     }
 
     /// One that nobody else uses.

@@ -107,6 +107,23 @@ fn a_task_in_a_working_tree_may_write_everywhere_else() {
 }
 
 #[test]
+fn a_task_commits_in_a_tree_that_another_had_before_it() {
+    if no_git() {
+        return;
+    }
+    let commit = "git add -A; git -c user.name=a -c user.email=a@b commit -qm own";
+    let one = |n: u32| task(&format!("T00{n} Write {n}"), &format!("echo {n} > {n}; {commit}"), None);
+    for level in ["auto", "write"] {
+        let project = Project::new(&(one(1) + &one(2) + &one(3)), &[("mine.txt", "mine\n")]);
+        let meet = tempfile::tempdir().unwrap();
+        implement(&project, meet.path(), &[&format!("--sandbox={level}")]).expect(0);
+        let leased = project.of_kind("worktree_leased");
+        assert!(leased.len() == 3 && leased[0]["path"] == leased[2]["path"], "{level}: {leased:?}");
+        assert_eq!(project.sandbox.ticked(), ["T001", "T002", "T003"], "{level}");
+    }
+}
+
+#[test]
 fn a_failure_that_the_sandbox_may_have_caused_names_it_and_how_to_turn_it_off() {
     if no_git() {
         return;

@@ -559,7 +559,7 @@ fn work_whose_integration_the_disk_refused_is_finished_by_the_next_one_and_not_d
         let project = Project::new(&tasks.concat(), &[(".gitignore", ".specter/\n")]);
         project.sandbox.write(&staged, "");
         // One after the other: the second begins when the first has failed, and ends before it is tried again.
-        let ended = project.implement(&["-j1", "--retries=2"]).expect(0);
+        let ended = project.implement(&["-j1", "--retries=2", "--sandbox=off"]).expect(0);
         let rules: Vec<String> =
             project.events("attempt_finished").iter().map(|event| event["rule"].to_string()).collect();
         assert!(rules[0].contains("could not be integrated"), "{rules:?}");
