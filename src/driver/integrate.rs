@@ -41,6 +41,10 @@ impl Merging {
         let mut known = self.conflicts.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(task.clone(), conflicts.to_vec()).is_some_and(|before| before == conflicts)
     }
+
+    fn late(&self) -> MutexGuard<'_, HashSet<TaskId>> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Opened {
@@ -80,7 +84,15 @@ impl Opened {
             }
             match self.integrate_onto(preview.tip, held, &made) {
                 Ok(None) => {} // Others were faster: what is checked must be what will be.
-                Ok(Some(outcome)) => return (self.judge(work, report, outcome), Some(turn)),
+                Ok(Some(outcome)) => {
+                    let is_late = trees.merging.late().contains(&work.attempt.task.id);
+                    let report = self.judge(work, report, outcome, is_late);
+                    if report.outcome.is_success() {
+                        // Done by this attempt: should it be asked for anew, there is nothing to fall back on.
+                        trees.merging.late().remove(&work.attempt.task.id);
+                    }
+                    return (report, Some(turn));
+                }
                 Err(error) => {
                     trees.merging.has_failed.store(true, Ordering::Relaxed);
                     return (broken(report, &error), Some(turn));
@@ -100,7 +112,7 @@ impl Opened {
                 work.warn(format!("an integration that was begun cannot be finished yet: {error}"));
             }
         }
-        if !merging.late.lock().unwrap_or_else(PoisonError::into_inner).remove(&task.id) {
+        if !merging.late().remove(&task.id) {
             return None;
         }
         work.warn(format!("{}: what the attempt before made is integrated after all", task.id));
@@ -113,8 +125,7 @@ impl Opened {
         if trees.merging.has_failed.load(Ordering::Relaxed) {
             if let Some(finished) = self.owner.ask(git::Git::finish)? {
                 trees.watch.wrote(&finished.written);
-                let mut late = trees.merging.late.lock().unwrap_or_else(PoisonError::into_inner);
-                late.extend(finished.attempt.map(|attempt| TaskId::new(&attempt.task)));
+                trees.merging.late().extend(finished.attempt.map(|attempt| TaskId::new(&attempt.task)));
             }
             trees.merging.has_failed.store(false, Ordering::Relaxed);
         }
@@ -153,7 +164,14 @@ impl Opened {
         Ok(checked)
     }
 
-    fn judge(&self, work: &Work<'_>, report: AttemptReport, outcome: Outcome) -> AttemptReport {
+    /// `is_late`: what an earlier attempt made became part of the project while this one ran.
+    fn judge(
+        &self,
+        work: &Work<'_>,
+        report: AttemptReport,
+        outcome: Outcome,
+        is_late: bool,
+    ) -> AttemptReport {
         let (task, attempt) = (work.task_ref(), work.attempt.number);
         match outcome {
             Outcome::Integrated(integrated) => {
@@ -164,7 +182,9 @@ impl Opened {
                 report
             }
             // What it wrote is what stood there, or nobody keeps it.
-            Outcome::Nothing { .. } if work.executor.is_for_agent(work.attempt.task) && !report.verified => {
+            Outcome::Nothing { .. }
+                if work.executor.is_for_agent(work.attempt.task) && !report.verified && !is_late =>
+            {
                 let rule = "it says it is done, and no file is other than before".to_owned();
                 not_integrated(report, FailureClass::NoChange, rule)
             }

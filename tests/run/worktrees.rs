@@ -579,3 +579,48 @@ fn work_whose_integration_the_disk_refused_is_finished_by_the_next_one_and_not_d
         project.fsck();
     }
 }
+
+#[test]
+fn what_was_integrated_late_while_the_next_attempt_ran_is_nothing_to_fall_back_on_when_it_is_asked_for_anew()
+{
+    if no_git() {
+        return;
+    }
+    use sha2::Digest as _;
+    let key: String = sha2::Sha256::digest("a.txt")[..10].iter().map(|byte| format!("{byte:02x}")).collect();
+    let count = "$(wc -l < \"$HOME/ran\")";
+    let until = |condition: &str| format!("until {condition}; do sleep 0.02; done");
+    // The second attempt begins while nothing can be integrated, and ends after T002 has finished what the first began.
+    let first = format!(
+        "echo ran >> \"$HOME/ran\"\n  [ {count} -eq 1 ] || {}\n  echo a > a.txt",
+        until("[ -e \"$HOME\"/../p/b.txt ]")
+    );
+    let second = format!(
+        "{}\n  rm -r \"$HOME\"/../p/.specter/git/merge-*\n  echo b > b.txt",
+        until(&format!("[ -e \"$HOME/ran\" ] && [ {count} -ge 2 ]"))
+    );
+    // A box counts as cleared by a person where a later one stands.
+    let third = until("grep -q '\\[x\\] T001' \"$HOME\"/../p/tasks.md");
+    let last = until(&format!("[ {count} -ge 3 ]"));
+    let tasks = [
+        task("T001 [P] Write a.txt", &first, None),
+        task("T002 [P] Write b.txt", &second, None),
+        task("T003 [P] Keep the run going", &third, None),
+        task("T004 [P] Keep it going longer", &last, None),
+    ];
+    let project = Project::new(&tasks.concat(), &[(".gitignore", ".specter/\n")]);
+    project.sandbox.write(&format!(".specter/git/merge-{key}/in-the-way"), "");
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            project.implement(&["-j4", "--parallel", "--retries=3", "--timeout=60s", "--sandbox=off"])
+        });
+        crate::run::sandbox::until("T003's tick is on record", || {
+            project.events("box_ticked").iter().any(|event| event["task"] == "T003")
+        });
+        let cleared = project.sandbox.read("tasks.md").replace("[x] T001", "[ ] T001");
+        project.sandbox.write("tasks.md", &cleared);
+        run.join().unwrap().expect(0);
+    });
+    assert_eq!(std::fs::read_to_string(project.sandbox.home().join("ran")).unwrap(), "ran\nran\nran\n");
+    assert_eq!(project.sandbox.ticked(), ["T001", "T002", "T003", "T004"]);
+}
