@@ -1061,15 +1061,28 @@ impl World {
         let running: Vec<TaskIx> = self.running.values().filter_map(|r| self.plan.find(&r.id)).collect();
         let ready: Vec<TaskIx> =
             self.plan.runnable().filter(|t| matches!(scheduler.state(*t), TaskState::Ready { .. })).collect();
-        let ready: Vec<TaskIx> = ready.into_iter().filter(|task| !self.is_held(scheduler, *task)).collect();
+        // Whose provider has no room any more since one of these starts could be waited for until then.
+        let starts = decision.actions.iter().filter_map(|action| match action {
+            Action::Start { task, .. } => self.provider(*task),
+            _ => None,
+        });
+        let taken: Vec<String> = starts.collect();
+        let (held, ready): (Vec<TaskIx>, Vec<TaskIx>) =
+            ready.into_iter().partition(|task| self.is_held(scheduler, *task));
+        let full = |task: &&TaskIx| self.provider(**task).is_some_and(|provider| taken.contains(&provider));
+        let counting: Vec<TaskIx> = ready.iter().chain(held.iter().filter(full)).copied().collect();
         let better = |a, b| oracle::better(&self.plan, &self.failed_before, a, b);
         let hindered = |task| running.iter().any(|other| !self.may_overlap(task, *other));
         let gives_way =
-            |task| ready.iter().any(|other| better(*other, task) && !self.may_overlap(*other, task));
+            |task| counting.iter().any(|other| better(*other, task) && !self.may_overlap(*other, task));
         for action in &decision.actions {
             let Action::Start { task: started, .. } = action else { continue };
             for waiting in ready.iter().filter(|waiting| better(**waiting, *started)) {
-                assert!(hindered(*waiting) || gives_way(*waiting), "a better task was passed over");
+                let (passed, by) = (waiting.0, started.0);
+                assert!(
+                    hindered(*waiting) || gives_way(*waiting),
+                    "{passed} was passed over by {by}, and is better"
+                );
                 assert!(self.may_overlap(*waiting, *started), "a better task was delayed");
             }
         }
