@@ -292,8 +292,8 @@ impl World {
         self.not_before.clear();
         self.seen.failed.clear();
         (self.short, self.quiet_since, self.pending) = (None, None, None);
-        self.told_wall = self.wall_zero;
         self.closed.retain(|_, until| until.is_some());
+        self.see_wall(self.wall_zero);
         (self.halted, self.interrupted, self.budget_reached) = (false, None, false);
         (self.fail_fast, self.edited) = (false, false);
         let seed = self.rng.u64(..);
@@ -429,11 +429,14 @@ impl World {
     }
 
     fn tell_wall(&mut self) -> Input {
-        self.told_wall = self.wall();
-        // Over is over, also if the clock is set back.
-        let over = self.closed.values_mut().flatten().filter(|until| **until <= self.told_wall);
-        over.for_each(|until| *until = 0);
+        self.see_wall(self.wall());
         Input::Wall(self.told_wall)
+    }
+
+    /// Over is over, also if the clock is set back.
+    fn see_wall(&mut self, wall: u64) {
+        self.told_wall = wall;
+        self.closed.values_mut().flatten().filter(|until| **until <= wall).for_each(|until| *until = 0);
     }
 
     /// The machine sleeps through much of a limit, or somebody sets its clock back.
