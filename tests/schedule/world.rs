@@ -354,6 +354,13 @@ impl World {
         if self.weather.edits && self.rng.bool() {
             self.change_file();
         }
+        // Cleared before the crash, and that was not recorded any more: the next session sees it, and forgets what was spent.
+        let open = self.file.lines.iter().filter(|line| line.role == Role::Run).map(|line| line.id.clone());
+        for id in open.collect::<Vec<_>>() {
+            if self.on_record(&id) == (true, true) {
+                self.box_cleared(&id);
+            }
+        }
         for id in self.failed_before.clone() {
             self.forget(&id); // who resumes asks for it anew
         }
