@@ -41,6 +41,8 @@ pub struct Preset {
     pub private_tmpdir: bool,
     /// Where it logs what it waits for and tells nobody, below the home directory; `{session}` stands for its session.
     pub log: String,
+    /// Directories that it makes in the home directory when it is first used, as they are called from there.
+    pub home: Vec<String>,
     /// When it keeps what it starts in a sandbox of its own, of a kind that cannot be made inside specter's.
     pub own_sandbox: OwnSandbox,
     /// Files it makes for itself, which are no work done.
@@ -160,6 +162,11 @@ const FETCHED: Duration = Duration::from_mins(5);
 /// Programs that fetch what they start.
 const FETCHERS: [&str; 6] = ["npx", "bunx", "uvx", "pnpx", "pipx", "uv"];
 
+/// Whether that program fetches what it starts, so that to find it does not mean that the agent is there.
+pub fn is_fetcher(command: &str) -> bool {
+    FETCHERS.contains(&command.rsplit('/').next().unwrap_or_default())
+}
+
 /// The end of the name of a preset that is made of another one's `acp`.
 const SUFFIX: &str = "-acp";
 
@@ -218,8 +225,12 @@ impl Preset {
     /// How long an answer may take that is none to a prompt.
     pub fn patience(&self) -> Duration {
         let said = self.acp.as_ref().and_then(|acp| acp.patience);
-        let program = self.command.rsplit('/').next().unwrap_or_default();
-        said.unwrap_or(if FETCHERS.contains(&program) { FETCHED } else { PATIENCE })
+        said.unwrap_or(if is_fetcher(&self.command) { FETCHED } else { PATIENCE })
+    }
+
+    /// So much longer it may take to come to its first word: its program may have to be fetched.
+    pub fn fetching(&self) -> Duration {
+        if is_fetcher(&self.command) { self.patience() } else { Duration::ZERO }
     }
 
     /// The same agent, started for the protocol.
@@ -297,6 +308,12 @@ impl Preset {
             return Some("it has neither `command` nor `acp.command`");
         }
         let names_file = self.args.iter().chain(&self.args_tail).any(|arg| arg.contains("{prompt-file}"));
+        let is_below = |dir: &String| {
+            !dir.starts_with('/') && dir.split('/').all(|part| !matches!(part, "" | "." | ".."))
+        };
+        if !self.home.iter().all(is_below) {
+            return Some("its `home` names something that is not below the home directory");
+        }
         if self.prompt == PromptBy::File && self.is_callable() && !names_file {
             return Some("its `prompt` is a file, and none of its `args` has `{prompt-file}`");
         }

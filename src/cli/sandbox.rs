@@ -8,8 +8,10 @@
 //! programs make in the home directory when they are first used are made for them before.
 
 use super::error::{Error, Kind};
+use super::implement::find_program;
 use super::target::Target;
 use super::{stage, workspace};
+use crate::agent::{Preset, Presets};
 use crate::config::{self, Config, Environment, Isolation};
 use crate::exec::{AgentConfig, Elsewhere, SandboxConfig};
 use crate::plan::Plan;
@@ -19,28 +21,20 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-/// What programs make in the home directory; the empty name stands for all of them.
-const FIRST_USED: [(&str, &[&str]); 23] = [
+/// What programs make in the home directory; the empty name stands for all of them. What agents make is in their presets.
+const FIRST_USED: [(&str, &[&str]); 15] = [
     ("", &[".cache", ".config", ".local/bin", ".local/lib", ".local/share"]),
     ("bun", &[".bun"]),
     ("bundle", &[".bundle"]),
     ("cargo", &[".cargo"]),
-    ("claude", &[".claude"]),
-    ("claude-agent-acp", &[".claude"]),
-    ("codex", &[".codex"]),
-    ("copilot", &[".copilot"]),
     ("dotnet", &[".dotnet", ".nuget"]),
     ("gem", &[".gem"]),
-    ("gemini", &[".gemini"]),
     ("ghc", &[".cabal", ".stack"]),
     ("go", &["go"]),
     ("gradle", &[".gradle"]),
     ("java", &[".gradle", ".m2", ".java"]),
     ("mise", &[".local/state/mise"]),
     ("npm", &[".npm", ".node-gyp"]),
-    ("opencode", &[".local/state/opencode", ".opencode"]),
-    ("pi", &[".pi"]),
-    ("qwen", &[".qwen"]),
     ("rustup", &[".rustup"]),
     ("sbt", &[".ivy2", ".sbt"]),
     ("yarn", &[".yarn"]),
@@ -79,7 +73,7 @@ pub(super) fn settle(
     let sandbox = SandboxConfig { writable, elsewhere };
     let held = sandbox.try_out();
     if held.is_ok() {
-        make_room(&sandbox, &env);
+        make_room(&sandbox, &env, (&config.agents, project));
     }
     match &held {
         Ok(Held::All) => {}
@@ -137,17 +131,21 @@ fn shared(config: &Config, project: &Path) -> Vec<PathBuf> {
 }
 
 /// Makes what programs that are installed would make in the home directory and could not.
-fn make_room(sandbox: &SandboxConfig, env: &Environment) {
+fn make_room(sandbox: &SandboxConfig, env: &Environment, (agents, project): (&Presets, &Path)) {
     let Some(home) = env.get("HOME").map(|home| resolved(Path::new(home))) else { return };
     let path = env.get("PATH").unwrap_or_default();
     let is_installed =
         |name: &str| name.is_empty() || std::env::split_paths(path).any(|dir| dir.join(name).is_file());
-    for (_, names) in FIRST_USED.iter().filter(|(program, _)| is_installed(program)) {
-        for dir in names.iter().map(|name| home.join(name)) {
-            if dir.parent().is_some_and(|parent| sandbox.is_above(parent)) {
-                // Where it cannot be made, nor can the program.
-                let _made = std::fs::DirBuilder::new().recursive(true).mode(fs::PRIVATE_DIR).create(&dir);
-            }
+    let first_used = FIRST_USED.iter().filter(|(program, _)| is_installed(program));
+    let of_programs = first_used.flat_map(|(_, names)| names.iter().copied());
+    // Whoever fetches an agent is found by the fetcher's name: the agent's own may stand nowhere.
+    let is_here = |agent: &Preset| find_program(&agent.command, project).is_some();
+    let callable = agents.iter().filter(|(name, agent)| agents.problem(name).is_none() && is_here(agent));
+    let of_agents = callable.flat_map(|(_, agent)| agent.home.iter().map(String::as_str));
+    for dir in of_programs.chain(of_agents).map(|name| home.join(name)) {
+        if dir.parent().is_some_and(|parent| sandbox.is_above(parent)) {
+            // Where it cannot be made, nor can the program.
+            let _made = std::fs::DirBuilder::new().recursive(true).mode(fs::PRIVATE_DIR).create(&dir);
         }
     }
 }

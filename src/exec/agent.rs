@@ -331,8 +331,18 @@ impl Run<'_> {
         if self.preset.log.is_empty() || !is_id {
             return None;
         }
+        Some(self.home()?.join(self.preset.log.replace("{session}", session)))
+    }
+
+    fn home(&self) -> Option<&Path> {
         let (_, home) = self.agents.config.vars.iter().find(|(name, _)| name == "HOME")?;
-        Some(Path::new(home).join(self.preset.log.replace("{session}", session)))
+        Some(Path::new(home))
+    }
+
+    /// What it could not make in the home directory, as far as it says so.
+    fn refused_at_home(&self, said: &str) -> Option<String> {
+        self.shell.sandbox.as_ref()?;
+        context::refused_at_home(said, self.home()?)
     }
 
     /// What is wanted of an agent that is spoken with.
@@ -545,6 +555,12 @@ impl Run<'_> {
             rule.push_str(&format!("; {}", self.preset.login));
         }
         report.tail = self.tail(told);
+        if let (Some(name), Some(rule)) = (self.refused_at_home(&report.tail), &mut report.rule) {
+            rule.push_str(&format!(
+                "; the sandbox lets no agent make `~/{name}`: make it, or name it in `agents.{}.home` of your own configuration",
+                self.name
+            ));
+        }
         if let Cause::Stalled(limit) = told.end.cause {
             let why = match failure.cause {
                 Blame::Other => {

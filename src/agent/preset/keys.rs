@@ -26,6 +26,7 @@ pub(super) const KEYS: &[&str] = &[
     "private-tmpdir",
     "soft-stop",
     "log",
+    "home",
     "own-sandbox",
     "ignore-changes",
     "stall",
