@@ -87,19 +87,25 @@ impl Fetched {
         }
     }
 
-    fn command(&self, project: &Project, port: u16, arguments: &[&str]) -> Command {
-        let mut command = project.sandbox.command(arguments);
-        command.env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{port}")).env("ANTHROPIC_API_KEY", KEY);
-        command.env("OPENAI_BASE_URL", format!("http://127.0.0.1:{port}/v1")).env("OPENAI_API_KEY", KEY);
-        command.env("IS_SANDBOX", "1");
-        command
-    }
-
     fn run(&self, project: &Project, port: u16, arguments: &[&str]) -> Ended {
-        let mut child = self.command(project, port, arguments).spawn().unwrap();
+        let mut child = command(project, port, arguments).spawn().unwrap();
         assert!(wait(&mut child, PATIENCE).is_some(), "{}: still at work", self.name);
         finish(child)
     }
+}
+
+/// What this machine tells its programs of registries and whom to believe there.
+fn is_of_registries(name: &str) -> bool {
+    ["SSL_CERT_", "UV_", "PIP_", "npm_config_", "NODE_EXTRA_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn command(project: &Project, port: u16, arguments: &[&str]) -> Command {
+    let mut command = project.sandbox.command(arguments);
+    command.envs(std::env::vars().filter(|(name, _)| is_of_registries(name)));
+    command.env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{port}")).env("ANTHROPIC_API_KEY", KEY);
+    command.env("OPENAI_BASE_URL", format!("http://127.0.0.1:{port}/v1")).env("OPENAI_API_KEY", KEY);
+    command.env("IS_SANDBOX", "1");
+    command
 }
 
 fn tasks(marker: &str) -> String {
@@ -142,7 +148,7 @@ fn implement<'a>(agent: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 /// While it is fetched.
 fn interrupted(fetched: &Fetched, project: &Project, model: &Model) {
     let agent = format!("--agent={}", fetched.name);
-    let child = fetched.command(project, model.port(), &implement(&agent, &[])).spawn().unwrap();
+    let child = command(project, model.port(), &implement(&agent, &[])).spawn().unwrap();
     // Made for it before: it is at work once something is in it.
     let cache = project.sandbox.home().join(fetched.cache);
     until("it is being fetched", || std::fs::read_dir(&cache).is_ok_and(|mut dir| dir.next().is_some()));
@@ -206,7 +212,7 @@ fn warm(fetched: &Fetched, project: &Project, model: &Model) {
     let (agent, chosen) = (format!("--agent={name}"), format!("--model={}", fetched.model.0));
     let arguments = implement(&agent, &[&chosen, "--stall=2m"]);
     let started = Instant::now();
-    let mut child = fetched.command(project, model.port(), &arguments).spawn().unwrap();
+    let mut child = command(project, model.port(), &arguments).spawn().unwrap();
     until("an attempt ran into the limit", || {
         project.of_kind("attempt_finished").iter().any(|end| !end["class"].is_null())
     });
