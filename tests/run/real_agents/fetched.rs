@@ -4,7 +4,7 @@
 
 use super::KEY;
 use crate::git::no_git;
-use crate::model::{Fault, Model};
+use crate::model::{Action, Fault, Model};
 use crate::run::agents::Agents as _;
 use crate::run::sandbox::{Ended, finish, until, wait};
 use crate::run::signals::signal;
@@ -184,7 +184,7 @@ fn check(fetched: &Fetched, project: &Project, model: &Model, what: &str) {
             .filter(|step| matches!(step["action"].as_str(), Some("edit" | "run")))
             .collect();
         mine.sort_by_key(|step| (step["attempt"].as_u64(), step["n"].as_u64()));
-        let told: Vec<_> = mine.into_iter().map(super::twelve::did).collect();
+        let told: Vec<_> = mine.into_iter().map(did).collect();
         let ordered = model.ordered(&id);
         assert_eq!(
             told[told.len().saturating_sub(2)..],
@@ -197,6 +197,12 @@ fn check(fetched: &Fetched, project: &Project, model: &Model, what: &str) {
         assert!(agent["session"].as_str().is_some_and(|session| !session.is_empty()), "{name}: {agent}");
         assert!(agent["spent"]["input"].as_u64().is_some_and(|input| input > 0), "{name}: {agent}");
     }
+}
+
+/// What the record tells of a step; a command of hermes has no place of its own, only one in the title.
+fn did(step: &Value) -> Action {
+    let Action { action, what } = super::twelve::did(step);
+    Action { action, what: what.trim_start_matches("terminal: ").to_owned() }
 }
 
 /// With mode and model chosen, and a limit on the way: it goes on in its session.
