@@ -26,7 +26,9 @@ fn hired(orders: &[&str], trouble: &str) -> Sandbox {
     std::fs::write(project.home().join("fake-acp"), trouble).unwrap();
     let config = project.home().join(".config/specter/config.toml");
     std::fs::create_dir_all(config.parent().unwrap()).unwrap();
-    std::fs::write(config, "[agents.claude-acp]\nacp.patience = \"2s\"\n").unwrap();
+    // Who is to be given up is given up soon; who only has a busy machine to itself is not.
+    let patience = if matches!(trouble, "initialize" | "session/new") { "2s" } else { "1m" };
+    std::fs::write(config, format!("[agents.claude-acp]\nacp.patience = \"{patience}\"\n")).unwrap();
     project
 }
 
