@@ -9,8 +9,10 @@
 use super::Workspace;
 use super::around::{above, around};
 use super::command::Command;
+use super::refusal;
 use super::scratch::{Place, Scratch};
 use crate::sys::{self, Also, HandedDown, Held, Launcher, Pid, Streams, Strings};
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -41,6 +43,8 @@ pub struct SandboxConfig {
     /// The project and what the user lists; canonical, existing.
     pub writable: Vec<PathBuf>,
     pub elsewhere: Elsewhere,
+    /// What each agent's own process may change besides, by its name; passed over what does not exist.
+    pub of_agents: BTreeMap<String, Vec<PathBuf>>,
 }
 
 /// What tasks may do outside of what is theirs.
@@ -127,30 +131,21 @@ impl Sandboxes {
         Sandbox::new(&config, Launcher::new(Some(dir))?.handing_down(&self.kept))
     }
 
+    /// What the agent of this name may change besides.
+    pub(super) fn of_agent(&self, name: &str) -> &[PathBuf] {
+        self.config.of_agents.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Goes on after the reason of a failure, if its output looks as if something was refused.
+    pub(super) fn hint(&self, output: &str) -> Option<String> {
+        refusal::hint(&self.config.elsewhere, output)
+    }
+
     /// Whether it holds for what runs in the project, too.
     pub(super) fn is_for_all(&self) -> bool {
         self.project.is_some()
     }
 }
-
-/// Whether output may tell of something that the sandbox did not let happen. What it says is not always the cause.
-pub(super) fn may_have_refused(output: &str) -> bool {
-    const SIGNS: [&str; 8] = [
-        "permission denied",
-        "operation not permitted",
-        "cross-device link",
-        "eacces",
-        "eperm",
-        "exdev",
-        "permissionerror",
-        "effective uid is not 0",
-    ];
-    let output = output.to_ascii_lowercase();
-    SIGNS.iter().any(|sign| output.contains(sign))
-}
-
-/// Goes on after the reason of a failure.
-pub(super) const HINT: &str = "; the sandbox may have refused it: `sandbox-write` in your own configuration allows more, `--sandbox=off` everything";
 
 /// Starts what runs in the sandbox.
 pub(super) struct Sandbox {

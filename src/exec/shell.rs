@@ -9,7 +9,7 @@ use super::jobserver::{Jobserver, JobserverConfig};
 use super::life::Setting;
 use super::mask::Masker;
 use super::repeat::LastFailures;
-use super::sandbox::{self, Sandbox, SandboxConfig, Sandboxes, TEMPORARY_NAMES};
+use super::sandbox::{Sandbox, SandboxConfig, Sandboxes, TEMPORARY_NAMES};
 use super::stop::{Armed, StopHandle};
 use super::tree::{TOKEN_IS, Trees};
 use super::{Attempt, OutputObserver, Part};
@@ -542,9 +542,9 @@ impl Running<'_> {
             self.report.class = Some(FailureClass::Permanent);
             self.report.rule = Some("failed in the same words as the time before".to_owned());
         }
-        if self.sandbox.is_some() && sandbox::may_have_refused(&tail) {
-            let rule = self.report.rule.get_or_insert_default();
-            rule.push_str(sandbox::HINT);
+        let all = self.shell.sandbox.as_ref().filter(|_| self.sandbox.is_some());
+        if let Some(hint) = all.and_then(|all| all.hint(&tail)) {
+            self.report.rule.get_or_insert_default().push_str(&hint);
         }
         Step::Failed
     }
