@@ -44,7 +44,8 @@ pub struct Preset {
     /// When it keeps what it starts in a sandbox of its own, of a kind that cannot be made inside specter's.
     pub own_sandbox: OwnSandbox,
     /// What it writes for itself outside of the project: sessions, settings, caches. Below the home directory (`~/…`) or
-    /// where a variable says (`$NAME`, `$NAME/…`); a `/` at the end says that it is a directory.
+    /// where a variable says (`$NAME`, `$NAME/…`). Directories end in a `/`. A file is one that it replaces as a whole, and
+    /// writes over in place where it cannot, so that others may read half of it.
     pub writes: Vec<String>,
     /// Files it makes for itself, which are no work done.
     pub ignore_changes: Vec<String>,

@@ -39,7 +39,10 @@ pub(super) fn settle(
     };
     let env = Environment::of_process();
     let project = &target.project;
-    let elsewhere = if is_auto { apart(config, project, state, &env)? } else { Elsewhere::Nothing };
+    let elsewhere = match is_auto {
+        true => Elsewhere::AllBut(halved(apart(config, project, state, &env)?, &config.agents, &env)),
+        false => Elsewhere::Nothing,
+    };
     let mut flaws = Vec::new();
     let mut writable = if is_auto { shared(config, project) } else { vec![project.to_owned()] };
     for listed in &config.sandbox_write {
@@ -112,13 +115,15 @@ fn own_places(agents: Option<&AgentConfig>, env: &Environment) -> BTreeMap<Strin
     let presets = agents.into_iter().flat_map(|agents| agents.presets.iter());
     let places = presets.map(|(name, preset)| {
         let places = preset.writes.iter().filter_map(|written| Place::of(written, env));
-        (name.to_owned(), places.map(|place| resolved(&place.path)).collect())
+        // A file alone would be written over in place.
+        let dirs = places.filter(|place| place.is_dir).map(|place| resolved(&place.path));
+        (name.to_owned(), dirs.collect())
     });
     places.collect()
 }
 
 /// Everywhere but in working trees, the repository and what specter keeps.
-fn apart(config: &Config, project: &Path, state: &Path, env: &Environment) -> Result<Elsewhere, Error> {
+fn apart(config: &Config, project: &Path, state: &Path, env: &Environment) -> Result<Vec<PathBuf>, Error> {
     let root = git::root_of(project).map_err(|error| workspace::failed(&error))?;
     let own = env.base_dir("XDG_STATE_HOME", ".local/state").map(|dir| dir.join("specter"));
     let mut spared = git::dirs_of(project).map_err(|error| workspace::failed(&error))?;
@@ -128,7 +133,19 @@ fn apart(config: &Config, project: &Path, state: &Path, env: &Environment) -> Re
     let home = env.get("HOME").map(|home| resolved(Path::new(home)));
     let holds_home = |dir: &Path| home.as_ref().is_some_and(|home| home.starts_with(dir));
     spared.extend([root, resolved(project)].into_iter().find(|dir| !holds_home(dir)));
-    Ok(Elsewhere::AllBut(spared.iter().map(|path| resolved(path)).collect()))
+    Ok(spared.iter().map(|path| resolved(path)).collect())
+}
+
+/// With the files of agents that would be written over in place, because where they lie no other can take their place:
+/// who reads them meanwhile, another agent or the user's own, takes half of one for a broken one.
+fn halved(spared: Vec<PathBuf>, presets: &Presets, env: &Environment) -> Vec<PathBuf> {
+    let written = presets.iter().flat_map(|(_, preset)| &preset.writes);
+    let files = written.filter_map(|written| Place::of(written, env)).filter(|place| !place.is_dir);
+    let files = files.map(|place| resolved(&place.path));
+    let is_above =
+        |path: &PathBuf| path.parent().is_some_and(|dir| spared.iter().any(|it| it.starts_with(dir)));
+    let files: Vec<PathBuf> = files.filter(is_above).collect();
+    spared.into_iter().chain(files).collect()
 }
 
 /// What the user wants all working trees to share.

@@ -414,7 +414,7 @@ impl Run<'_> {
     /// For this process alone: it ends with it.
     fn sandbox(&self, place: &Place) -> io::Result<Option<Sandbox>> {
         let Some(all) = &self.shell.sandbox else { return Ok(None) };
-        self.is_sandboxed(all).then(|| all.make(&self.workspace(all, place))).transpose()
+        self.is_sandboxed(all).then(|| all.make(&self.workspace(all), place)).transpose()
     }
 
     fn is_sandboxed(&self, all: &Sandboxes) -> bool {
@@ -433,13 +433,12 @@ impl Run<'_> {
     }
 
     /// Where it may change files, if it is sandboxed.
-    fn workspace(&self, all: &Sandboxes, place: &Place) -> Workspace {
+    fn workspace(&self, all: &Sandboxes) -> Workspace {
         let writable = match self.attempt.workspace {
             Some(workspace) => workspace.writable.clone(),
             None => vec![self.shell.project.clone()],
         };
-        let own = all.of_agent(self.name).iter().cloned().chain([place.path().to_owned()]);
-        let writable = writable.into_iter().chain(own).collect();
+        let writable = writable.into_iter().chain(all.of_agent(self.name).iter().cloned()).collect();
         Workspace { dir: self.dir.to_owned(), writable, holds_work: false }
     }
 

@@ -243,21 +243,14 @@ impl ShellExecutor {
             Ok(sandbox) => sandbox.flatten(),
             Err(error) => return self.not_started(None, &format!("no sandbox could be made: {error}")),
         };
-        let place = match sandbox.as_deref().map(Sandbox::place).transpose() {
-            Ok(place) => place,
-            Err(error) => {
-                let why = format!("no private directory for temporary files could be made: {error}");
-                return self.not_started(None, &why);
-            }
-        };
-        if let Some(place) = &place {
+        if let Some((_, place)) = &sandbox {
             let dir = place.path().as_os_str().as_bytes();
             TEMPORARY_NAMES.iter().for_each(|name| own.push(&[name.as_bytes(), b"=", dir]));
         }
         let capture = Capture::new(&self.masker, observer, attempt, &self.run_dir);
         let mut running = Running {
             shell: self,
-            sandbox: sandbox.as_deref(),
+            sandbox: sandbox.as_ref().map(|(sandbox, _)| &**sandbox),
             attempt,
             stop,
             armed,

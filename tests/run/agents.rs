@@ -779,9 +779,9 @@ fn an_agent_is_told_exactly_what_plan_prompt_prints() {
 
 #[test]
 fn in_the_sandbox_an_agent_writes_to_its_own_place_at_home_and_a_task_of_the_shell_does_not() {
-    let own = ["try echo x > ~/.claude/x", "try echo {} > ~/.claude.json"];
+    let own = ["try echo x > ~/.claude/x"];
     let others = ["try echo x > ~/.gemini/x", "try echo x > ~/x"];
-    let orders = [own, others].concat();
+    let orders = [own.as_slice(), &others].concat();
     let shell = "- [ ] T001 Try it\n\n  ```sh run\n  ! echo x > ~/.claude/y\n  ```\n\n";
     let project = Sandbox::new(
         &(shell.to_owned()
@@ -793,6 +793,6 @@ fn in_the_sandbox_an_agent_writes_to_its_own_place_at_home_and_a_task_of_the_she
     std::fs::create_dir(home.join(".gemini")).unwrap();
     project.hire().agents(&["--sandbox=write"]).expect(0);
     let oks: Vec<Value> = project.of_kind("agent_step").iter().map(|step| step["ok"].clone()).collect();
-    assert_eq!(oks, [true, true, false, false, true]);
+    assert_eq!(oks, [true, false, false, true]);
     assert!(home.join(".claude/x").exists() && !home.join(".claude/y").exists() && !home.join("x").exists());
 }

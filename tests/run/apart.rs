@@ -295,3 +295,18 @@ fn a_run_made_without_the_sandbox_says_at_resume_that_it_has_one_now() {
     assert_eq!(ended.stderr.matches(line).count(), 0, "{}", ended.stderr);
     assert_eq!(project.sandbox.read("x"), "x\n".repeat(2), "the one between was refused");
 }
+
+#[test]
+fn a_file_that_an_agent_would_write_over_in_place_stays_whole() {
+    if no_git() {
+        return;
+    }
+    let orders = ["try echo half > ~/.claude.json", "try echo x > ~/.claude/x", "write a.txt x"];
+    let project =
+        Project::new(&super::agents::task("T001 Write a.txt", &orders, None), &[("mine.txt", "mine\n")]);
+    let home = project.sandbox.home();
+    std::fs::write(home.join(".claude.json"), "{}\n").unwrap();
+    project.hire().agents(&["--isolation=worktree", "--user-edits=none"]).expect(0);
+    assert_eq!(std::fs::read_to_string(home.join(".claude.json")).unwrap(), "{}\n");
+    assert!(home.join(".claude/x").exists());
+}

@@ -7,8 +7,7 @@
 
 use crate::config::Environment;
 use crate::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// What programs that are no agents of a preset make below the home directory, by the name of the program; the empty one
@@ -70,7 +69,7 @@ const BASES: [(&str, &str); 4] = [
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) path: PathBuf,
-    is_dir: bool,
+    pub(super) is_dir: bool,
 }
 
 impl Place {
@@ -106,36 +105,27 @@ pub(super) fn of_programs(env: &Environment, is_installed: impl Fn(&str) -> bool
     installed.flat_map(|(_, places)| *places).filter_map(|written| Place::of(written, env)).collect()
 }
 
-/// Places that are to be made once that was agreed to.
+/// Directories that are to be made once that was agreed to.
 #[derive(Debug, Default)]
-pub(in crate::cli) struct Room(Vec<Place>);
+pub(in crate::cli) struct Room(Vec<PathBuf>);
 
 impl Room {
-    /// Of these those that are not there.
+    /// Of these the directories that are not there.
     pub(super) fn missing_of(places: impl IntoIterator<Item = Place>) -> Room {
-        let mut missing: Vec<Place> =
-            places.into_iter().filter(|place| place.path.symlink_metadata().is_err()).collect();
+        let dirs = places.into_iter().filter(|place| place.is_dir).map(|place| place.path);
+        let mut missing: Vec<PathBuf> = dirs.filter(|path| path.symlink_metadata().is_err()).collect();
         missing.sort();
         missing.dedup();
         Room(missing)
     }
 
     pub(in crate::cli) fn make(&self) {
-        for Place { path, is_dir } in &self.0 {
+        for path in &self.0 {
             let mut dirs = std::fs::DirBuilder::new();
-            dirs.recursive(true).mode(fs::PRIVATE_DIR);
             // Where it cannot be made, nor can the program, which says so itself.
-            let _made = if *is_dir { dirs.create(path) } else { make_file(path) };
+            let _made = dirs.recursive(true).mode(fs::PRIVATE_DIR).create(path);
         }
     }
-}
-
-/// With nothing in it, where its directory is there.
-fn make_file(path: &Path) -> std::io::Result<()> {
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(fs::PRIVATE_FILE).open(path)?;
-    // Who reads JSON takes an empty file for a broken one.
-    if path.extension().is_some_and(|ending| ending == "json") { file.write_all(b"{}\n") } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -210,10 +200,9 @@ mod tests {
             place("f.json", false),
             place("f.json", false),
         ]);
-        assert_eq!(room.0, [place("a/b", true), place("f.json", false)]);
+        assert_eq!(room.0, [dir.path().join("a/b")]);
         room.make();
-        assert!(dir.path().join("a/b").is_dir());
-        assert_eq!(std::fs::read_to_string(dir.path().join("f.json")).expect("read"), "{}\n");
+        assert!(dir.path().join("a/b").is_dir() && !dir.path().join("f.json").exists());
         assert_eq!(std::fs::read_to_string(dir.path().join("there")).expect("read"), "kept");
     }
 }
