@@ -39,9 +39,10 @@ pub(super) fn settle(
     };
     let env = Environment::of_process();
     let project = &target.project;
-    let elsewhere = match is_auto {
-        true => Elsewhere::AllBut(halved(apart(config, project, state, &env)?, &config.agents, &env)),
-        false => Elsewhere::Nothing,
+    let elsewhere = if is_auto {
+        Elsewhere::AllBut(halved(apart(config, project, state, &env)?, &config.agents, &env))
+    } else {
+        Elsewhere::Nothing
     };
     let mut flaws = Vec::new();
     let mut writable = if is_auto { shared(config, project) } else { vec![project.to_owned()] };
