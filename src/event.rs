@@ -346,6 +346,9 @@ pub enum EventKind {
         /// Before the first task; else after the last.
         before: bool,
         agent: String,
+        /// Whose limits it ran into.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        provider: String,
         #[serde(with = "millis")]
         #[schemars(with = "u64")]
         duration: Duration,

@@ -271,6 +271,9 @@ impl History {
             EventKind::ProviderOpened { provider } => {
                 self.holds.remove(provider);
             }
+            EventKind::HookFinished { spent, .. } => {
+                self.spent = self.spent.plus(spent.unwrap_or_default());
+            }
             kind => self.apply_to_task(kind),
         }
         if !is_late {

@@ -61,6 +61,8 @@ pub enum Stopped {
     },
     /// It went back to the checkpoint of this name.
     RolledBack(String),
+    /// What an extension wants done first failed, in words: no task was begun.
+    Hook(String),
 }
 
 /// Something that departs from the plan as given, or that a person was told.
@@ -289,10 +291,20 @@ impl Summary {
                 self.stop(Stopped::Budget { budget: *budget, limit: limit.clone() });
             }
             EventKind::Interrupted { signal, .. } => self.stop(Stopped::Signal(signal.clone())),
-            EventKind::HookFinished { command, extension, before, agent, failed, .. } => {
-                let level = if failed.is_some() { NoteLevel::Warn } else { NoteLevel::Info };
+            EventKind::HookFinished {
+                command, extension, before, agent, provider, failed, spent, ..
+            } => {
+                // Of no task, and yet it was paid for.
+                if spent.is_some() {
+                    let provider = if provider.is_empty() { agent } else { provider };
+                    work::book(&mut self.accounts, provider, 0, *spent);
+                }
                 let text = agents::hook(command, extension, *before, agent, failed.as_deref());
-                self.remark(RemarkKind::Note { level, text });
+                match failed {
+                    Some(_) if *before => self.stop(Stopped::Hook(text)),
+                    Some(_) => self.remark(RemarkKind::Note { level: NoteLevel::Warn, text }),
+                    None => self.remark(RemarkKind::Note { level: NoteLevel::Info, text }),
+                }
             }
             EventKind::Note { level, text } => {
                 self.remark(RemarkKind::Note { level: *level, text: text.clone() });

@@ -164,6 +164,11 @@ const FETCHED: Duration = Duration::from_mins(5);
 /// Programs that fetch what they start.
 const FETCHERS: [&str; 6] = ["npx", "bunx", "uvx", "pnpx", "pipx", "uv"];
 
+/// Whether that program fetches what it starts, so that to find it does not mean that the agent is there.
+pub fn is_fetcher(command: &str) -> bool {
+    FETCHERS.contains(&command.rsplit('/').next().unwrap_or_default())
+}
+
 /// The end of the name of a preset that is made of another one's `acp`.
 const SUFFIX: &str = "-acp";
 
@@ -222,8 +227,12 @@ impl Preset {
     /// How long an answer may take that is none to a prompt.
     pub fn patience(&self) -> Duration {
         let said = self.acp.as_ref().and_then(|acp| acp.patience);
-        let program = self.command.rsplit('/').next().unwrap_or_default();
-        said.unwrap_or(if FETCHERS.contains(&program) { FETCHED } else { PATIENCE })
+        said.unwrap_or(if is_fetcher(&self.command) { FETCHED } else { PATIENCE })
+    }
+
+    /// So much longer it may take to come to its first word: its program may have to be fetched.
+    pub fn fetching(&self) -> Duration {
+        if is_fetcher(&self.command) { self.patience() } else { Duration::ZERO }
     }
 
     /// The same agent, started for the protocol.

@@ -282,6 +282,10 @@ pub(super) const PATTERNS: &[Pattern] = &[
             &["no matching distribution found"],
             &["failed to select a version"],
             &["code e404"],
+            // npx and uvx, of what they are to fetch and start.
+            &["could not determine executable to run"],
+            &["npx canceled due to missing packages"],
+            &["no solution found when resolving"],
         ],
     ),
     pattern(

@@ -40,6 +40,15 @@ fn messages_of_well_known_programs_have_their_class() {
         ("npm ERR! code ERESOLVE", Permanent),
         ("write: Disk quota exceeded", Permanent),
         ("npm ERR! code E404", Permanent),
+        ("npm error could not determine executable to run", Permanent),
+        (
+            r#"npm error npx canceled due to missing packages and no YES option: ["an-agent@1.2.3"]"#,
+            Permanent,
+        ),
+        (
+            "error: No solution found when resolving tool dependencies\n  cause: Because an-agent was not found",
+            Permanent,
+        ),
         ("3 tests failed", Unknown),
         ("HEAD is now at 3e404ab", Unknown),
         ("error: no matching overloaded function", Unknown),

@@ -15,7 +15,7 @@ use crate::event::{EventKind, Merge, TaskRef, Verdict};
 use crate::git::{Attempt, Outcome};
 use crate::history::History;
 use crate::history::checkpoints::done_after;
-use crate::journal::RunId;
+use crate::journal::{Loaded, Lock, RunId};
 use crate::projection::kept::KeptState;
 use crate::task::{BlockKind, TaskId};
 use crate::text::{count, safe};
@@ -43,31 +43,33 @@ pub(super) fn accept(command: &Command<'_>, wanted: &str) -> Result<Exit, Error>
     let merge = integrate(&mut base, &found, &attempt)?;
     let files = merge.files.len() as u64;
     let is_merged = merge.merged;
-    let mut events =
-        vec![EventKind::Integrated { task: task.clone(), attempt: attempt.number, merge: Box::new(merge) }];
-    if let Some(newer) = newer {
-        record(command, &mut base, std::mem::take(&mut events))?;
-        base = command.ground.base(newer, base.lock)?;
-    }
-    if !is_done {
-        events.push(EventKind::TaskDone {
-            task: task.clone(),
-            attempts: attempt.number,
-            // A person's look is no check.
-            verdict: Verdict::Unverified,
-            duration: Duration::ZERO,
-        });
-    }
-    record(command, &mut base, events)?;
-    let saved = base.git.checkpoint(&attempt.task)?;
-    let mut events = vec![EventKind::CheckpointCreated {
-        name: attempt.task.clone(),
-        done: done_after(&base.loaded.events).len() as u32,
-        reference: Some(saved.reference().to_owned()),
-    }];
-    let (ticked, problems) = tick(command, &base, &task);
-    events.extend(ticked);
-    record(command, &mut base, events)?;
+    let integrated =
+        EventKind::Integrated { task: task.clone(), attempt: attempt.number, merge: Box::new(merge) };
+    let done = (!is_done).then(|| EventKind::TaskDone {
+        task: task.clone(),
+        attempts: attempt.number,
+        // A person's look is no check.
+        verdict: Verdict::Unverified,
+        duration: Duration::ZERO,
+    });
+    // A process that died may have come as far as that.
+    let integrated = Some(integrated).filter(|_| !is_recorded(&base, &attempt));
+    let problems = match newer {
+        None => {
+            record(command, &mut base, integrated.into_iter().chain(done).collect())?;
+            save_and_tick(command, &mut base, &task)?
+        }
+        // First what keeps it from being done again: a process that dies in between leaves nothing open but a line in the
+        // record of a run that is over, which whoever looks at that run makes up for.
+        Some(newer) => {
+            let Base { run, loaded, lock, .. } = base;
+            let mut base = command.ground.base(newer, lock)?;
+            record(command, &mut base, done.into_iter().collect())?;
+            let problems = save_and_tick(command, &mut base, &task)?;
+            add(command, (&run, &loaded, &base.lock), integrated.into_iter().collect())?;
+            problems
+        }
+    };
     let mut lines = vec![format!("{name} is integrated: {}", count(files, "file"))];
     lines.extend(unchecked(command, &task, is_merged));
     lines.extend(problems);
@@ -95,6 +97,30 @@ fn runs(
     let newer = ground.store.latest(Some(&info.file))?.filter(|newer| *newer != run);
     let base = if newest.run == run { newest } else { ground.base(run, newest.lock)? };
     Ok((base, newer))
+}
+
+/// That its work is part of the project is on record in its own run.
+fn is_recorded(base: &Base, attempt: &Attempt) -> bool {
+    base.loaded.events.iter().any(|event| match &event.kind {
+        EventKind::Integrated { task, attempt: number, .. } => {
+            task.id.as_str() == attempt.task && *number == attempt.number
+        }
+        _ => false,
+    })
+}
+
+/// The task is done: the files are saved as they are now, and its box is ticked. What kept it from being ticked.
+fn save_and_tick(command: &Command<'_>, base: &mut Base, task: &TaskRef) -> Result<Vec<String>, Error> {
+    let saved = base.git.checkpoint(task.id.as_str())?;
+    let mut events = vec![EventKind::CheckpointCreated {
+        name: task.id.to_string(),
+        done: done_after(&base.loaded.events).len() as u32,
+        reference: Some(saved.reference().to_owned()),
+    }];
+    let (ticked, problems) = tick(command, base, task);
+    events.extend(ticked);
+    record(command, base, events)?;
+    Ok(problems)
 }
 
 fn check(is_done: bool, found: &Known, name: &str) -> Result<(), Error> {
@@ -138,10 +164,22 @@ fn integrate(base: &mut Base, found: &Known, attempt: &Attempt) -> Result<Merge,
 }
 
 fn record(command: &Command<'_>, base: &mut Base, events: Vec<EventKind>) -> Result<(), Error> {
+    add(command, (&base.run, &base.loaded, &base.lock), events)?;
+    base.loaded = command.ground.store.load(&base.run)?;
+    Ok(())
+}
+
+fn add(
+    command: &Command<'_>,
+    (run, loaded, lock): (&RunId, &Loaded, &Lock),
+    events: Vec<EventKind>,
+) -> Result<(), Error> {
+    if events.is_empty() {
+        return Ok(());
+    }
     let ground = &command.ground;
-    let mut journal = ground.store.resume_run(&base.run, &base.loaded, &base.lock)?;
-    append(&mut journal, &base.loaded.events, events, ground.clock.wall_ms())?;
-    base.loaded = ground.store.load(&base.run)?;
+    let mut journal = ground.store.resume_run(run, loaded, lock)?;
+    append(&mut journal, &loaded.events, events, ground.clock.wall_ms())?;
     Ok(())
 }
 

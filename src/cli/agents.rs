@@ -7,6 +7,7 @@ use super::implement::find_program;
 use super::out;
 use super::stage::{self, Stream};
 use super::target::{self, Target};
+use crate::agent::preset::is_fetcher;
 use crate::agent::{Call, Preset, Presets, PromptBy, Session};
 use crate::config::Loaded;
 use crate::exec;
@@ -92,7 +93,12 @@ fn look(presets: &Presets, name: &str, loaded: &Loaded, project: &Path) -> Optio
         call: call(preset, Session::None),
         resume: if preset.can_resume() { call(preset, Session::Resume("SESSION")) } else { String::new() },
         acp: acp.map(|acp| typed(&acp.command, &acp.args)).unwrap_or_default(),
-        acp_path: acp.and_then(|acp| find(&acp.command, project)).map(|path| shown(&path)),
+        // Who fetches it is no sign that it is there.
+        acp_path: acp
+            .filter(|acp| !is_fetcher(&acp.command))
+            .and_then(|acp| find(&acp.command, project))
+            .map(|path| shown(&path)),
+        fetched_by: is_fetcher(&preset.command).then(|| preset.command.clone()),
         install: preset.install.clone(),
         login: preset.login.clone(),
     })

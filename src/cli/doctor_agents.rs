@@ -4,7 +4,7 @@
 use super::agents::is_of_project;
 use super::error::Error;
 use super::implement::find_program;
-use crate::agent::{Permission, Presets};
+use crate::agent::{Permission, Preset, Presets};
 use crate::clock::Clock;
 use crate::config::proofs::{Identity, Proof, Proofs};
 use crate::config::{Environment, Loaded};
@@ -57,14 +57,15 @@ fn answer(loaded: &Loaded, presets: &Presets, name: &str, project: &Path) -> Res
     let config = &loaded.config;
     let shell =
         ShellConfig::new(place.0.clone(), format!("doctor-{}", std::process::id()), place.0.join(".specter"));
+    let fetching = presets.get(name).map(Preset::fetching).unwrap_or_default();
     let agents = AgentConfig {
         presets: presets.clone(),
         model: Some(config.model.clone()).filter(|model| !model.is_empty()),
         permission: Permission::Unattended,
         vars: std::env::vars_os().collect(),
         env_pass: config.env_pass.clone(),
-        stall: Some(STALL),
-        wall: Some(WALL),
+        stall: Some(STALL + fetching),
+        wall: Some(WALL + fetching),
         own_files: Vec::new(),
         on_question: OnQuestion::Default,
         chain: Vec::new(),

@@ -8,13 +8,14 @@ use super::stage;
 use super::target::Target;
 use crate::config::{Config, Environment};
 use crate::documents;
-use crate::driver::hooks::{Command, Hooking, HooksEnded, carry_out};
+use crate::driver::hooks::{Command, Hooking, HooksEnded, Watching, carry_out};
 use crate::event::{Event, EventKind, agents};
 use crate::exec::{AgentConfig, ShellConfig};
 use crate::hooks::{Hook, Moment};
 use crate::plan::Plan;
 use crate::text::safe;
 use crate::ui::theme::Screen;
+use std::io;
 
 /// Those that have to be run around this run.
 pub(super) struct Hooks {
@@ -113,7 +114,7 @@ impl Hooks {
     }
 
     /// Those of `moment` that `earlier` does not tell to be done.
-    fn due(&self, moment: Moment, earlier: &[Event]) -> Vec<Command> {
+    pub(super) fn due(&self, moment: Moment, earlier: &[Event]) -> Vec<Command> {
         let is_done = |hook: &Hook| {
             earlier.iter().any(|event| match &event.kind {
                 EventKind::HookFinished { command, extension, before, failed: None, .. } => {
@@ -127,27 +128,48 @@ impl Hooks {
         of_moment.filter(|command| !is_done(&command.hook)).cloned().collect()
     }
 
-    /// Carries out what is due and returns it for the record; what failed is the last of it.
+    /// Carries out what is due; `record` is given each when it has ended, before the next one begins.
     pub(super) fn run(
         &self,
-        moment: Moment,
-        earlier: &[Event],
+        due: &[Command],
         shell: ShellConfig,
         config: &Config,
+        record: &mut dyn FnMut(&EventKind) -> Result<(), Error>,
     ) -> Result<HooksEnded, Error> {
-        let due = self.due(moment, earlier);
-        if due.is_empty() {
-            return Ok(HooksEnded::default());
-        }
         let by = Hooking { agent: self.agent.clone(), config: self.config.clone(), shell };
-        let begins = |hook: &Hook| stage::note(config, &format!("{}: {}", named(hook), safe(&self.agent)));
-        carry_out(&due, by, &begins).map_err(|error| Error::new(Kind::Io, error))
+        let mut told = Told { agent: &self.agent, config, record, failed: None };
+        let ended = carry_out(due, by, &mut told);
+        match told.failed {
+            Some(failed) => Err(failed),
+            None => ended.map_err(|error| Error::new(Kind::Io, error)),
+        }
+    }
+}
+
+struct Told<'a> {
+    agent: &'a str,
+    config: &'a Config,
+    record: &'a mut dyn FnMut(&EventKind) -> Result<(), Error>,
+    /// What ended them.
+    failed: Option<Error>,
+}
+
+impl Watching for Told<'_> {
+    fn begins(&mut self, hook: &Hook) {
+        stage::note(self.config, &format!("{}: {}", named(hook), safe(self.agent)));
+    }
+
+    fn ended(&mut self, event: &EventKind) -> io::Result<()> {
+        (self.record)(event).map_err(|error| {
+            self.failed = Some(error);
+            io::Error::other("it cannot be recorded")
+        })
     }
 }
 
 /// What failed, in words.
 pub(super) fn failure(ended: &HooksEnded) -> Option<String> {
-    match ended.events.last()? {
+    match ended.last.as_ref()? {
         EventKind::HookFinished { command, extension, before, agent, failed: Some(why), .. } => {
             Some(safe(&agents::hook(command, extension, *before, agent, Some(why))))
         }

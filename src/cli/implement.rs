@@ -14,12 +14,12 @@ use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::config::trust::Trust;
 use crate::config::{self, Config, Isolation};
-use crate::driver::{self, Replanned, Request, Saved, rollback};
+use crate::driver::{self, Begun, Replanned, Request, Saved, rollback};
 use crate::event::{AnsweredBy, Event, EventKind, RunInfo, RunOutcome, TaskRef};
 use crate::exec::{Elsewhere, JobserverConfig, Masker, SandboxConfig, ShellConfig};
 use crate::history::History;
 use crate::hooks::Moment;
-use crate::journal::{Loaded, Lock, LockError, RunId, Store, Tail, answers};
+use crate::journal::{Journal, Loaded, Lock, LockError, RunId, Store, Tail, answers};
 use crate::plan::{self, Mode, Plan, Role};
 use crate::schedule::{self, Limits, Scheduler};
 use crate::sink::Sink;
@@ -309,20 +309,22 @@ impl<'a> Session<'a> {
         consent::agree(self.global, &self.target, (&plan, commands), &self.loaded, &self.args.run)?;
         room.make();
         let (store, lock) = self.hold()?;
-        let before = match &hooks {
-            Some(hooks) => match self.hooks_before(hooks, (&store, &lock), &shell)? {
-                Ok(before) => before,
+        let plan = Arc::new(plan);
+        let mut opened = self.open_run(&store, &lock)?;
+        let begun = match &hooks {
+            Some(hooks) => match self.hooks_before(hooks, &store, &mut opened, (&plan, &shell))? {
+                Ok(begun) => begun,
                 Err(exit) => return Ok(exit),
             },
-            None => Vec::new(),
+            None => None,
         };
         let boxes = Boxes::new(&self.target.file).planned(identity, &source, &plan.tasks, plan.tick);
         // From here on its lines are asked for no more.
         drop(source);
-        let mut request = self.request(&store, &lock, Arc::new(plan), boxes, (options, staff))?;
+        let mut request = self.request(&store, opened, plan, boxes, (options, staff))?;
         request.shell.shell.clone_from(&shell);
         (request.agents, request.prompts) = (agents, prompts);
-        (request.before, request.shell.sandbox) = (before, self.sandbox.clone());
+        (request.begun, request.shell.sandbox) = (begun, self.sandbox.clone());
         let run = request.run.clone();
         let json = self.args.format == Format::Json;
         let ended = driver::run(request).map_err(|error| {
@@ -346,30 +348,55 @@ impl<'a> Session<'a> {
         Ok(exit)
     }
 
-    /// What extensions want done first; what of it is on record as done is not done again. The exit if the run does not
-    /// begin.
+    /// What extensions want done first; what of it is on record as done is not done again. With it the session begins, so
+    /// that what was done of it is on record before anything follows. The exit if nothing follows.
     fn hooks_before(
-        &mut self,
+        &self,
         hooks: &Hooks,
-        (store, lock): (&Store, &Lock),
-        shell: &Path,
-    ) -> Result<Result<Vec<EventKind>, Exit>, Error> {
-        let earlier = self.resumed.as_ref().map(|(_, loaded)| &*loaded.events).unwrap_or_default();
-        let ended = hooks.run(Moment::Before, earlier, self.hook_shell(store, shell), &self.loaded.config)?;
-        let Some(why) = hooks::failure(&ended) else { return Ok(Ok(ended.events)) };
-        if let Some((run, loaded)) = &mut self.resumed {
-            record(store, lock, run, loaded, ended.events)?;
+        store: &Store,
+        opened: &mut Opened,
+        (plan, shell): (&Arc<Plan>, &Path),
+    ) -> Result<Result<Option<Begun>, Exit>, Error> {
+        let earlier = opened.loaded.as_ref().map(|loaded| &*loaded.events).unwrap_or_default();
+        let due = hooks.due(Moment::Before, earlier);
+        if due.is_empty() {
+            return Ok(Ok(None));
         }
-        if let Some(signal) = ended.signal {
-            self.say(&format!("{why}; nothing of the run was begun"));
-            return Ok(Err(Exit::from(RunOutcome::Interrupted { signal })));
+        let failed = |error| Error::new(Kind::Io, error);
+        let clock = Clock::start();
+        opened.started = clock.wall_ms();
+        let first = (self.info(&opened.run), earlier);
+        let limits = limits(&self.loaded.config);
+        let mut begun = Begun::begin(&mut opened.journal, (plan, limits), first, (clock, opened.started))
+            .map_err(failed)?;
+        let journal = &mut opened.journal;
+        let ended = hooks.run(&due, self.hook_shell(store, shell), &self.loaded.config, &mut |event| {
+            begun.record(journal, event.clone()).map_err(failed)
+        })?;
+        let Some(why) = hooks::failure(&ended) else { return Ok(Ok(Some(begun))) };
+        let outcome =
+            ended.signal.map_or(RunOutcome::SomeFailed, |signal| RunOutcome::Interrupted { signal });
+        let events = begun.end(journal, outcome).map_err(failed)?;
+        if self.args.format == Format::Json {
+            show(JsonLines::new(Box::new(io::stdout())), plan, &events)?;
+        }
+        self.write_files(store, plan, &store.load(&opened.run)?);
+        if ended.signal.is_some() {
+            self.say(&format!("{why}; no task was begun"));
+            return Ok(Err(Exit::from(outcome)));
         }
         Err(Error::message(Kind::Preflight, why)
             .hint(format!(
                 "its output is below `{}`",
                 stage::shown(&store.dir().join(HOOKS), &self.target.project)
             ))
-            .hint("nothing of the run was begun; `--no-hooks` leaves hooks to you"))
+            .hint("no task was begun; `specter resume` tries it again, `--no-hooks` leaves hooks to you"))
+    }
+
+    /// Derived files, from the record alone.
+    fn write_files(&self, store: &Store, plan: &Plan, loaded: &Loaded) {
+        let problems = driver::rebuild(&self.target.project, store, plan, &loaded.events);
+        problems.iter().for_each(|problem| self.say(&format!("warning: {problem}")));
     }
 
     /// What extensions want done when all is done, for the record of the run. The exit if one failed.
@@ -380,22 +407,21 @@ impl<'a> Session<'a> {
         plan: &Plan,
         shell: &Path,
     ) -> Result<Option<Exit>, Error> {
-        let ended = hooks.run(Moment::After, &[], self.hook_shell(store, shell), &self.loaded.config)?;
-        if ended.events.is_empty() {
+        let due = hooks.due(Moment::After, &[]);
+        if due.is_empty() {
             return Ok(None);
         }
-        let failed = hooks::failure(&ended);
         let mut loaded = store.load(run)?;
-        let events: Vec<Event> = driver::stamped(ended.events.clone(), &loaded.events);
-        record(store, lock, run, &mut loaded, ended.events)?;
+        let known = loaded.events.len();
+        let ended = hooks.run(&due, self.hook_shell(store, shell), &self.loaded.config, &mut |event| {
+            record(store, lock, run, &mut loaded, vec![event.clone()])
+        })?;
         if self.args.format == Format::Json {
-            let mut lines = JsonLines::going_on(Box::new(io::stdout()));
-            let shown = events.iter().try_for_each(|event| lines.on_event(plan, event));
-            shown.and_then(|()| lines.flush()).map_err(|error| Error::new(Kind::Io, error.source))?;
+            let told = loaded.events.get(known..).unwrap_or_default();
+            show(JsonLines::going_on(Box::new(io::stdout())), plan, told)?;
         }
-        let problems = driver::rebuild(&self.target.project, store, plan, &loaded.events);
-        problems.iter().for_each(|problem| self.say(&format!("warning: {problem}")));
-        let Some(why) = failed else { return Ok(None) };
+        self.write_files(store, plan, &loaded);
+        let Some(why) = hooks::failure(&ended) else { return Ok(None) };
         stage::write_err(&format!("{why}; all tasks are done, and what it is for is left to you\n"));
         let signal = ended.signal.map(|signal| Exit::from(RunOutcome::Interrupted { signal }));
         Ok(Some(signal.unwrap_or(Exit::SomeFailed)))
@@ -467,26 +493,40 @@ impl<'a> Session<'a> {
         Ok((store, lock))
     }
 
+    /// The run that goes on, or a new one, of which nothing is on record.
+    fn open_run(&mut self, store: &Store, lock: &Lock) -> Result<Opened, Error> {
+        let started = self.clock.wall_ms();
+        if let Some((run, loaded)) = self.resumed.take() {
+            let journal = store.resume_run(&run, &loaded, lock)?;
+            return Ok(Opened { run, journal, loaded: Some(loaded), started });
+        }
+        let (run, journal) = store.create_run(started, self.clock.seed(), lock)?;
+        Ok(Opened { run, journal, loaded: None, started })
+    }
+
+    fn info(&self, run: &RunId) -> RunInfo {
+        let config = &self.loaded.config;
+        RunInfo {
+            run: run.to_string(),
+            file: self.target.name.clone(),
+            mode: plan::export::mode_name(config.mode).to_owned(),
+            jobs: jobs(config),
+            seed: self.clock.seed(),
+            selection: self.args.select.to_options(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            options: self.args.to_options(),
+        }
+    }
+
     fn request(
-        &mut self,
+        &self,
         store: &Store,
-        lock: &Lock,
+        Opened { run, journal, loaded, started }: Opened,
         plan: Arc<Plan>,
         boxes: Boxes,
         (options, staff): (plan::Options, Staff),
     ) -> Result<Request, Error> {
         let config = &self.loaded.config;
-        let (started, seed) = (self.clock.wall_ms(), self.clock.seed());
-        let (run, journal, loaded) = match self.resumed.take() {
-            Some((run, loaded)) => {
-                let journal = store.resume_run(&run, &loaded, lock)?;
-                (run, journal, Some(loaded))
-            }
-            None => {
-                let (run, journal) = store.create_run(started, seed, lock)?;
-                (run, journal, None)
-            }
-        };
         let repository = workspace::settle(config, &self.target, store, &run, &self.clock)?;
         let jobs = jobs(config);
         let run_dir = store.run_dir(&run);
@@ -507,22 +547,8 @@ impl<'a> Session<'a> {
         Ok(Request {
             project: self.target.project.clone(),
             store: store.clone(),
-            info: RunInfo {
-                run: run.to_string(),
-                file: self.target.name.clone(),
-                mode: plan::export::mode_name(config.mode).to_owned(),
-                jobs,
-                seed,
-                selection: self.args.select.to_options(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                options: self.args.to_options(),
-            },
-            limits: Limits {
-                jobs,
-                retry: config.retry.clone(),
-                failure: config.failure,
-                budgets: config.budgets,
-            },
+            info: self.info(&run),
+            limits: limits(config),
             shell: shell(
                 config,
                 &self.target.project,
@@ -531,7 +557,7 @@ impl<'a> Session<'a> {
             ),
             agents: None,
             prompts: None,
-            before: Vec::new(),
+            begun: None,
             header: header::header(&screen, &plan, &manner),
             screen,
             boxes,
@@ -547,6 +573,30 @@ impl<'a> Session<'a> {
             floors: config.floors,
             repository,
         })
+    }
+}
+
+/// A run whose journal is open for what comes.
+struct Opened {
+    run: RunId,
+    journal: Journal,
+    /// What the journal held; none for a new run.
+    loaded: Option<Loaded>,
+    /// Wall time of the session's beginning.
+    started: u64,
+}
+
+fn show(mut lines: JsonLines, plan: &Plan, events: &[Event]) -> Result<(), Error> {
+    let shown = events.iter().try_for_each(|event| lines.on_event(plan, event));
+    shown.and_then(|()| lines.flush()).map_err(|error| Error::new(Kind::Io, error.source))
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        jobs: jobs(config),
+        retry: config.retry.clone(),
+        failure: config.failure,
+        budgets: config.budgets,
     }
 }
 
@@ -642,14 +692,9 @@ fn jobserver(config: &Config) -> Option<JobserverConfig> {
 
 /// How long a new run of `plan` should take: it is played through with what is known of durations.
 pub(super) fn expected(plan: &Plan, config: &Config) -> Option<std::time::Duration> {
-    let limits = Limits {
-        jobs: jobs(config),
-        retry: config.retry.clone(),
-        failure: config.failure,
-        budgets: config.budgets,
-    };
     let history = History::default();
-    let scheduler = Scheduler::new(Arc::new(plan.clone()), limits, &history, schedule::Session::default());
+    let session = schedule::Session::default();
+    let scheduler = Scheduler::new(Arc::new(plan.clone()), limits(config), &history, session);
     let forecast = schedule::forecast(&scheduler, std::time::Duration::ZERO, schedule::FORECAST_CAP);
     (!forecast.at_least && !forecast.left.is_zero()).then_some(forecast.left)
 }

@@ -7,7 +7,7 @@ use super::machine::{Change, Machine};
 use super::pool::Pool;
 use super::screen::Screen;
 use crate::clock::Clock;
-use crate::event::{Elapsed, EventKind, Stop};
+use crate::event::{Elapsed, Stop};
 use crate::journal::answers::{self, Answer};
 use crate::schedule::Input;
 use crate::sys;
@@ -33,8 +33,6 @@ pub(super) struct Control {
     pub(super) clock: Clock,
     /// Where answers to agents' questions are left.
     pub(super) run_dir: PathBuf,
-    /// What came before the first task, for the record.
-    pub(super) before: Vec<EventKind>,
     /// Those that were taken up: they are removed once the run's record is whole.
     pub(super) answers: Vec<PathBuf>,
 }
@@ -76,7 +74,6 @@ impl Control {
         // Before anything starts.
         self.look();
         self.hub.input(Input::Begin);
-        self.hub.record(std::mem::take(&mut self.before));
         while !self.hub.is_over() {
             self.take_answers();
             self.grow();

@@ -35,16 +35,23 @@ pub struct Hooking {
     pub shell: ShellConfig,
 }
 
-/// What came of them, in order. The last one may have failed; those behind it were not begun.
+/// What came of them: the last one may have failed; those behind it were not begun.
 #[derive(Debug, Default)]
 pub struct HooksEnded {
-    pub events: Vec<EventKind>,
+    pub last: Option<EventKind>,
     /// What ended them.
     pub signal: Option<i32>,
 }
 
-/// To be called while the process has one thread. `begins` is told of each.
-pub fn carry_out(commands: &[Command], by: Hooking, begins: &dyn Fn(&Hook)) -> io::Result<HooksEnded> {
+/// Who is told of hooks.
+pub trait Watching {
+    fn begins(&mut self, hook: &Hook);
+    /// It has ended: the next one begins when this returns.
+    fn ended(&mut self, event: &EventKind) -> io::Result<()>;
+}
+
+/// To be called while the process has one thread.
+pub fn carry_out(commands: &[Command], by: Hooking, told: &mut dyn Watching) -> io::Result<HooksEnded> {
     let mut guardian = Guardian::start(&by.shell.run)?;
     let guard = Some((guardian.pid(), guardian.live()));
     let secrets = by.config.secrets();
@@ -54,30 +61,33 @@ pub fn carry_out(commands: &[Command], by: Hooking, begins: &dyn Fn(&Hook)) -> i
     let executor = Arc::new(executor);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut ended = HooksEnded::default();
+    let mut recorded = Ok(());
     for (n, command) in commands.iter().enumerate() {
-        begins(&command.hook);
+        told.begins(&command.hook);
         let Some(task) = task(command, n, &by.agent) else { continue };
         let (report, signal) = runtime.block_on(attempt(Arc::clone(&executor), task, n))?;
         let failed = failure(&report);
         let has_failed = failed.is_some();
-        ended.events.push(EventKind::HookFinished {
+        let event = EventKind::HookFinished {
             command: command.hook.command.clone(),
             extension: command.hook.extension.clone(),
             before: command.hook.moment == Moment::Before,
             agent: by.agent.clone(),
+            provider: report.agent.as_ref().map(|agent| agent.provider.clone()).unwrap_or_default(),
             duration: report.duration,
             failed,
             spent: report.agent.as_ref().and_then(|agent| agent.spent),
-        });
-        ended.signal = signal;
-        if has_failed {
+        };
+        recorded = told.ended(&event);
+        (ended.last, ended.signal) = (Some(event), signal);
+        if has_failed || recorded.is_err() {
             break;
         }
     }
     guardian.dismiss();
     executor.clear_orphans();
     guardian.finish();
-    Ok(ended)
+    recorded.map(|()| ended)
 }
 
 /// One of them, on a thread of its own, so that a signal can end it. Returns the signal, if one did.

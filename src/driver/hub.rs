@@ -187,6 +187,15 @@ impl Hub {
         self
     }
 
+    /// These events of the session are in the journal already: they are shown before all others.
+    pub(super) fn going_on_from(self, begun: Vec<Event>) -> Hub {
+        let mut core = self.lock();
+        core.note_moments(&begun);
+        core.unsynced = begun;
+        drop(core);
+        self
+    }
+
     fn lock(&self) -> MutexGuard<'_, Core> {
         // A panic elsewhere must not take the record down with it.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)

@@ -4,6 +4,7 @@
 //! them visible; the caller's own thread controls (signals, timers, frames). They meet in the `hub`.
 //! What to run, with which limits, and whether that was agreed to is decided before, by `cli`.
 
+mod beginning;
 pub mod commits;
 mod control;
 mod escapes;
@@ -25,7 +26,7 @@ mod workspaces;
 
 use crate::boxes::{Boxes, Edited};
 use crate::clock::Clock;
-use crate::event::{Event, EventKind, RunInfo, RunOutcome};
+use crate::event::{Event, RunInfo, RunOutcome};
 use crate::exec::{
     AgentConfig, AgentExecutor, Executor, Guardian, Prompts, ShellConfig, ShellExecutor, kill_leftovers,
 };
@@ -42,6 +43,7 @@ use crate::summary::Summary;
 use crate::text::safe;
 use crate::ui::theme;
 use crate::ui::view::View;
+pub use beginning::Begun;
 use control::Control;
 use files::StateFiles;
 use hub::Hub;
@@ -95,8 +97,8 @@ pub struct Request {
     /// Where progress goes.
     pub screen: theme::Screen,
     pub header: Vec<String>,
-    /// What came before the first task, for the record.
-    pub before: Vec<EventKind>,
+    /// Where the session is on record already.
+    pub begun: Option<Begun>,
     /// Further consumers of events.
     pub sinks: Vec<Box<dyn Sink>>,
     /// Whether work that nothing checked ticks its box.
@@ -153,7 +155,7 @@ pub fn clear_leftovers(run: &RunId, history: &History) -> usize {
 /// Runs until everything selected is settled or the run is stopped. To be called while the process has one thread.
 pub fn run(request: Request) -> Result<Ended, DriverError> {
     let mut guardian = Guardian::start(&request.shell.run).map_err(DriverError::Start)?;
-    let clock = Clock::start();
+    let clock = request.begun.as_ref().map_or_else(Clock::start, |begun| begun.clock);
     let parts = Parts::new(request, &guardian, &clock)?;
     let ended = parts.run(&mut guardian);
     guardian.finish();
@@ -170,12 +172,11 @@ struct Parts {
     jobs: usize,
     clock: Clock,
     run_dir: PathBuf,
-    before: Vec<EventKind>,
 }
 
 impl Parts {
     fn new(request: Request, guardian: &Guardian, clock: &Clock) -> Result<Parts, DriverError> {
-        let Request { project, store, plan, mut info, limits, before, .. } = request;
+        let Request { project, store, plan, mut info, limits, begun, .. } = request;
         let earlier: Vec<Event> = request.loaded.map(|loaded| loaded.events).unwrap_or_default();
         let history = History::from_events(&earlier);
         let run_dir = store.run_dir(&request.run);
@@ -212,15 +213,20 @@ impl Parts {
             AgentExecutor::new(AgentConfig { prompts, ..agents }, &earlier)
         });
         drop(earlier);
-        let session =
+        let mut session =
             Session { within, providers, chain, ..Session::after(&history, info, request.started, seed) };
+        if let Some(begun) = &begun {
+            (session.is_begun, session.first_seq) = (true, begun.last_seq() + 1);
+            session.spent = begun.spent();
+        }
+        let last_seq = begun.as_ref().map_or(history.last_seq, Begun::last_seq);
         let scheduler = Scheduler::new(Arc::clone(&plan), limits, &history, session);
         let syncer = request.journal.syncer().map_err(DriverError::Start)?;
-        let hub =
-            Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, history.last_seq, request.strict)
-                .saving_at(moments)
-                .watching(phases)
-                .handing_on(handed_on);
+        let hub = Hub::new(scheduler, Arc::clone(&plan), request.journal, *clock, last_seq, request.strict)
+            .saving_at(moments)
+            .watching(phases)
+            .handing_on(handed_on)
+            .going_on_from(begun.map(|begun| begun.events).unwrap_or_default());
         let hub = Arc::new(hub);
         let out = Box::new(io::stderr());
         let screen = Arc::new(Screen::new(request.screen, &plan, view, &request.header, out));
@@ -246,28 +252,19 @@ impl Parts {
         };
         let (executor, workspaces) = (Arc::new(executor), Arc::new(workspaces));
         let clock = *clock;
-        Ok(Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock, run_dir, before })
+        Ok(Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock, run_dir })
     }
 
     fn run(self, guardian: &mut Guardian) -> Result<Ended, DriverError> {
-        let Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock, run_dir, before } =
-            self;
+        let Parts { hub, screen, executor, recorder, workspaces, machine, jobs, clock, run_dir } = self;
         let recording = std::thread::Builder::new().name("recorder".to_owned());
         let recording = recording.spawn(move || recorder.run()).map_err(DriverError::Start)?;
         let observer = Arc::clone(&screen) as Arc<_>;
         let pool =
             Pool::new(Arc::clone(&hub), Arc::clone(&executor), Arc::clone(&workspaces), observer, jobs);
         let (answers, screen_of) = (Vec::new(), Arc::clone(&screen));
-        let control = Control {
-            hub: Arc::clone(&hub),
-            pool,
-            screen: screen_of,
-            machine,
-            clock,
-            run_dir,
-            before,
-            answers,
-        };
+        let control =
+            Control { hub: Arc::clone(&hub), pool, screen: screen_of, machine, clock, run_dir, answers };
         let controlled = control.run();
         // Every attempt has ended, and with it all it started.
         guardian.dismiss();

@@ -248,7 +248,7 @@ impl Run<'_> {
         let seen = Seen { has_work, is_elsewhere, has_asked: memory.has_asked };
         let next = self.conclude(&told, ending, &seen, &mut report);
         if !report.outcome.is_success()
-            && let Some(hint) = self.hint(&told)
+            && let Some(hint) = self.hint(&told, &report.tail)
         {
             say_once(&mut report, &self.shell.masker.mask(&hint));
         }
@@ -336,8 +336,12 @@ impl Run<'_> {
         if self.preset.log.is_empty() || !is_id {
             return None;
         }
+        Some(self.home()?.join(self.preset.log.replace("{session}", session)))
+    }
+
+    fn home(&self) -> Option<&Path> {
         let (_, home) = self.agents.config.vars.iter().find(|(name, _)| name == "HOME")?;
-        Some(Path::new(home).join(self.preset.log.replace("{session}", session)))
+        Some(Path::new(home))
     }
 
     /// What is wanted of an agent that is spoken with.
@@ -424,11 +428,11 @@ impl Run<'_> {
     }
 
     /// Of what it was refused, where that may be the sandbox's doing.
-    fn hint(&self, told: &Told) -> Option<String> {
+    fn hint(&self, told: &Told, tail: &str) -> Option<String> {
         let all = self.shell.sandbox.as_ref().filter(|all| self.is_sandboxed(all))?;
         let Heard { account, stderr, refused, .. } = &told.heard;
         let errors = account.open_errors().iter().map(|error| error.message.as_str());
-        let said = [refused.as_str(), stderr.as_str(), account.final_text.as_str()];
+        let said = [refused.as_str(), stderr.as_str(), account.final_text.as_str(), tail];
         said.into_iter().chain(errors).find_map(|text| all.hint(text))
     }
 

@@ -44,6 +44,9 @@ pub struct AgentJson {
     /// Where the program for that is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acp_path: Option<String>,
+    /// The program that fetches it when it is first started, as `npx` does: whether it is there already is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched_by: Option<String>,
     pub install: String,
     pub login: String,
 }

@@ -152,6 +152,7 @@ fn stopped_words(stopped: &Stopped) -> String {
             format!("budget of {} reached ({})", budget_word(*budget), Untrusted(limit))
         }
         Stopped::RolledBack(to) => format!("rolled back to {}", Untrusted(to)),
+        Stopped::Hook(what) => Untrusted(what).to_string(),
     }
 }
 

@@ -86,6 +86,10 @@ pub struct Session {
     pub providers: BTreeMap<String, String>,
     /// Who takes over from whom, first to last.
     pub chain: Vec<Link>,
+    /// Its first event is on record already, ...
+    pub is_begun: bool,
+    /// ... and so much was spent since.
+    pub spent: Spent,
 }
 
 impl Session {
@@ -211,7 +215,7 @@ impl Scheduler {
             providers,
             staff,
             handed: history.handed().clone(),
-            spent: history.spent,
+            spent: history.spent.plus(session.spent),
             removed: Vec::new(),
             dropped: layout::missing(&plan, history),
             held: Vec::new(),

@@ -21,7 +21,10 @@ impl Scheduler {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        self.record_begin(out);
+        if !self.session.is_begun {
+            let kind = self.beginning();
+            self.record(out, kind);
+        }
         self.tell_held(out);
         if self.session.number > 1 {
             self.tell_boxes(out);
@@ -29,19 +32,19 @@ impl Scheduler {
         self.set_going(out);
     }
 
-    fn record_begin(&mut self, out: &mut Decision) {
+    /// The session's first event.
+    pub fn beginning(&self) -> EventKind {
         let groups = self.plan.tasks.iter().filter(|task| task.is_group).count();
         let total = (self.plan.tasks.len() - groups) as u32;
         let counts = self.counts();
         let (selected, done_before) = (counts.selected, counts.done_before);
         let started = self.session.started;
-        let kind = if self.session.number > 1 {
+        if self.session.number > 1 {
             let (session, jobs) = (self.session.number, self.limits.jobs);
             EventKind::RunResumed { session, started, jobs, total, selected, done_before }
         } else {
             EventKind::RunStarted { info: self.session.info.clone(), started, total, selected, done_before }
-        };
-        self.record(out, kind);
+        }
     }
 
     /// Between two sessions a person cleared or ticked boxes: so the record agrees with the file again.

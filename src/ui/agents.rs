@@ -10,17 +10,25 @@ pub fn agents(screen: &Screen, told: &AgentsJson) -> String {
     let mut sheet = Sheet::new(screen);
     let (here, missing): (Vec<&AgentJson>, Vec<&AgentJson>) =
         told.agents.iter().partition(|agent| agent.path.is_some() || agent.acp_path.is_some());
+    let (fetched, here): (Vec<&AgentJson>, Vec<&AgentJson>) =
+        here.into_iter().partition(|agent| agent.fetched_by.is_some());
     let names = told.agents.iter().map(|agent| agent.name.len()).max().unwrap_or_default().min(20);
     if !here.is_empty() {
         sheet.section("Installed");
     }
     for agent in here {
-        installed(&mut sheet, agent, names);
+        callable(&mut sheet, agent, names);
+    }
+    if !fetched.is_empty() {
+        sheet.section("Fetched when first started");
+    }
+    for agent in fetched {
+        callable(&mut sheet, agent, names);
     }
     if !missing.is_empty() && !screen.quiet {
         sheet.section("Not installed");
         for agent in missing {
-            sheet.pair(&safe(&agent.name), &safe(&agent.install), names);
+            sheet.pair(&safe(&agent.name), &how_to_get(agent), names);
         }
     }
     sheet.blank();
@@ -28,7 +36,15 @@ pub fn agents(screen: &Screen, told: &AgentsJson) -> String {
     sheet.done()
 }
 
-fn installed(sheet: &mut Sheet<'_>, agent: &AgentJson, names: usize) {
+/// An agent that is fetched lacks nothing but what fetches it.
+fn how_to_get(agent: &AgentJson) -> String {
+    match &agent.fetched_by {
+        Some(fetcher) => format!("`{}` was not found on PATH", safe(fetcher)),
+        None => safe(&agent.install),
+    }
+}
+
+fn callable(sheet: &mut Sheet<'_>, agent: &AgentJson, names: usize) {
     let screen = *sheet.screen();
     let name = pad(&safe(&agent.name), names);
     let version = match (&agent.version, &agent.problem) {

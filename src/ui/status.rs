@@ -108,6 +108,7 @@ fn times(summary: &Summary, life: Life, now: u64) -> String {
             format!(", stopped: {}", super::lines::budget_words(*budget, &crate::text::safe(limit)))
         }
         (_, Some(Stopped::RolledBack(to))) => format!(", rolled back to {}", crate::text::safe(to)),
+        (_, Some(Stopped::Hook(what))) => format!(", no task was begun: {}", crate::text::safe(what)),
         (Some(RunOutcome::Interrupted { signal }), None) => format!(", stopped by signal {signal}"),
         (None, None) if life == Life::Interrupted => ", ended without a word".to_owned(),
         _ => String::new(),

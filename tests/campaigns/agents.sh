@@ -3,6 +3,7 @@
 #
 #   tests/campaigns/agents.sh [tasks] [NAME,NAME…]           twelve tasks side by side, the record compared step by step
 #   tests/campaigns/agents.sh faults [NAME,NAME… [FAULT,…]]  the table agent × fault; wrong cells are named
+#   tests/campaigns/agents.sh npx [claude-acp,hermes]        agents that npx and uvx fetch: cold, warm, interrupted
 #   tests/campaigns/agents.sh memory                         a gigabyte of output by a fake agent (SPECTER_AGENT_LINES)
 #
 # By the Agent Client Protocol: claude-acp, codex-acp, gemini-acp. SPECTER_AGENT_SANDBOX=write (off, auto) is passed on.
@@ -11,14 +12,24 @@
 set -eu
 cd "$(dirname "$0")/../.."
 what=tasks
-case "${1:-}" in tasks | faults | memory) what=$1; shift ;; esac
+case "${1:-}" in tasks | faults | npx | memory) what=$1; shift ;; esac
 [ $# -lt 1 ] || export SPECTER_AGENT_NAMES="$1"
 [ $# -lt 2 ] || export SPECTER_AGENT_FAULTS="$2"
 case $what in
   tasks) test=run::real_agents::twelve ;;
   faults) test=run::real_agents::faults ;;
+  npx) test=run::real_agents::fetched; export SPECTER_FETCHED=1 ;;
   memory) test=run::agents::ten_thousand; export SPECTER_AGENT_LINES="${SPECTER_AGENT_LINES:-10000000}" ;;
 esac
+if [ $what = npx ]; then
+  # Registries are asked by npx and uvx themselves, so the network stays as it is; models are on loopback all the same.
+  if ! command -v uvx >/dev/null; then
+    [ -x target/agents/uv/bin/uvx ] || { python3 -m venv target/agents/uv && target/agents/uv/bin/pip install -q uv==0.13.9; } ||
+      echo "no uvx: what it fetches is left out"
+    export PATH="$PWD/target/agents/uv/bin:$PATH"
+  fi
+  exec cargo test --locked --quiet --test it -- --nocapture --test-threads 1 $test
+fi
 if [ $what != memory ] && [ -z "${SPECTER_AGENTS:-}" ]; then
   # shellcheck disable=SC2046 # names are words
   tests/campaigns/install_agents.sh target/agents $(printf %s "${SPECTER_AGENT_NAMES:-claude,codex,gemini,pi}" |

@@ -48,6 +48,30 @@ fn programs_get_the_list_as_json() {
 }
 
 #[test]
+fn an_agent_that_is_fetched_when_it_is_started_does_not_count_as_installed() {
+    let sandbox = Sandbox::new(TRACE);
+    program(&sandbox, "bin/npx", ":");
+    let config = sandbox.home().join(".config/specter/config.toml");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    let text = "[agents.claude.acp]\ncommand = \"npx\"\nargs = [\"-y\", \"one@1.2\"]\n[agents.py]\nprotocol = \"acp\"\ncommand = \"uvx\"\n";
+    std::fs::write(config, text).unwrap();
+    let told = run(&sandbox, &["agents", "--format=json"]).expect(0).stdout;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let of = |name: &str| {
+        told["agents"].as_array().unwrap().iter().find(|agent| agent["name"] == name).unwrap().clone()
+    };
+    assert_eq!((&of("claude-acp")["fetched_by"], &of("claude")["acp_path"]), (&"npx".into(), &Value::Null));
+    let shown = run(&sandbox, &["agents", "claude", "claude-acp", "py"]).expect(0).stdout;
+    let (fetched, missing) = shown.split_once("Not installed").unwrap();
+    assert!(
+        fetched.contains("Fetched when first started\n  claude-acp") && !fetched.contains("Installed"),
+        "{shown}"
+    );
+    assert!(missing.contains("npm install -g @anthropic-ai/claude-code"), "{shown}");
+    assert!(missing.contains("`uvx` was not found on PATH"), "{shown}");
+}
+
+#[test]
 fn a_program_that_the_project_names_is_not_started_to_list_it() {
     let sandbox = Sandbox::new(TRACE);
     program(&sandbox, "mine", "touch started; echo 1.0");

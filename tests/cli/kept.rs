@@ -367,6 +367,52 @@ fn an_attempt_of_an_earlier_run_is_accepted_by_its_runs_name_and_the_newest_run_
 }
 
 #[test]
+fn an_acceptance_that_dies_between_the_records_of_two_runs_leaves_nothing_to_do_again() {
+    if no_git() {
+        return;
+    }
+    let sandbox = repository(TROUBLE);
+    implement(&sandbox, &[]).expect(1);
+    let earlier = runs(&sandbox).pop().unwrap();
+    implement(&sandbox, &[]).expect(1);
+    let newest = runs(&sandbox).pop().unwrap();
+    assert_ne!(earlier, newest);
+    let journal = |run: &str| sandbox.root().join(".specter/runs").join(run).join("journal.ndjson");
+    let lengths = [&earlier, &newest].map(|run| std::fs::metadata(journal(run)).unwrap().len());
+    let name = format!("{earlier}/T002/1");
+    sandbox.run(["recover", "accept", &name]).expect(0);
+    // One of the two was on disk when it died: that of the run which goes on.
+    let cut = std::fs::File::options().write(true).open(journal(&earlier)).unwrap();
+    cut.set_len(lengths[0]).unwrap();
+    let done = |run: &str, kind: &str| {
+        let text = std::fs::read_to_string(journal(run)).unwrap();
+        text.matches(&format!("\"kind\":\"{kind}\",\"task\":\"T002\"")).count()
+    };
+    assert_eq!((done(&earlier, "integrated"), done(&newest, "task_done")), (0, 1));
+    let states = json(sandbox.run(["recover", "--format=json"]));
+    let all = states["attempts"].as_array().unwrap();
+    let state = &all.iter().find(|kept| kept["name"] == name.as_str()).unwrap()["state"];
+    assert_eq!(state, "integrated", "the repository says so");
+    let again = sandbox.run(["recover", "accept", &name]).expect(2);
+    assert!(again.stderr.contains("does not wait for review"), "{}", again.stderr);
+    assert_eq!(done(&earlier, "task_done"), 1, "made up for: {}", again.stderr);
+    sandbox.run(["resume", "--yes", "--isolation=worktree"]).expect(1);
+    assert_eq!(sandbox.read("seen"), "export A=1\n");
+    assert_eq!(sandbox.ids("attempt_started").iter().filter(|id| *id == "T002").count(), 1);
+    assert_eq!(sandbox.ticked(), ["T002", "T003"]);
+    // None of the two was: it is accepted as if nothing had been.
+    let cut = |run: &str, length: u64| {
+        std::fs::File::options().write(true).open(journal(run)).unwrap().set_len(length).unwrap();
+    };
+    cut(&earlier, lengths[0]);
+    cut(&newest, lengths[1]);
+    sandbox.write("tasks.md", TROUBLE);
+    sandbox.run(["recover", "accept", &name]).expect(0);
+    assert_eq!((done(&earlier, "integrated"), done(&newest, "task_done")), (1, 1));
+    assert_eq!(sandbox.ticked(), ["T002"]);
+}
+
+#[test]
 fn an_attempt_whose_run_has_no_record_any_more_is_brought_back_and_not_accepted() {
     if no_git() {
         return;

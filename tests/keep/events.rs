@@ -355,15 +355,15 @@ fn run_kinds() -> impl Strategy<Value = EventKind> {
             }
         ),
         (
-            [text(), text(), text()],
+            [text(), text(), text(), text()],
             any::<bool>(),
             ms(),
             proptest::option::of(text()),
             any::<Option<(u64, u64)>>()
         )
-            .prop_map(|([command, extension, agent], before, duration, failed, spent)| {
+            .prop_map(|([command, extension, agent, provider], before, duration, failed, spent)| {
                 let spent = spent.map(|(input, output)| Spent { input, output, ..Spent::default() });
-                HookFinished { command, extension, before, agent, duration, failed, spent }
+                HookFinished { command, extension, before, agent, provider, duration, failed, spent }
             }),
         (text(), stop()).prop_map(|(signal, how)| Interrupted { signal, how }),
         (level, text()).prop_map(|(level, text)| Note { level, text }),

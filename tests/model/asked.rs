@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// What agents say of a file that is to be overwritten and that nobody has read in this process: Claude Code, Qwen Code.
+const UNREAD: &str = "has not been read";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Api {
     Anthropic,
@@ -35,8 +38,11 @@ pub(super) struct Asked {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Turn {
     User(String),
-    /// So many tools told what came of them.
-    Results(usize),
+    /// So many tools told what came of them; of those, so many would not change a file that was not read before.
+    Results {
+        all: usize,
+        refused: usize,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -78,9 +84,9 @@ impl Asked {
         self.api = Api::Anthropic;
         self.system = text(&body["system"]);
         for message in list(&body["messages"]) {
-            let results =
-                list(&message["content"]).iter().filter(|part| part["type"] == "tool_result").count();
-            self.say(text(&message["role"]) == "user", &text(&message["content"]), results);
+            let results = list(&message["content"]).iter().filter(|part| part["type"] == "tool_result");
+            let results: Vec<String> = results.map(|part| text(&part["content"])).collect();
+            self.say(text(&message["role"]) == "user", &text(&message["content"]), &results);
         }
         for tool in list(&body["tools"]) {
             self.offer(&tool["name"], &tool["input_schema"], false, None);
@@ -91,8 +97,8 @@ impl Asked {
         for message in list(&body["messages"]) {
             match text(&message["role"]).as_str() {
                 "system" | "developer" => self.system.push_str(&text(&message["content"])),
-                "tool" => self.say(false, "", 1),
-                role => self.say(role == "user", &text(&message["content"]), 0),
+                "tool" => self.say(false, "", &[text(&message["content"])]),
+                role => self.say(role == "user", &text(&message["content"]), &[]),
             }
         }
         for tool in list(&body["tools"]) {
@@ -104,14 +110,14 @@ impl Asked {
         self.api = Api::Responses;
         self.system = text(&body["instructions"]);
         if body["input"].is_string() {
-            self.say(true, &text(&body["input"]), 0);
+            self.say(true, &text(&body["input"]), &[]);
         }
         for item in list(&body["input"]) {
             let kind = item["type"].as_str().unwrap_or("message");
             match (kind, item["role"].as_str()) {
-                ("message", Some("user")) => self.say(true, &text(&item["content"]), 0),
+                ("message", Some("user")) => self.say(true, &text(&item["content"]), &[]),
                 ("message", Some("system" | "developer")) => self.system.push_str(&text(&item["content"])),
-                (kind, _) if kind.ends_with("_output") => self.say(false, "", 1),
+                (kind, _) if kind.ends_with("_output") => self.say(false, "", &[text(&item["output"])]),
                 _ => {}
             }
         }
@@ -134,8 +140,10 @@ impl Asked {
         self.system = text(&body["systemInstruction"]["parts"]);
         for content in list(&body["contents"]) {
             let parts = list(&content["parts"]);
-            let results = parts.iter().filter(|part| part["functionResponse"].is_object()).count();
-            self.say(text(&content["role"]) != "model", &text(&content["parts"]), results);
+            let results = parts.iter().filter(|part| part["functionResponse"].is_object());
+            let results: Vec<String> =
+                results.map(|part| part["functionResponse"]["response"].to_string()).collect();
+            self.say(text(&content["role"]) != "model", &text(&content["parts"]), &results);
         }
         for tool in list(&body["tools"]).iter().flat_map(|tool| list(&tool["functionDeclarations"])) {
             let schema = &tool["parametersJsonSchema"];
@@ -144,9 +152,10 @@ impl Asked {
         }
     }
 
-    fn say(&mut self, is_user: bool, text: &str, results: usize) {
-        if results > 0 {
-            self.turns.push(Turn::Results(results));
+    fn say(&mut self, is_user: bool, text: &str, results: &[String]) {
+        if !results.is_empty() {
+            let refused = results.iter().filter(|result| result.contains(UNREAD)).count();
+            self.turns.push(Turn::Results { all: results.len(), refused });
         }
         if is_user && !text.is_empty() {
             self.turns.push(Turn::User(text.to_owned()));

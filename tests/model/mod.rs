@@ -254,8 +254,24 @@ fn the_script_is_followed_call_by_call_in_every_language() {
     assert_eq!(ordered[0], Action { action: "edit".to_owned(), what: "src/a.py".to_owned() });
     assert_eq!(ordered[4], Action { action: "run".to_owned(), what: "python3 src/a.py".to_owned() });
     assert_eq!((model.answered("T007"), model.asked("T007")), (12, 12));
+    // What must be read first is read, and then ordered once more: no step is lost of it.
+    let reader = json!({ "type": "function", "function": { "name": "read_file", "parameters": { "properties": { "path": { "type": "string" } } } } });
+    let tools: Vec<Value> = chat.iter().cloned().chain([reader]).collect();
+    let told = |text: &str| json!({ "role": "tool", "tool_call_id": "1", "content": text });
+    let refused = told("File src/a.py has not been read in this session");
+    for (results, wanted) in [
+        (vec![refused.clone()], "read_file"),
+        (vec![refused.clone(), told("old")], "write_file"),
+        (vec![refused, told("old"), told("ok")], "python3 src/a.py"),
+    ] {
+        let messages: Vec<Value> = [user.clone()].into_iter().chain(results).collect();
+        let body = json!({ "messages": messages, "tools": tools });
+        let text = http::ask(model.port(), "/v1/chat/completions", &body);
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    let model = Model::start();
     model.fail(Some(Fault::RateLimit(Duration::from_secs(7))), 1);
     let limited = http::ask(model.port(), "/v1/messages", &json!({ "messages": [user], "tools": anthropic }));
     assert!(limited.starts_with("HTTP/1.1 429") && limited.contains("retry-after: 7"), "{limited}");
-    assert_eq!((model.answered("T007"), model.asked("T007")), (12, 13));
+    assert_eq!((model.answered("T007"), model.asked("T007")), (0, 1));
 }

@@ -67,12 +67,16 @@ impl Decision {
 
 /// What to answer, and what of it goes wrong; `fault` does from some step on.
 pub(super) fn decide(asked: &Asked, fault: Option<(Fault, usize)>) -> (Decision, Option<Fault>) {
-    let Some((task, orders, done)) = wanted(asked) else {
+    let Some((task, orders, done, must_read)) = wanted(asked) else {
         // A name for the conversation, whether there are news: nothing that a task depends on.
         let text = "OK".to_owned();
         return (Decision { text, ..Decision::default() }, None);
     };
     let fault = fault.filter(|(_, from)| done + 1 >= *from).map(|(fault, _)| fault);
+    if let Some(Order::Write { path, .. }) = orders.get(done).filter(|_| must_read) {
+        let (text, call) = (format!("I read {path} first."), tools::read(asked, path));
+        return (Decision { task: Some(task), text, call, done, ..Decision::default() }, fault);
+    }
     (next(asked, task, orders, done, fault.as_ref()), fault)
 }
 
@@ -109,8 +113,9 @@ fn next(asked: &Asked, task: String, mut orders: Vec<Order>, done: usize, fault:
     }
 }
 
-/// The task that the last prompt names, its orders, and how many of them have a result.
-fn wanted(asked: &Asked) -> Option<(String, Vec<Order>, usize)> {
+/// The task that the last prompt names, its orders, how many of them have a result, and whether the last one was refused
+/// until its file is read.
+fn wanted(asked: &Asked) -> Option<(String, Vec<Order>, usize, bool)> {
     if asked.tools.is_empty() {
         return None;
     }
@@ -120,11 +125,15 @@ fn wanted(asked: &Asked) -> Option<(String, Vec<Order>, usize)> {
     let (_, after) = text.rsplit_once(NAMES_TASK)?;
     let task = after.split_whitespace().next()?.to_owned();
     let orders = after.lines().filter_map(|line| order(line.trim().strip_prefix(NAMES_ORDER)?)).collect();
-    let done = asked.turns[at..].iter().map(|turn| match turn {
-        Turn::Results(count) => *count,
-        Turn::User(_) => 0,
+    let results = asked.turns[at..].iter().filter_map(|turn| match turn {
+        Turn::Results { all, refused } => Some((*all, *refused)),
+        Turn::User(_) => None,
     });
-    Some((task, orders, done.sum()))
+    let (all, refused) = results.fold((0, 0), |sum, (all, refused)| (sum.0 + all, sum.1 + refused));
+    let must_read = matches!(asked.turns.last(), Some(Turn::Results { refused, .. }) if *refused > 0);
+    // After each refusal the file was read, but after the last one if it is what was told just now.
+    let done = (all + usize::from(must_read)).saturating_sub(2 * refused);
+    Some((task, orders, done, must_read))
 }
 
 fn order(line: &str) -> Option<Order> {

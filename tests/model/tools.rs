@@ -8,6 +8,7 @@ use std::path::Path;
 
 const WRITERS: &[&str] =
     &["Write", "write_file", "write", "create", "create_file", "write_to_file", "str_replace_editor"];
+const READERS: &[&str] = &["Read", "read_file", "read", "view"];
 const SHELLS: &[&str] = &[
     "exec_command",
     "shell_command",
@@ -17,6 +18,7 @@ const SHELLS: &[&str] = &[
     "run_shell_command",
     "execute_command",
     "run_terminal_cmd",
+    "terminal",
 ];
 const PATHS: &[&str] = &["file_path", "absolute_path", "filePath", "path", "filename"];
 const TEXTS: &[&str] = &["content", "contents", "file_text", "text"];
@@ -72,6 +74,15 @@ fn write(asked: &Asked, path: &str, text: &str) -> Option<Call> {
     Some(Call { tool: tool.clone(), arguments })
 }
 
+/// As every model does when it is told so.
+pub(super) fn read(asked: &Asked, path: &str) -> Option<Call> {
+    let readers = READERS.iter().filter_map(|name| named(asked, name));
+    let (tool, path_is) = readers.filter_map(|tool| Some((tool, takes(tool, PATHS)?))).next()?;
+    let whole = place(asked).map_or(path.to_owned(), |dir| format!("{dir}/{path}"));
+    let given = Map::from_iter([(path_is.to_owned(), whole.into())]);
+    Some(Call { tool: tool.clone(), arguments: filled(tool, given) })
+}
+
 fn can_create(path: &Path) -> bool {
     !path.exists() && path.parent().is_some_and(Path::is_dir)
 }
@@ -121,7 +132,7 @@ fn here(path: &str, text: &str) -> String {
 fn place(asked: &Asked) -> Option<String> {
     let said = asked.turns.iter().filter_map(|turn| match turn {
         Turn::User(text) => Some(text.as_str()),
-        Turn::Results(_) => None,
+        Turn::Results { .. } => None,
     });
     let mut lines = [asked.system.as_str()].into_iter().chain(said).flat_map(str::lines);
     lines.find_map(|line| {

@@ -3,6 +3,8 @@
 
 use super::agents::Agents as _;
 use super::sandbox::{Ended, Sandbox, finish, until};
+use super::worktrees::Project;
+use crate::git::no_git;
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
@@ -202,6 +204,55 @@ fn who_stays_after_its_turn_is_ended_and_has_done_its_work() {
     run(&project, &["--retries=0"]).expect(0);
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     assert_eq!(project.ticked(), ["T001"]);
+    project.nothing_is_left();
+}
+
+/// In a working tree, with an agent that `npx` fetches into the home directory and that keeps its sessions there in a
+/// directory which is not there yet.
+fn fetched(config: &str) -> Project {
+    let project = Project::new(&task(&["write a.txt x"]), &[("README.md", "# an example\n")]);
+    let (home, bin) = (project.sandbox.home(), project.sandbox.home().join("bin"));
+    for dir in [&bin, &home.join("fake"), &home.join(".config/specter")] {
+        std::fs::create_dir_all(dir).unwrap();
+    }
+    std::fs::write(home.join(".config/specter/config.toml"), config).unwrap();
+    let npx = "test \"$1 $2\" = '-y an-agent' || exit 9\nmkdir -p ~/.npm/_npx/1 && echo fetched > ~/.npm/_npx/1/agent\n\
+               mkdir -p ~/.own && echo 1 > ~/.own/session || { sleep 0.1; exit 1; }\nexec ~/bin/an-agent\n";
+    for (name, text) in [("npx", format!("#!/bin/sh\n{npx}")), ("an-agent", FAKE.to_owned())] {
+        std::fs::write(bin.join(name), text).unwrap();
+        std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    project
+}
+
+fn run_apart(project: &Project) -> Ended {
+    let usual = [
+        "implement",
+        "tasks.md",
+        "--yes",
+        "--agent=mine",
+        "--isolation=worktree",
+        "--retries=0",
+        "--grace=1s",
+    ];
+    finish(project.sandbox.command(usual).env("PATH", project.path()).spawn().unwrap())
+}
+
+#[test]
+fn an_agent_that_is_fetched_keeps_what_it_keeps_at_home_also_from_a_tree_of_its_own() {
+    if no_git() {
+        return;
+    }
+    const MINE: &str = "[agents.mine]\nacp.command = \"npx\"\nacp.args = [\"-y\", \"an-agent\"]\n";
+    let project = fetched(MINE);
+    let ended = run_apart(&project).expect(1);
+    let (_, rule) = project.failures().remove(0);
+    assert!(rule.contains("/.own`"), "{rule}\n{}", ended.all());
+    let project = fetched(&format!("{MINE}writes = [\"~/.own/\"]\n"));
+    run_apart(&project).expect(0);
+    assert_eq!(project.sandbox.read("../home/.own/session"), "1\n");
+    assert_eq!(project.sandbox.read("../home/.npm/_npx/1/agent"), "fetched\n");
+    assert_eq!(project.sandbox.ticked(), ["T001"]);
     project.nothing_is_left();
 }
 

@@ -56,7 +56,8 @@ fn what_has_to_be_run_around_a_run_is_carried_out_by_its_agent_before_and_after_
     );
     assert_eq!(recorded(&project), [(true, false), (false, false)]);
     let kinds: Vec<Value> = project.events().iter().map(|event| event["kind"].clone()).collect();
-    assert!(kinds[0] == "run_started" && kinds[..3].contains(&"hook_finished".into()), "{kinds:?}");
+    // On record, and on disk, before anything else begins.
+    assert_eq!(&kinds[..3], ["run_started", "hook_finished", "attempt_started"]);
     assert_eq!(&kinds[kinds.len() - 2..], ["run_finished", "hook_finished"]);
     let prompt = project.note("prompt", "hook-before-1", 1);
     assert!(prompt.contains("/speckit.git.commit") && prompt.contains("# What it does"), "{prompt}");
@@ -77,13 +78,86 @@ fn a_hook_that_fails_before_a_run_keeps_it_from_beginning() {
     let ended = project.agents(&[]).expect(69);
     assert!(ended.stderr.contains("claude failed: "), "{}", ended.stderr);
     assert!(ended.stderr.contains("--no-hooks") && !project.exists("a.txt"), "{}", ended.stderr);
-    assert!(project.events().is_empty());
-    // One that asks has not done it either.
+    // There is an account of it, where people look for one.
+    let kinds: Vec<Value> = project.events().iter().map(|event| event["kind"].clone()).collect();
+    assert_eq!(kinds, ["run_started", "hook_finished", "run_finished"]);
+    let log = project.read(".specter/implementation.log");
+    assert!(log.contains("hook before the run, `/speckit.git.commit` of git: claude failed: "), "{log}");
+    let status = project.run(["status"]).expect(0).stdout;
+    assert!(status.contains("no task was begun: hook before the run"), "{status}");
+    // One that asks has not done it either, and is asked again when the run goes on.
     orders(&project, "speckit.git.commit", "fake: block which branch");
-    let ended = project.agents(&[]).expect(69);
+    let ended = resume(&project, &[]).expect(69);
     assert!(ended.stderr.contains("which branch"), "{}", ended.stderr);
+    assert_eq!(recorded(&project), [(true, true), (true, true)]);
+    orders(&project, "speckit.git.commit", "fake: run echo first > before.txt");
+    resume(&project, &[]).expect(0);
+    assert_eq!((project.read("before.txt").as_str(), project.exists("a.txt")), ("first\n", true));
+    let sessions: Vec<Value> =
+        project.of_kind("run_resumed").iter().map(|event| event["session"].clone()).collect();
+    assert_eq!(sessions, [2, 3]);
+}
+
+#[test]
+fn hooks_that_fail_are_left_to_people_where_they_say_so() {
+    let project = project("fake: error 500 the server broke", "");
+    project.agents(&[]).expect(69);
     project.agents(&["--no-hooks"]).expect(0);
     assert_eq!((recorded(&project).len(), project.exists("a.txt")), (0, true));
+}
+
+#[test]
+fn a_hook_that_is_done_is_on_record_before_the_next_one_begins_whatever_happens_then() {
+    let project = project("fake: run echo once >> before.txt", "");
+    let two = hook("before", "speckit.git.commit", "")
+        + "    - extension: git\n      command: speckit.git.tell\n      optional: false\n";
+    project.write(".specify/extensions.yml", &format!("hooks:\n{two}"));
+    orders(&project, "speckit.git.tell", "fake: hang");
+    let mut command = project.command(["implement", "tasks.md", "--yes", "--agent=claude"]);
+    command.env("PATH", project.path());
+    let mut child = command.spawn().unwrap();
+    let begun = project.home().join("fake/orders.hook-before-2");
+    until("the second hook has begun", || begun.exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("its processes are gone", || processes_in(&project.root()).is_empty());
+    assert_eq!(recorded(&project), [(true, false)]);
+    orders(&project, "speckit.git.tell", "fake: run echo two >> before.txt");
+    resume(&project, &[]).expect(0);
+    assert_eq!(project.read("before.txt"), "once\ntwo\n");
+    // So it is where the first task was about to begin.
+    let journal = project.journal().unwrap();
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let end = text.find("attempt_started").map(|at| text[..at].rfind('\n').unwrap() + 1).unwrap();
+    std::fs::write(&journal, &text[..end]).unwrap();
+    std::fs::remove_file(project.root().join("a.txt")).unwrap();
+    project.write("tasks.md", &project.read("tasks.md").replace("[x]", "[ ]"));
+    resume(&project, &[]).expect(0);
+    assert_eq!((project.read("before.txt").as_str(), project.exists("a.txt")), ("once\ntwo\n", true));
+}
+
+#[test]
+fn what_hooks_spend_is_part_of_the_account_and_of_the_budget() {
+    let project = project("fake: run echo first > before.txt", "fake: run cp a.txt after.txt");
+    project.agents(&[]).expect(0);
+    let of_kind = |kind: &str, spent: &dyn Fn(&Value) -> Value| -> u64 {
+        let all = project.of_kind(kind);
+        all.iter()
+            .map(|event| spent(event))
+            .map(|spent| spent["input"].as_u64().unwrap() + spent["output"].as_u64().unwrap())
+            .sum()
+    };
+    let hooks = of_kind("hook_finished", &|event| event["spent"].clone());
+    let task = of_kind("attempt_finished", &|event| event["agent"]["spent"].clone());
+    assert!(hooks == 2 * task && task > 0, "{hooks} {task}");
+    assert_eq!(project.metrics()["resources"]["tokens"], hooks + task);
+    let project = self::project("fake: run echo first > before.txt", "");
+    let ended = project.agents(&["--max-tokens=50"]).expect(3);
+    assert!(project.of_kind("attempt_started").is_empty() && !project.exists("a.txt"), "{}", ended.all());
+    assert_eq!(project.of_kind("budget_reached")[0]["budget"], "tokens");
+    // What is spent is spent, also for who goes on.
+    resume(&project, &[]).expect(3);
+    resume(&project, &["--max-tokens=1000"]).expect(0);
 }
 
 #[test]
@@ -179,6 +253,11 @@ fn a_signal_ends_a_hook_and_all_it_started() {
     until("the hook has begun", || begun.exists());
     signal(&child, "INT");
     let ended = finish(child).expect(130);
-    assert!(ended.stderr.contains("nothing of the run was begun"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no task was begun"), "{}", ended.stderr);
+    let last = project.events().pop().unwrap();
+    assert_eq!(
+        (&last["kind"], &last["outcome"]["interrupted"]["signal"]),
+        (&"run_finished".into(), &2.into())
+    );
     assert!(processes_in(&project.root()).is_empty() && !project.exists("a.txt"));
 }

@@ -6,6 +6,7 @@
 //! Here: which agents there are and what each must be told to find the model. None of it reaches beyond loopback.
 
 mod faults;
+mod fetched;
 mod twelve;
 
 use super::worktrees::Project;

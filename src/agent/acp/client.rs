@@ -402,7 +402,7 @@ impl Client {
         if let Some(call) = &call {
             self.updates.tool(call, true, &mut said.told);
         }
-        let about = call.map(|call| self.updates.tools.title(&call.tool_call_id.0)).unwrap_or_default();
+        let about = call.map(|call| self.updates.tools.title(&call)).unwrap_or_default();
         let title = match &outside {
             None => format!("allowed: {about}"),
             Some(path) => format!("refused, as `{path}` is outside: {about}"),

@@ -275,6 +275,37 @@ fn what_stays_inside_is_allowed_what_does_not_is_refused_and_both_are_steps() {
 }
 
 #[test]
+fn who_asks_leave_under_another_name_than_that_of_the_call_does_one_thing_not_two() {
+    let mut table = Table::prompted(wanted());
+    table.sent();
+    table.told();
+    let path = json!([{ "path": "/w/a.py" }]);
+    table.update(&json!({ "sessionUpdate": "tool_call", "toolCallId": "t1", "title": "write: /w/a.py", "kind": "edit", "locations": path }));
+    let diff = |path: &str| json!([{ "type": "diff", "path": path, "newText": "x" }]);
+    let options = json!([{ "optionId": "a", "kind": "allow_once", "name": "A" }]);
+    let mut ask = |id: &str, path: &str| {
+        let call = json!({ "toolCallId": id, "title": format!("Approve {path}"), "kind": "edit", "content": diff(path) });
+        let params = json!({ "sessionId": "s1", "options": options, "toolCall": call });
+        table.hear(
+            &json!({ "jsonrpc": "2.0", "id": id, "method": "session/request_permission", "params": params }),
+        );
+    };
+    ask("approval-1", "/w/a.py");
+    ask("approval-2", "/w/b.py");
+    let begun: Vec<String> = table
+        .told()
+        .iter()
+        .filter_map(|told| match told {
+            Told::StepBegun { title, .. } => Some(title.clone()),
+            _ => None,
+        })
+        .collect();
+    let wanted =
+        ["write: /w/a.py", "allowed: Approve /w/a.py", "Approve /w/b.py", "allowed: Approve /w/b.py"];
+    assert_eq!(begun, wanted);
+}
+
+#[test]
 fn a_tool_call_is_one_step_however_many_messages_tell_of_it() {
     let mut table = Table::prompted(wanted());
     table.told();

@@ -34,6 +34,9 @@ impl Tools {
             return;
         }
         let fields = &update.fields;
+        if is_asked && !self.0.contains_key(&key) && self.is_announced(fields) {
+            return;
+        }
         let has_ended = matches!(fields.status, Some(ToolCallStatus::Completed | ToolCallStatus::Failed));
         let tool = self.0.entry(key.clone()).or_default();
         tool.learn(fields);
@@ -52,9 +55,18 @@ impl Tools {
         }
     }
 
+    /// Some ask leave under another name than that of the call: what does the same to the same is the same step.
+    fn is_announced(&self, fields: &ToolCallUpdateFields) -> bool {
+        let asked = Tool::of(fields);
+        let is_same = |tool: &Tool| tool.paths == asked.paths && tool.command == asked.command;
+        let is_clear = !asked.paths.is_empty() || asked.command.is_some();
+        is_clear && self.0.values().any(|tool| tool.is_told && tool.kind == asked.kind && is_same(tool))
+    }
+
     /// In few words, what the call is about.
-    pub(super) fn title(&self, id: &str) -> String {
-        self.0.get(&told::one_line(id)).map(Tool::title).unwrap_or_default()
+    pub(super) fn title(&self, update: &ToolCallUpdate) -> String {
+        let known = self.0.get(&told::one_line(&update.tool_call_id.0));
+        known.map_or_else(|| Tool::of(&update.fields).title(), Tool::title)
     }
 
     /// The turn is over: what has not ended has no end.
@@ -66,6 +78,12 @@ impl Tools {
 }
 
 impl Tool {
+    fn of(fields: &ToolCallUpdateFields) -> Tool {
+        let mut tool = Tool::default();
+        tool.learn(fields);
+        tool
+    }
+
     fn learn(&mut self, fields: &ToolCallUpdateFields) {
         if let Some(title) = fields.title.as_deref().filter(|title| !title.trim().is_empty() && !self.is_told)
         {

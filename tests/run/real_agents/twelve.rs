@@ -36,7 +36,7 @@ fn task(word: &str, id: &str) -> String {
 }
 
 /// What the record tells of a step, in the words of an order.
-fn did(step: &Value) -> Action {
+pub(super) fn did(step: &Value) -> Action {
     let what = if step["action"] == "edit" { &step["paths"][0] } else { &step["title"] };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Action { action: text(&step["action"]), what: text(what) }
