@@ -76,8 +76,8 @@ fn write(asked: &Asked, path: &str, text: &str) -> Option<Call> {
 
 /// As every model does when it is told so.
 pub(super) fn read(asked: &Asked, path: &str) -> Option<Call> {
-    let readers = READERS.iter().filter_map(|name| named(asked, name));
-    let (tool, path_is) = readers.filter_map(|tool| Some((tool, takes(tool, PATHS)?))).next()?;
+    let mut readers = READERS.iter().filter_map(|name| named(asked, name));
+    let (tool, path_is) = readers.find_map(|tool| Some((tool, takes(tool, PATHS)?)))?;
     let whole = place(asked).map_or(path.to_owned(), |dir| format!("{dir}/{path}"));
     let given = Map::from_iter([(path_is.to_owned(), whole.into())]);
     Some(Call { tool: tool.clone(), arguments: filled(tool, given) })

@@ -143,7 +143,7 @@ fn what_hooks_spend_is_part_of_the_account_and_of_the_budget() {
     let of_kind = |kind: &str, spent: &dyn Fn(&Value) -> Value| -> u64 {
         let all = project.of_kind(kind);
         all.iter()
-            .map(|event| spent(event))
+            .map(spent)
             .map(|spent| spent["input"].as_u64().unwrap() + spent["output"].as_u64().unwrap())
             .sum()
     };

@@ -4,7 +4,7 @@
 
 use super::KEY;
 use crate::git::no_git;
-use crate::model::{Fault, Model};
+use crate::model::{Action, Fault, Model};
 use crate::run::agents::Agents as _;
 use crate::run::sandbox::{Ended, finish, until, wait};
 use crate::run::signals::signal;
@@ -87,19 +87,25 @@ impl Fetched {
         }
     }
 
-    fn command(&self, project: &Project, port: u16, arguments: &[&str]) -> Command {
-        let mut command = project.sandbox.command(arguments);
-        command.env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{port}")).env("ANTHROPIC_API_KEY", KEY);
-        command.env("OPENAI_BASE_URL", format!("http://127.0.0.1:{port}/v1")).env("OPENAI_API_KEY", KEY);
-        command.env("IS_SANDBOX", "1");
-        command
-    }
-
     fn run(&self, project: &Project, port: u16, arguments: &[&str]) -> Ended {
-        let mut child = self.command(project, port, arguments).spawn().unwrap();
+        let mut child = command(project, port, arguments).spawn().unwrap();
         assert!(wait(&mut child, PATIENCE).is_some(), "{}: still at work", self.name);
         finish(child)
     }
+}
+
+/// What this machine tells its programs of registries and whom to believe there.
+fn is_of_registries(name: &str) -> bool {
+    ["SSL_CERT_", "UV_", "PIP_", "npm_config_", "NODE_EXTRA_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn command(project: &Project, port: u16, arguments: &[&str]) -> Command {
+    let mut command = project.sandbox.command(arguments);
+    command.envs(std::env::vars().filter(|(name, _)| is_of_registries(name)));
+    command.env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{port}")).env("ANTHROPIC_API_KEY", KEY);
+    command.env("OPENAI_BASE_URL", format!("http://127.0.0.1:{port}/v1")).env("OPENAI_API_KEY", KEY);
+    command.env("IS_SANDBOX", "1");
+    command
 }
 
 fn tasks(marker: &str) -> String {
@@ -142,7 +148,7 @@ fn implement<'a>(agent: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 /// While it is fetched.
 fn interrupted(fetched: &Fetched, project: &Project, model: &Model) {
     let agent = format!("--agent={}", fetched.name);
-    let child = fetched.command(project, model.port(), &implement(&agent, &[])).spawn().unwrap();
+    let child = command(project, model.port(), &implement(&agent, &[])).spawn().unwrap();
     // Made for it before: it is at work once something is in it.
     let cache = project.sandbox.home().join(fetched.cache);
     until("it is being fetched", || std::fs::read_dir(&cache).is_ok_and(|mut dir| dir.next().is_some()));
@@ -178,7 +184,7 @@ fn check(fetched: &Fetched, project: &Project, model: &Model, what: &str) {
             .filter(|step| matches!(step["action"].as_str(), Some("edit" | "run")))
             .collect();
         mine.sort_by_key(|step| (step["attempt"].as_u64(), step["n"].as_u64()));
-        let told: Vec<_> = mine.into_iter().map(super::twelve::did).collect();
+        let told: Vec<_> = mine.into_iter().map(did).collect();
         let ordered = model.ordered(&id);
         assert_eq!(
             told[told.len().saturating_sub(2)..],
@@ -191,6 +197,12 @@ fn check(fetched: &Fetched, project: &Project, model: &Model, what: &str) {
         assert!(agent["session"].as_str().is_some_and(|session| !session.is_empty()), "{name}: {agent}");
         assert!(agent["spent"]["input"].as_u64().is_some_and(|input| input > 0), "{name}: {agent}");
     }
+}
+
+/// What the record tells of a step; a command of hermes has no place of its own, only one in the title.
+fn did(step: &Value) -> Action {
+    let Action { action, what } = super::twelve::did(step);
+    Action { action, what: what.trim_start_matches("terminal: ").to_owned() }
 }
 
 /// With mode and model chosen, and a limit on the way: it goes on in its session.
@@ -206,7 +218,7 @@ fn warm(fetched: &Fetched, project: &Project, model: &Model) {
     let (agent, chosen) = (format!("--agent={name}"), format!("--model={}", fetched.model.0));
     let arguments = implement(&agent, &[&chosen, "--stall=2m"]);
     let started = Instant::now();
-    let mut child = fetched.command(project, model.port(), &arguments).spawn().unwrap();
+    let mut child = command(project, model.port(), &arguments).spawn().unwrap();
     until("an attempt ran into the limit", || {
         project.of_kind("attempt_finished").iter().any(|end| !end["class"].is_null())
     });
