@@ -27,6 +27,7 @@ pub(super) const KEYS: &[&str] = &[
     "soft-stop",
     "log",
     "own-sandbox",
+    "writes",
     "ignore-changes",
     "stall",
     "version",
