@@ -30,6 +30,8 @@ class Bench:
         self.where = where
         self.home = os.path.join(where, "home")
         os.mkdir(self.home)
+        measure.PUT_AWAY = os.path.join(where, "put-away")
+        os.mkdir(measure.PUT_AWAY)
         self.missed, self.met = [], 0
 
     def runner(self, name, workload, jobs, **more):
@@ -45,7 +47,7 @@ class Bench:
             self.missed.append(text)
 
     def clear(self, workload):
-        shutil.rmtree(os.path.join(self.where, workload.name), ignore_errors=True)
+        measure.put_away(os.path.join(self.where, workload.name))
 
 
 def races(bench, runners, rounds, run=measure.once):

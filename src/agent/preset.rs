@@ -41,10 +41,12 @@ pub struct Preset {
     pub private_tmpdir: bool,
     /// Where it logs what it waits for and tells nobody, below the home directory; `{session}` stands for its session.
     pub log: String,
-    /// Directories that it makes in the home directory when it is first used, as they are called from there.
-    pub home: Vec<String>,
     /// When it keeps what it starts in a sandbox of its own, of a kind that cannot be made inside specter's.
     pub own_sandbox: OwnSandbox,
+    /// What it writes for itself outside of the project: sessions, settings, caches. Below the home directory (`~/…`) or
+    /// where a variable says (`$NAME`, `$NAME/…`). Directories end in a `/`. A file is one that it replaces as a whole, and
+    /// writes over in place where it cannot, so that others may read half of it.
+    pub writes: Vec<String>,
     /// Files it makes for itself, which are no work done.
     pub ignore_changes: Vec<String>,
     /// No output for so long, and it hangs.
@@ -308,14 +310,11 @@ impl Preset {
             return Some("it has neither `command` nor `acp.command`");
         }
         let names_file = self.args.iter().chain(&self.args_tail).any(|arg| arg.contains("{prompt-file}"));
-        let is_below = |dir: &String| {
-            !dir.starts_with('/') && dir.split('/').all(|part| !matches!(part, "" | "." | ".."))
-        };
-        if !self.home.iter().all(is_below) {
-            return Some("its `home` names something that is not below the home directory");
-        }
         if self.prompt == PromptBy::File && self.is_callable() && !names_file {
             return Some("its `prompt` is a file, and none of its `args` has `{prompt-file}`");
+        }
+        if self.writes.iter().any(|place| !(place.starts_with("~/") || place.starts_with(['$', '/']))) {
+            return Some("its `writes` has a place that begins with neither `~/`, `$NAME` nor `/`");
         }
         None
     }

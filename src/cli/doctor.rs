@@ -20,7 +20,7 @@ use crate::sys::{self, Held};
 use crate::task::Task;
 use crate::text::{count, safe};
 use crate::ui;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Less than this is worth a warning; less than that and a run cannot even record what it does.
@@ -274,8 +274,9 @@ impl Looked {
     }
 
     fn sandbox(&mut self, project: &Path, config: &Config) {
-        let tried =
-            SandboxConfig { writable: vec![project.to_owned()], elsewhere: Elsewhere::Nothing }.try_out();
+        let writable = vec![project.to_owned()];
+        let all = SandboxConfig { writable, elsewhere: Elsewhere::Nothing, of_agents: BTreeMap::new() };
+        let tried = all.try_out();
         let wants = config.sandbox > crate::config::Sandbox::Auto;
         let what = match config.sandbox {
             crate::config::Sandbox::Off => "`off`: tasks change what they like",

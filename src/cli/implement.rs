@@ -56,6 +56,8 @@ struct Session<'a> {
     held: Option<(Store, Lock)>,
     /// The run to go on with.
     resumed: Option<(RunId, Loaded)>,
+    /// That run had no sandbox, and a record in the repository cannot ask for none.
+    was_open: bool,
     sandbox: Option<SandboxConfig>,
 }
 
@@ -67,7 +69,17 @@ impl<'a> Session<'a> {
         let held =
             store.map(|store| lock(&store, &clock, &loaded.config).map(|lock| (store, lock))).transpose()?;
         let args = given.clone();
-        let mut session = Session { global, target, args, loaded, clock, held, resumed: None, sandbox: None };
+        let mut session = Session {
+            global,
+            target,
+            args,
+            loaded,
+            clock,
+            held,
+            resumed: None,
+            was_open: false,
+            sandbox: None,
+        };
         session.look_back()?;
         Ok(session)
     }
@@ -226,9 +238,11 @@ impl<'a> Session<'a> {
         self.loaded = stage::configuration(self.global, &self.target, &self.args.overrides())?;
         // A journal lies in the repository: what it remembers can make the sandbox stricter, never looser.
         let config = &mut self.loaded.config;
+        let was_open = config.sandbox == config::Sandbox::Off && sandbox != config::Sandbox::Off;
         config.sandbox = config.sandbox.max(sandbox);
         config.isolation = config.isolation.max(isolation);
         config.user_edits = config.user_edits.max(user_edits);
+        self.was_open = was_open;
         self.commit_left(&run, &mut loaded)?;
         self.resumed = Some((run, loaded));
         Ok(())
@@ -282,11 +296,18 @@ impl<'a> Session<'a> {
             hooks::settle((&self.target, &self.args.run), (&staff, &self.loaded.config), &plan, &screen)?;
         let state = stage::state_dir(self.global, &self.loaded.config, &self.target)?;
         let state = state.unwrap_or_else(|| self.target.project.join(".specter"));
-        let nested = sandbox::with_their_own(&plan, agents.as_ref());
-        self.sandbox = sandbox::settle(&self.loaded.config, &self.target, &state, &nested)?;
         workspace::check(&self.loaded.config, &self.target.project)?;
+        let done_by = (&plan, agents.as_ref());
+        let (sandbox, room) = sandbox::settle(&self.loaded.config, &self.target, &state, done_by)?;
+        self.sandbox = sandbox;
+        if let (Some((run, _)), true, Some(_)) = (&self.resumed, self.was_open, &self.sandbox) {
+            self.say(&format!(
+                "run {run} was made with `--sandbox=off` and goes on in the sandbox: give that at `resume`, too, if its tasks need it"
+            ));
+        }
         let commands = hooks.as_ref().map(Hooks::commands).unwrap_or_default();
         consent::agree(self.global, &self.target, (&plan, commands), &self.loaded, &self.args.run)?;
+        room.make();
         let (store, lock) = self.hold()?;
         let plan = Arc::new(plan);
         let mut opened = self.open_run(&store, &lock)?;

@@ -4,57 +4,46 @@
 //! known to `exec`, what it cannot hold to at all is told in the README.
 //!
 //! By default tasks in working trees are kept from others' trees, the project and what specter keeps, and from nothing
-//! else. New names directly in a directory above one of these cannot be allowed, so that directories which common
-//! programs make in the home directory when they are first used are made for them before.
+//! else. New names directly in a directory above one of these cannot be allowed, so that what common programs make there
+//! when they are first used is to be made for them before ([`Room`]). Settling changes nothing: nobody has agreed yet.
+
+mod room;
 
 use super::error::{Error, Kind};
-use super::implement::find_program;
 use super::target::Target;
 use super::{stage, workspace};
-use crate::agent::{Preset, Presets};
+use crate::agent::Presets;
 use crate::config::{self, Config, Environment, Isolation};
 use crate::exec::{AgentConfig, Elsewhere, SandboxConfig};
 use crate::plan::Plan;
 use crate::sys::Held;
 use crate::{fs, git};
-use std::collections::BTreeSet;
-use std::os::unix::fs::DirBuilderExt as _;
+use room::Place;
+pub(super) use room::Room;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What programs make in the home directory; the empty name stands for all of them. What agents make is in their presets.
-const FIRST_USED: [(&str, &[&str]); 15] = [
-    ("", &[".cache", ".config", ".local/bin", ".local/lib", ".local/share"]),
-    ("bun", &[".bun"]),
-    ("bundle", &[".bundle"]),
-    ("cargo", &[".cargo"]),
-    ("dotnet", &[".dotnet", ".nuget"]),
-    ("gem", &[".gem"]),
-    ("ghc", &[".cabal", ".stack"]),
-    ("go", &["go"]),
-    ("gradle", &[".gradle"]),
-    ("java", &[".gradle", ".m2", ".java"]),
-    ("mise", &[".local/state/mise"]),
-    ("npm", &[".npm", ".node-gyp"]),
-    ("rustup", &[".rustup"]),
-    ("sbt", &[".ivy2", ".sbt"]),
-    ("yarn", &[".yarn"]),
-];
-
-/// The sandbox of this run, if there is to be one; `nested` are agents that bring one.
+/// The sandbox of this run, if there is to be one, and what is to be made before it is there.
 pub(super) fn settle(
     config: &Config,
     target: &Target,
     state: &Path,
-    nested: &BTreeSet<&str>,
-) -> Result<Option<SandboxConfig>, Error> {
+    (plan, agents): (&Plan, Option<&AgentConfig>),
+) -> Result<(Option<SandboxConfig>, Room), Error> {
     let is_auto = match config.sandbox {
-        config::Sandbox::Off => return Ok(None),
-        config::Sandbox::Auto if config.isolation != Isolation::Worktree => return Ok(None),
+        config::Sandbox::Off => return Ok((None, Room::default())),
+        config::Sandbox::Auto if config.isolation != Isolation::Worktree => {
+            return Ok((None, Room::default()));
+        }
         level => level == config::Sandbox::Auto,
     };
     let env = Environment::of_process();
     let project = &target.project;
-    let elsewhere = if is_auto { apart(config, project, state, &env)? } else { Elsewhere::Nothing };
+    let elsewhere = if is_auto {
+        Elsewhere::AllBut(halved(apart(config, project, state, &env)?, &config.agents, &env))
+    } else {
+        Elsewhere::Nothing
+    };
     let mut flaws = Vec::new();
     let mut writable = if is_auto { shared(config, project) } else { vec![project.to_owned()] };
     for listed in &config.sandbox_write {
@@ -66,15 +55,14 @@ pub(super) fn settle(
             }
         }
     }
+    // By default they may write there like everybody.
+    let of_agents = if is_auto { BTreeMap::new() } else { own_places(agents, &env) };
     flaws.extend(match &elsewhere {
-        Elsewhere::Nothing => undermined(&writable, &env),
+        Elsewhere::Nothing => undermined(writable.iter().chain(of_agents.values().flatten()), &env),
         Elsewhere::AllBut(spared) => joined(&writable, spared),
     });
-    let sandbox = SandboxConfig { writable, elsewhere };
+    let sandbox = SandboxConfig { writable, elsewhere, of_agents };
     let held = sandbox.try_out();
-    if held.is_ok() {
-        make_room(&sandbox, &env, (&config.agents, project));
-    }
     match &held {
         Ok(Held::All) => {}
         Ok(Held::But(what)) => flaws.push(format!("this kernel cannot keep tasks from {what}")),
@@ -84,7 +72,7 @@ pub(super) fn settle(
         }
         Err(error) => flaws.push(format!("tasks cannot be sandboxed here: {error}")),
     }
-    for name in nested.iter().filter(|_| held.is_ok()) {
+    for name in with_their_own(plan, agents).iter().filter(|_| held.is_ok()) {
         if is_auto {
             stage::note(config, &format!("`{name}` is kept apart by its own sandbox, not by specter's"));
         } else {
@@ -97,31 +85,68 @@ pub(super) fn settle(
             .hint("nothing was run; `--sandbox=write` runs with as much of a sandbox as there can be"));
     }
     flaws.iter().for_each(|flaw| say(config, flaw));
-    Ok(held.is_ok().then_some(sandbox))
+    if held.is_err() {
+        return Ok((None, Room::default()));
+    }
+    let room = room(&sandbox, (&called(plan, agents), &config.agents), &env);
+    Ok((Some(sandbox), room))
+}
+
+/// Agents of the plan, and who may take over from them.
+fn called<'a>(plan: &'a Plan, agents: Option<&'a AgentConfig>) -> BTreeSet<&'a str> {
+    let Some(agents) = agents else { return BTreeSet::new() };
+    let links = agents.chain.iter().map(|link| link.agent.as_str());
+    of_plan(plan).chain(links).collect()
+}
+
+fn of_plan(plan: &Plan) -> impl Iterator<Item = &str> {
+    let tasks = plan.runnable().map(|task| plan.task(task)).filter(|task| !task.has_run_block());
+    tasks.filter_map(|task| task.more.agent.as_deref())
 }
 
 /// Agents of the plan that bring a sandbox of their own, which cannot be made inside another.
-pub(super) fn with_their_own<'a>(plan: &'a Plan, agents: Option<&AgentConfig>) -> BTreeSet<&'a str> {
+fn with_their_own<'a>(plan: &'a Plan, agents: Option<&AgentConfig>) -> BTreeSet<&'a str> {
     let Some(agents) = agents else { return BTreeSet::new() };
-    let tasks = plan.runnable().map(|task| plan.task(task)).filter(|task| !task.has_run_block());
-    let names = tasks.filter_map(|task| task.more.agent.as_deref());
     let has = |name: &&str| agents.presets.get(name).is_some_and(|it| it.has_own_sandbox(agents.permission));
-    names.filter(has).collect()
+    of_plan(plan).filter(has).collect()
+}
+
+/// Where each agent writes for itself.
+fn own_places(agents: Option<&AgentConfig>, env: &Environment) -> BTreeMap<String, Vec<PathBuf>> {
+    let presets = agents.into_iter().flat_map(|agents| agents.presets.iter());
+    let places = presets.map(|(name, preset)| {
+        let places = preset.writes.iter().filter_map(|written| Place::of(written, env));
+        // A file alone would be written over in place.
+        let dirs = places.filter(|place| place.is_dir).map(|place| resolved(&place.path));
+        (name.to_owned(), dirs.collect())
+    });
+    places.collect()
 }
 
 /// Everywhere but in working trees, the repository and what specter keeps.
-fn apart(config: &Config, project: &Path, state: &Path, env: &Environment) -> Result<Elsewhere, Error> {
-    // Without one there are no working trees either: that is told soon.
-    let Ok(root) = git::root_of(project) else { return Ok(Elsewhere::AllBut(Vec::new())) };
-    let git_dir = git::dir_of(project).ok();
+fn apart(config: &Config, project: &Path, state: &Path, env: &Environment) -> Result<Vec<PathBuf>, Error> {
+    let root = git::root_of(project).map_err(|error| workspace::failed(&error))?;
     let own = env.base_dir("XDG_STATE_HOME", ".local/state").map(|dir| dir.join("specter"));
-    let mut spared: Vec<PathBuf> = [Some(state.to_owned()), own, git_dir].into_iter().flatten().collect();
+    let mut spared = git::dirs_of(project).map_err(|error| workspace::failed(&error))?;
+    spared.extend([Some(state.to_owned()), own].into_iter().flatten());
     spared.push(workspace::trees_dir(config, &root)?);
     // Where the home directory lies in the repository, programs need more of it than they must be kept from.
     let home = env.get("HOME").map(|home| resolved(Path::new(home)));
     let holds_home = |dir: &Path| home.as_ref().is_some_and(|home| home.starts_with(dir));
     spared.extend([root, resolved(project)].into_iter().find(|dir| !holds_home(dir)));
-    Ok(Elsewhere::AllBut(spared.iter().map(|path| resolved(path)).collect()))
+    Ok(spared.iter().map(|path| resolved(path)).collect())
+}
+
+/// With the files of agents that would be written over in place, because where they lie no other can take their place:
+/// who reads them meanwhile, another agent or the user's own, takes half of one for a broken one.
+fn halved(spared: Vec<PathBuf>, presets: &Presets, env: &Environment) -> Vec<PathBuf> {
+    let written = presets.iter().flat_map(|(_, preset)| &preset.writes);
+    let files = written.filter_map(|written| Place::of(written, env)).filter(|place| !place.is_dir);
+    let files = files.map(|place| resolved(&place.path));
+    let is_above =
+        |path: &PathBuf| path.parent().is_some_and(|dir| spared.iter().any(|it| it.starts_with(dir)));
+    let files: Vec<PathBuf> = files.filter(is_above).collect();
+    spared.into_iter().chain(files).collect()
 }
 
 /// What the user wants all working trees to share.
@@ -130,22 +155,23 @@ fn shared(config: &Config, project: &Path) -> Vec<PathBuf> {
     names.filter_map(|name| project.join(name).canonicalize().ok()).collect()
 }
 
-/// Makes what programs that are installed would make in the home directory and could not.
-fn make_room(sandbox: &SandboxConfig, env: &Environment, (agents, project): (&Presets, &Path)) {
-    let Some(home) = env.get("HOME").map(|home| resolved(Path::new(home))) else { return };
+/// What programs that are installed would make and could not: in directories above protected ones; with nothing allowed
+/// elsewhere, what the `called` agents write for themselves.
+fn room(sandbox: &SandboxConfig, (called, presets): (&BTreeSet<&str>, &Presets), env: &Environment) -> Room {
     let path = env.get("PATH").unwrap_or_default();
-    let is_installed =
-        |name: &str| name.is_empty() || std::env::split_paths(path).any(|dir| dir.join(name).is_file());
-    let first_used = FIRST_USED.iter().filter(|(program, _)| is_installed(program));
-    let of_programs = first_used.flat_map(|(_, names)| names.iter().copied());
-    // Whoever fetches an agent is found by the fetcher's name: the agent's own may stand nowhere.
-    let is_here = |agent: &Preset| find_program(&agent.command, project).is_some();
-    let callable = agents.iter().filter(|(name, agent)| agents.problem(name).is_none() && is_here(agent));
-    let of_agents = callable.flat_map(|(_, agent)| agent.home.iter().map(String::as_str));
-    for dir in of_programs.chain(of_agents).map(|name| home.join(name)) {
-        if dir.parent().is_some_and(|parent| sandbox.is_above(parent)) {
-            // Where it cannot be made, nor can the program.
-            let _made = std::fs::DirBuilder::new().recursive(true).mode(fs::PRIVATE_DIR).create(&dir);
+    let is_installed = |name: &str| std::env::split_paths(path).any(|dir| dir.join(name).is_file());
+    let own = presets.iter().filter(|(name, preset)| match sandbox.elsewhere {
+        Elsewhere::Nothing => called.contains(name),
+        Elsewhere::AllBut(_) => called.contains(name) || is_installed(&preset.command),
+    });
+    let own = own.flat_map(|(_, preset)| &preset.writes).filter_map(|written| Place::of(written, env));
+    match sandbox.elsewhere {
+        Elsewhere::Nothing => Room::missing_of(own),
+        Elsewhere::AllBut(_) => {
+            let all = own.chain(room::of_programs(env, is_installed));
+            Room::missing_of(
+                all.filter(|place| resolved(&place.path).parent().is_some_and(|dir| sandbox.is_above(dir))),
+            )
         }
     }
 }
@@ -168,7 +194,7 @@ fn expanded(listed: &str, env: &Environment) -> Result<PathBuf, Error> {
 }
 
 /// What specter and the user's other programs believe must not be for tasks to change.
-fn undermined(writable: &[PathBuf], env: &Environment) -> Option<String> {
+fn undermined<'a>(writable: impl Iterator<Item = &'a PathBuf> + Clone, env: &Environment) -> Option<String> {
     let home = env.get("HOME").map(PathBuf::from);
     let trust = env.base_dir("XDG_STATE_HOME", ".local/state").map(|dir| dir.join("specter"));
     let own = config::user_file(env);
@@ -176,7 +202,7 @@ fn undermined(writable: &[PathBuf], env: &Environment) -> Option<String> {
         [(home, "your home directory"), (own, "your configuration"), (trust, "what you agreed to")];
     let resolved = precious.into_iter().filter_map(|(path, what)| Some((resolved(&path?), what)));
     resolved.into_iter().find_map(|(path, what)| {
-        let place = writable.iter().find(|place| path.starts_with(place))?;
+        let place = writable.clone().find(|place| path.starts_with(place))?;
         Some(format!("the sandbox does not protect {what}: it is in `{}`", fs::shown(place)))
     })
 }

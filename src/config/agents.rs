@@ -6,8 +6,9 @@ use crate::agent::{Presets, Wrong};
 use crate::diagnostic::{Code, Diagnostic};
 use serde_json::{Map, Value, json};
 
-/// Which secrets an agent gets, and which are masked, is nothing that repository content decides.
-const USER_ONLY: [&str; 2] = ["env-pass", "secrets"];
+/// Which secrets an agent gets, which are masked, and what the sandbox lets it write, is nothing that repository content
+/// decides.
+const USER_ONLY: [&str; 3] = ["env-pass", "secrets", "writes"];
 
 /// What an entry says of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

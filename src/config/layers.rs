@@ -585,6 +585,15 @@ mod tests {
     }
 
     #[test]
+    fn where_an_agent_may_write_is_said_by_the_user_alone() {
+        let said = "[agents.claude]\nwrites = ['~/']\n";
+        assert_eq!(Files::new(&[("specter.toml", said)]).codes(), [(Code::UserOnlyKey, 2, 1)]);
+        let of_user = |said: &str| Files::new(&[("home/.config/specter/config.toml", said)]);
+        assert!(of_user(said).load(&[], &[]).is_ok());
+        assert_eq!(of_user("[agents.claude]\nwrites = ['here/']\n").codes(), [(Code::BadValue, 2, 1)]);
+    }
+
+    #[test]
     fn what_is_wrong_with_an_agent_is_found_where_it_stands() {
         let files = Files::new(&[(
             "specter.toml",

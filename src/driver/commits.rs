@@ -201,15 +201,21 @@ impl Committer {
 
     /// At the end of the run: what is no commit, and why.
     pub(super) fn left(&self, opened: &Opened) -> Option<String> {
-        let pending = opened.owner.ask(|git| git.uncommitted()).ok()?;
-        let count_of = pending.attempts.len() as u64;
-        if count_of == 0 {
-            return None;
-        }
         let known = self.put_off.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let usual = "they are committed when their phase is over".to_owned();
-        Some(format!("the work of {} is not committed: {}", count(count_of, "task"), known.unwrap_or(usual)))
+        uncommitted(&opened.owner.ask(|git| git.uncommitted()), known)
     }
+}
+
+/// What is to be said of work that is no commit; `known` is why.
+fn uncommitted(pending: &Result<Pending, Error>, known: Option<String>) -> Option<String> {
+    let attempts = match pending {
+        Ok(pending) => pending.attempts.len() as u64,
+        Err(error) => return Some(format!("whether all work is committed cannot be told: {error}")),
+    };
+    let usual = || "they are committed when their phase is over".to_owned();
+    (attempts > 0).then(|| {
+        format!("the work of {} is not committed: {}", count(attempts, "task"), known.unwrap_or_else(usual))
+    })
 }
 
 pub(super) fn title_of(tasks: &[Task], id: &str) -> Option<String> {
@@ -280,6 +286,15 @@ pub(super) fn of_found(found: FoundCommit) -> EventKind {
 mod tests {
     use super::*;
     use crate::git::is_tag_name;
+
+    #[test]
+    fn that_the_repository_cannot_be_asked_is_told() {
+        let error = Error::Moved { reference: "refs/specter/tip".to_owned() };
+        let said = uncommitted(&Err(error), None).expect("told");
+        assert!(said.contains("cannot be told") && said.contains("refs/specter/tip"), "{said}");
+        let nothing = Pending { attempts: Vec::new(), went_back: false };
+        assert_eq!(uncommitted(&Ok(nothing), Some("busy".to_owned())), None);
+    }
 
     #[test]
     fn a_tags_name_is_one_that_git_takes() {

@@ -21,7 +21,7 @@ mod watchdog;
 use super::command::Programs;
 use super::environment::{Environment, is_listed};
 use super::life::Setting;
-use super::sandbox::Sandbox;
+use super::sandbox::{Sandbox, Sandboxes};
 use super::scratch::{Place, Scratch};
 use super::shell::{ShellExecutor, path_string};
 use super::stop::StopHandle;
@@ -247,6 +247,11 @@ impl Run<'_> {
         let is_elsewhere = !memory.has_work && gates::is_elsewhere(self.attempt.task, &change);
         let seen = Seen { has_work, is_elsewhere, has_asked: memory.has_asked };
         let next = self.conclude(&told, ending, &seen, &mut report);
+        if !report.outcome.is_success()
+            && let Some(hint) = self.hint(&told, &report.tail)
+        {
+            say_once(&mut report, &self.shell.masker.mask(&hint));
+        }
         self.remember(told.session, has_work, next);
         report
     }
@@ -339,12 +344,6 @@ impl Run<'_> {
         Some(Path::new(home))
     }
 
-    /// What it could not make in the home directory, as far as it says so.
-    fn refused_at_home(&self, said: &str) -> Option<String> {
-        self.shell.sandbox.as_ref()?;
-        context::refused_at_home(said, self.home()?)
-    }
-
     /// What is wanted of an agent that is spoken with.
     fn talk(&self, memory: &Memory, prompted: &Prompted, place: &Place) -> Source {
         let AgentConfig { wall, .. } = &self.agents.config;
@@ -419,19 +418,31 @@ impl Run<'_> {
     /// For this process alone: it ends with it.
     fn sandbox(&self, place: &Place) -> io::Result<Option<Sandbox>> {
         let Some(all) = &self.shell.sandbox else { return Ok(None) };
+        self.is_sandboxed(all).then(|| all.make(&self.workspace(all), place)).transpose()
+    }
+
+    fn is_sandboxed(&self, all: &Sandboxes) -> bool {
         // One that its own sandbox keeps in its tree needs no other, and has none that works in another.
         let is_kept = self.preset.has_own_sandbox(self.agents.config.permission);
-        let is_meant = all.is_for_all() || (self.attempt.workspace.is_some() && !is_kept);
-        is_meant.then(|| all.make(&self.workspace(place))).transpose()
+        all.is_for_all() || (self.attempt.workspace.is_some() && !is_kept)
+    }
+
+    /// Of what it was refused, where that may be the sandbox's doing.
+    fn hint(&self, told: &Told, tail: &str) -> Option<String> {
+        let all = self.shell.sandbox.as_ref().filter(|all| self.is_sandboxed(all))?;
+        let Heard { account, stderr, refused, .. } = &told.heard;
+        let errors = account.open_errors().iter().map(|error| error.message.as_str());
+        let said = [refused.as_str(), stderr.as_str(), account.final_text.as_str(), tail];
+        said.into_iter().chain(errors).find_map(|text| all.hint(text))
     }
 
     /// Where it may change files, if it is sandboxed.
-    fn workspace(&self, place: &Place) -> Workspace {
+    fn workspace(&self, all: &Sandboxes) -> Workspace {
         let writable = match self.attempt.workspace {
             Some(workspace) => workspace.writable.clone(),
             None => vec![self.shell.project.clone()],
         };
-        let writable = writable.into_iter().chain([place.path().to_owned()]).collect();
+        let writable = writable.into_iter().chain(all.of_agent(self.name).iter().cloned()).collect();
         Workspace { dir: self.dir.to_owned(), writable, holds_work: false }
     }
 
@@ -555,12 +566,6 @@ impl Run<'_> {
             rule.push_str(&format!("; {}", self.preset.login));
         }
         report.tail = self.tail(told);
-        if let (Some(name), Some(rule)) = (self.refused_at_home(&report.tail), &mut report.rule) {
-            rule.push_str(&format!(
-                "; the sandbox lets no agent make `~/{name}`: make it, or name it in `agents.{}.home` of your own configuration",
-                self.name
-            ));
-        }
         if let Cause::Stalled(limit) = told.end.cause {
             let why = match failure.cause {
                 Blame::Other => {
@@ -707,6 +712,14 @@ fn trouble_in(log: &Path, from: u64) -> String {
 fn question_in(place: &Place) -> Option<Question> {
     let read = fs::read_no_link(&place.path().join(BLOCKED_FILE), MAX_FILE).ok()?;
     in_file(&String::from_utf8_lossy(&read.bytes))
+}
+
+/// Its checks, run in a sandbox too, may have said so already.
+fn say_once(report: &mut AttemptReport, hint: &str) {
+    let rule = report.rule.get_or_insert_default();
+    if !rule.contains(hint) {
+        rule.push_str(hint);
+    }
 }
 
 /// It ended with 0, which does not mean that it succeeded.

@@ -18,6 +18,7 @@ mod mask;
 mod others;
 mod pipe;
 mod probe;
+mod refusal;
 mod repeat;
 mod sandbox;
 mod scratch;

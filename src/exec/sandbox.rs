@@ -9,8 +9,10 @@
 use super::Workspace;
 use super::around::{above, around};
 use super::command::Command;
+use super::refusal;
 use super::scratch::{Place, Scratch};
 use crate::sys::{self, Also, HandedDown, Held, Launcher, Pid, Streams, Strings};
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -41,6 +43,8 @@ pub struct SandboxConfig {
     /// The project and what the user lists; canonical, existing.
     pub writable: Vec<PathBuf>,
     pub elsewhere: Elsewhere,
+    /// What each agent's own process may change besides, by its name; passed over what does not exist.
+    pub of_agents: BTreeMap<String, Vec<PathBuf>>,
 }
 
 /// What tasks may do outside of what is theirs.
@@ -90,6 +94,8 @@ pub(super) struct Sandboxes {
     config: SandboxConfig,
     /// What tasks inherit.
     kept: Vec<HandedDown>,
+    /// One for all: to make and to clear one away waits for the disk, and looks through what others left there.
+    scratch: Scratch,
 }
 
 impl Sandboxes {
@@ -100,31 +106,48 @@ impl Sandboxes {
         dir: Option<CString>,
         kept: &[HandedDown],
     ) -> io::Result<Sandboxes> {
-        let make = || Sandbox::new(&config, Launcher::new(dir)?.handing_down(kept));
+        let scratch = Scratch::new()?;
+        let allowed = config.allowed().into_iter().chain([scratch.dir().to_owned()]).collect();
+        let make = || Sandbox::new(allowed, config.also(), Launcher::new(dir)?.handing_down(kept));
         let is_for_all = config.elsewhere == Elsewhere::Nothing;
         let sandbox = is_for_all.then(make).transpose()?.map(Arc::new);
         let real = project.canonicalize().unwrap_or_else(|_| project.to_owned());
         let writable = config.writable.into_iter().filter(|path| *path != real && path != project).collect();
         let config = SandboxConfig { writable, ..config };
-        Ok(Sandboxes { project: sandbox, config, kept: kept.to_vec() })
+        Ok(Sandboxes { project: sandbox, config, kept: kept.to_vec(), scratch })
     }
 
-    /// None: there is none for it. Each attempt in a working tree has its own: what is made anew in a tree between two
+    /// With a place for temporary files. None: there is none for it. Each attempt in a working tree has its own: what is made anew in a tree between two
     /// of them (its repository is) was not there when the first was restricted, and is not allowed by its name.
-    pub(super) fn of(&self, workspace: Option<&Workspace>) -> io::Result<Option<Arc<Sandbox>>> {
-        match workspace {
-            None => Ok(self.project.clone()),
-            Some(workspace) => self.make(workspace).map(|sandbox| Some(Arc::new(sandbox))),
-        }
+    pub(super) fn of(&self, workspace: Option<&Workspace>) -> io::Result<Option<(Arc<Sandbox>, Place)>> {
+        let sandbox = match (workspace, &self.project) {
+            (None, None) => return Ok(None),
+            (None, Some(sandbox)) => (Arc::clone(sandbox), self.scratch.attempt()?),
+            (Some(workspace), _) => {
+                let place = self.scratch.attempt()?;
+                (Arc::new(self.make(workspace, &place)?), place)
+            }
+        };
+        Ok(Some(sandbox))
     }
 
     /// One that nobody else uses.
-    pub(super) fn make(&self, workspace: &Workspace) -> io::Result<Sandbox> {
-        let mut config = self.config.clone();
-        config.writable.extend(workspace.writable.iter().cloned());
+    pub(super) fn make(&self, workspace: &Workspace, place: &Place) -> io::Result<Sandbox> {
+        let mut allowed = self.config.allowed();
+        allowed.extend(workspace.writable.iter().cloned().chain([place.path().to_owned()]));
         let dir =
             CString::new(workspace.dir.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        Sandbox::new(&config, Launcher::new(Some(dir))?.handing_down(&self.kept))
+        Sandbox::new(allowed, self.config.also(), Launcher::new(Some(dir))?.handing_down(&self.kept))
+    }
+
+    /// What the agent of this name may change besides.
+    pub(super) fn of_agent(&self, name: &str) -> &[PathBuf] {
+        self.config.of_agents.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Goes on after the reason of a failure, if its output looks as if something was refused.
+    pub(super) fn hint(&self, output: &str) -> Option<String> {
+        refusal::hint(&self.config.elsewhere, output)
     }
 
     /// Whether it holds for what runs in the project, too.
@@ -133,31 +156,11 @@ impl Sandboxes {
     }
 }
 
-/// Whether output may tell of something that the sandbox did not let happen. What it says is not always the cause.
-pub(super) fn may_have_refused(output: &str) -> bool {
-    const SIGNS: [&str; 8] = [
-        "permission denied",
-        "operation not permitted",
-        "cross-device link",
-        "eacces",
-        "eperm",
-        "exdev",
-        "permissionerror",
-        "effective uid is not 0",
-    ];
-    let output = output.to_ascii_lowercase();
-    SIGNS.iter().any(|sign| output.contains(sign))
-}
-
-/// Goes on after the reason of a failure.
-pub(super) const HINT: &str = "; the sandbox may have refused it: `sandbox-write` in your own configuration allows more, `--sandbox=off` everything";
-
 /// Starts what runs in the sandbox.
 pub(super) struct Sandbox {
     /// `None` only while it is dropped.
     requests: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
-    scratch: Scratch,
 }
 
 struct Request {
@@ -179,10 +182,7 @@ enum Given {
 
 impl Sandbox {
     /// `launcher` is what would start tasks without it.
-    pub(super) fn new(config: &SandboxConfig, launcher: Launcher) -> io::Result<Sandbox> {
-        let scratch = Scratch::new()?;
-        let (mut allowed, also) = (config.allowed(), config.also());
-        allowed.push(scratch.dir().to_owned());
+    fn new(allowed: Vec<PathBuf>, also: Also, launcher: Launcher) -> io::Result<Sandbox> {
         let (requests, received) = channel();
         let (ready, is_ready) = sync_channel(1);
         let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
@@ -193,12 +193,7 @@ impl Sandbox {
             }
         })?;
         is_ready.recv().map_err(|_| gone())??;
-        Ok(Sandbox { requests: Some(requests), thread: Some(thread), scratch })
-    }
-
-    /// A place for one attempt's temporary files.
-    pub(super) fn place(&self) -> io::Result<Place> {
-        self.scratch.attempt()
+        Ok(Sandbox { requests: Some(requests), thread: Some(thread) })
     }
 
     /// As [`Launcher::start`].

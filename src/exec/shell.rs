@@ -9,7 +9,7 @@ use super::jobserver::{Jobserver, JobserverConfig};
 use super::life::Setting;
 use super::mask::Masker;
 use super::repeat::LastFailures;
-use super::sandbox::{self, Sandbox, SandboxConfig, Sandboxes, TEMPORARY_NAMES};
+use super::sandbox::{Sandbox, SandboxConfig, Sandboxes, TEMPORARY_NAMES};
 use super::stop::{Armed, StopHandle};
 use super::tree::{TOKEN_IS, Trees};
 use super::{Attempt, OutputObserver, Part};
@@ -243,21 +243,14 @@ impl ShellExecutor {
             Ok(sandbox) => sandbox.flatten(),
             Err(error) => return self.not_started(None, &format!("no sandbox could be made: {error}")),
         };
-        let place = match sandbox.as_deref().map(Sandbox::place).transpose() {
-            Ok(place) => place,
-            Err(error) => {
-                let why = format!("no private directory for temporary files could be made: {error}");
-                return self.not_started(None, &why);
-            }
-        };
-        if let Some(place) = &place {
+        if let Some((_, place)) = &sandbox {
             let dir = place.path().as_os_str().as_bytes();
             TEMPORARY_NAMES.iter().for_each(|name| own.push(&[name.as_bytes(), b"=", dir]));
         }
         let capture = Capture::new(&self.masker, observer, attempt, &self.run_dir);
         let mut running = Running {
             shell: self,
-            sandbox: sandbox.as_deref(),
+            sandbox: sandbox.as_ref().map(|(sandbox, _)| &**sandbox),
             attempt,
             stop,
             armed,
@@ -542,9 +535,9 @@ impl Running<'_> {
             self.report.class = Some(FailureClass::Permanent);
             self.report.rule = Some("failed in the same words as the time before".to_owned());
         }
-        if self.sandbox.is_some() && sandbox::may_have_refused(&tail) {
-            let rule = self.report.rule.get_or_insert_default();
-            rule.push_str(sandbox::HINT);
+        let all = self.shell.sandbox.as_ref().filter(|_| self.sandbox.is_some());
+        if let Some(hint) = all.and_then(|all| all.hint(&tail)) {
+            self.report.rule.get_or_insert_default().push_str(&hint);
         }
         Step::Failed
     }

@@ -50,7 +50,7 @@ pub use merge::{Conflict, ConflictKind, Hunk};
 pub use names::{Attempt, Run};
 pub use owner::Owner;
 pub use preview::{Brought, Preview};
-pub use repo::{Git, dir_of, root_of};
+pub use repo::{Git, dirs_of, root_of};
 pub use restore::{Checkpoint, Restored};
 pub use save::{Limits, Saved};
 pub use show::{FileChange, How as Changed, Kept, Unmatched, WrittenOut, keeps_anything};

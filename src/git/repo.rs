@@ -255,9 +255,11 @@ pub(super) fn discover(inside: &Path) -> Result<Repository, Error> {
     }
 }
 
-/// Where the repository that `inside` is in keeps its objects and references: for a linked working tree, its main one's.
-pub fn dir_of(inside: &Path) -> Result<PathBuf, Error> {
-    Ok(discover(inside)?.commondir().to_owned())
+/// All that belongs to the repository that `inside` is in and is no file of its working tree: what it shares with other
+/// working trees, and of a linked one its own. They need not lie in each other.
+pub fn dirs_of(inside: &Path) -> Result<Vec<PathBuf>, Error> {
+    let repo = discover(inside)?;
+    Ok(vec![repo.commondir().to_owned(), repo.path().to_owned()])
 }
 
 /// The root of the repository that `inside` is in.

@@ -26,6 +26,8 @@ pub struct Past {
     /// The agent that gave the task to the one who does it now.
     pub handed_by: Option<String>,
     is_running: bool,
+    /// By another task that failed or waits; freed of it, it goes on where it was.
+    is_blocked: bool,
     /// Told of the attempt that runs.
     now: Vec<Conflict>,
 }
@@ -48,7 +50,10 @@ impl Earlier {
             EventKind::AttemptStarted { task, executor, .. } if executor != "shell" => {
                 let past = self.tasks.entry(task.id.clone()).or_default();
                 past.began_before |= std::mem::replace(&mut past.is_running, true);
+                past.is_blocked = false;
             }
+            EventKind::TaskBlocked { task, .. } => self.block(&task.id, true),
+            EventKind::TaskSkipped { task, .. } => self.block(&task.id, false),
             EventKind::AttemptFinished { task, report, .. } => self.ended(&task.id, report),
             EventKind::Conflicted { task, conflicts, .. } => {
                 if let Some(past) = self.tasks.get_mut(&task.id) {
@@ -65,15 +70,24 @@ impl Earlier {
             EventKind::TaskDone { task, .. } => {
                 self.tasks.remove(&task.id);
             }
-            EventKind::RolledBack { reopened, .. } | EventKind::PlanChanged { reopened, .. } => {
-                // What runs goes on; what is asked for anew begins anew.
+            EventKind::RolledBack { reopened, done: ticked, .. }
+            | EventKind::PlanChanged { reopened, ticked, .. } => {
+                // What runs goes on, and so does what was only freed; what is asked for anew begins anew.
                 for id in reopened {
-                    if self.tasks.get(id).is_some_and(|past| !past.is_running) {
+                    let goes_on = |past: &mut Past| past.is_running || std::mem::take(&mut past.is_blocked);
+                    if !self.tasks.get_mut(id).is_some_and(goes_on) {
                         self.tasks.remove(id);
                     }
                 }
+                ticked.iter().for_each(|id| self.block(id, false));
             }
             _ => {}
+        }
+    }
+
+    fn block(&mut self, id: &TaskId, is_blocked: bool) {
+        if let Some(past) = self.tasks.get_mut(id) {
+            past.is_blocked = is_blocked;
         }
     }
 
@@ -154,5 +168,30 @@ mod tests {
         let later =
             past(vec![started(), ended(asks), answer("80"), started(), ended(failed(FailureClass::Gate))]);
         assert_eq!(later.unwrap().answer, None);
+    }
+
+    #[test]
+    fn what_was_blocked_and_is_free_again_goes_on_where_it_was_and_what_was_cleared_begins_anew() {
+        let agent = AgentReport { asks: Some(Box::default()), parks: true, ..AgentReport::default() };
+        let asks = AttemptReport { agent: Some(Box::new(agent)), ..failed(FailureClass::Gate) };
+        let answer = || EventKind::QuestionAnswered {
+            task: task(),
+            attempt: 1,
+            answer: "80".to_owned(),
+            by: AnsweredBy::Person,
+        };
+        let blocked = || EventKind::TaskBlocked { task: task(), by: task() };
+        let reopened = || EventKind::PlanChanged {
+            added: vec![],
+            removed: vec![],
+            reopened: vec![TaskId::new("T1")],
+            ticked: vec![],
+        };
+        let before = || vec![started(), ended(asks.clone()), answer()];
+        let told =
+            |after: Vec<EventKind>| past([before(), after].concat()).and_then(|past| past.answer?.answer);
+        assert!(told(vec![blocked(), reopened(), started()]).is_some());
+        assert!(told(vec![blocked(), reopened(), reopened(), started()]).is_none());
+        assert!(told(vec![reopened(), started()]).is_none());
     }
 }

@@ -10,7 +10,6 @@ use crate::history::{Cost, cost};
 use crate::plan::Role;
 use crate::policy::FailurePolicy;
 use crate::task::{TaskId, TaskIx};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A limit that never ends is a failure: after this many waits for one, a task has failed.
@@ -192,11 +191,7 @@ impl Scheduler {
         let answer = answer.to_owned();
         self.record(&mut out, EventKind::QuestionAnswered { task: task_ref, attempt, answer, by });
         if self.board.stage(task) == Stage::Settled(TaskOutcome::Parked) {
-            // What it blocked is open again with it: a new position is right in every piece.
-            self.board.set(task, Stage::Waiting);
-            let more = self.replan(self.now, Arc::clone(&self.plan));
-            out.events.extend(more.events);
-            out.actions.extend(more.actions);
+            self.unpark(&mut out, task);
         }
         out
     }

@@ -28,9 +28,11 @@ pub(super) struct Node {
 pub(super) fn from_history(plan: &Plan, history: &History) -> Vec<TaskSlot> {
     plan.task_ixs()
         .map(|task| {
-            let known =
-                if history.is_empty() { TaskHistory::default() } else { history.task(&plan.task(task).id) };
-            known_slot(plan.task(task), plan.planned(task).role, &known)
+            let id = &plan.task(task).id;
+            let known = if history.is_empty() { TaskHistory::default() } else { history.task(id) };
+            let mut slot = known_slot(plan.task(task), plan.planned(task).role, &known);
+            slot.asked = asked(history, id);
+            slot
         })
         .collect()
 }
@@ -38,14 +40,14 @@ pub(super) fn from_history(plan: &Plan, history: &History) -> Vec<TaskSlot> {
 /// What `history` knows of tasks that are not in the file just now: an editor may have saved half of it.
 pub(super) fn missing(plan: &Plan, history: &History) -> HashMap<TaskId, TaskSlot> {
     let mut known: HashMap<TaskId, TaskSlot> =
-        history.tasks().map(|(id, task)| (id.clone(), missing_slot(task))).collect();
+        history.tasks().map(|(id, task)| (id.clone(), missing_slot(task, asked(history, id)))).collect();
     for task in plan.tasks.iter() {
         known.remove(&task.id);
     }
     known
 }
 
-fn missing_slot(known: &TaskHistory) -> TaskSlot {
+fn missing_slot(known: &TaskHistory, asked: u32) -> TaskSlot {
     let mut slot = TaskSlot::new(Role::Run);
     (slot.removed, slot.ticked, slot.attempts) = (true, known.ticked, known.attempts);
     slot.told = matches!(known.settled, Some(Settled::Skipped | Settled::Done));
@@ -58,7 +60,7 @@ fn missing_slot(known: &TaskHistory) -> TaskSlot {
         Some(Settled::Parked) => Stage::Settled(TaskOutcome::Parked),
         _ => Stage::Waiting,
     };
-    slot.asked = asked(known);
+    slot.asked = asked;
     slot.staged(stage)
 }
 
@@ -79,14 +81,13 @@ fn known_slot(task: &Task, role: Role, known: &TaskHistory) -> TaskSlot {
         (slot.spent, slot.limited, slot.no_change) = (known.spent(), known.limited, known.no_change);
     }
     slot.told = slot.edit.is_none() && matches!(known.settled, Some(Settled::Skipped | Settled::Done));
-    slot.asked = asked(known);
     let stage = first_stage(role, known, slot.edit == Some(Edit::Cleared));
     slot.staged(stage)
 }
 
-/// The attempt that waits for an answer.
-fn asked(known: &TaskHistory) -> u32 {
-    if known.settled == Some(Settled::Parked) { known.attempts } else { 0 }
+/// The attempt whose question was the last one, answered or not.
+fn asked(history: &History, id: &TaskId) -> u32 {
+    history.questions().get(id).map_or(0, |asked| asked.attempt)
 }
 
 fn edit(task: &Task, role: Role, known: &TaskHistory) -> Option<Edit> {

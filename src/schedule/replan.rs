@@ -49,17 +49,38 @@ impl Scheduler {
         self.take_up_running();
         self.set_going(&mut out);
         self.tell_unblocked(&mut changes);
-        if !changes.is_empty() {
-            let Changes { added, removed, reopened, ticked } = changes;
-            let kind = EventKind::PlanChanged { added, removed, reopened, ticked };
-            out.events.insert(first, Event { seq: 0, at: self.now, kind });
-            self.number(&mut out.events[first..], first_seq);
-        }
+        self.tell_changes(&mut out, (first, first_seq), changes);
         self.go_on(&mut out);
         out
     }
 
+    /// What waited for an answer has it: it is open again, and so is all that it blocked. In a new position, as after an
+    /// edit, which is right in every piece. But nobody edited anything: boxes that were ticked since the plan was made
+    /// stand there open, and say nothing.
+    pub(super) fn unpark(&mut self, out: &mut Decision, task: TaskIx) {
+        self.board.set(task, Stage::Waiting);
+        let (first, first_seq) = (out.events.len(), self.next_seq);
+        let slots = self.board.take().into_iter().map(laid_out_again).collect();
+        self.lay_out(Arc::clone(&self.plan), slots);
+        self.take_up_running();
+        self.set_going(out);
+        let mut changes = Changes::default();
+        self.tell_unblocked(&mut changes);
+        self.tell_changes(out, (first, first_seq), changes);
+        self.go_on(out);
+    }
+
     /// The change is told first, though it is known last.
+    fn tell_changes(&mut self, out: &mut Decision, (first, first_seq): (usize, u64), changes: Changes) {
+        if changes.is_empty() {
+            return;
+        }
+        let Changes { added, removed, reopened, ticked } = changes;
+        let kind = EventKind::PlanChanged { added, removed, reopened, ticked };
+        out.events.insert(first, Event { seq: 0, at: self.now, kind });
+        self.number(&mut out.events[first..], first_seq);
+    }
+
     fn number(&mut self, events: &mut [Event], first_seq: u64) {
         for (event, seq) in events.iter_mut().zip(first_seq..) {
             event.seq = seq;
@@ -93,6 +114,7 @@ impl Scheduler {
                 changes.removed.push(id.clone());
                 let task = TaskRef { ix: TaskRef::UNRESOLVED, id: id.clone() };
                 self.record(out, EventKind::TaskSkipped { task, why: SkipReason::Removed });
+                slot.asked = 0;
             }
             slot.removed = true;
             self.dropped.insert(id, slot);
@@ -108,9 +130,8 @@ impl Scheduler {
             .chain(
                 self.removed
                     .iter()
-                    .flatten()
                     .zip(self.board.len() as u32..)
-                    .filter_map(|(removed, ix)| Some((removed.slot.worker()?, TaskIx(ix)))),
+                    .filter_map(|(removed, ix)| Some((removed.as_ref()?.slot.worker()?, TaskIx(ix)))),
             )
             .collect();
         for (worker, task) in workers {
@@ -153,6 +174,22 @@ impl Scheduler {
                 changes.reopened.push(self.plan.task(task).id.clone());
             }
         }
+    }
+}
+
+/// For a new position in the same plan.
+fn laid_out_again(mut slot: TaskSlot) -> TaskSlot {
+    let was = slot.stage();
+    slot.told_blocked = matches!(was, Stage::Settled(TaskOutcome::Blocked { .. }));
+    match was {
+        Stage::Settled(TaskOutcome::Done) if slot.role == Role::Group => {
+            slot.told = true;
+            slot.staged(Stage::Waiting)
+        }
+        Stage::Settled(TaskOutcome::Blocked { .. }) | Stage::Ready | Stage::BackingOff => {
+            slot.staged(Stage::Waiting)
+        }
+        Stage::Settled(_) | Stage::Waiting | Stage::Running { .. } => slot,
     }
 }
 
@@ -216,7 +253,7 @@ fn ticked(mut slot: TaskSlot, was: Stage) -> TaskSlot {
         }
         _ => {
             slot.edit = Some(Edit::Ticked);
-            slot.told_blocked = false;
+            (slot.told_blocked, slot.asked) = (false, 0);
             slot.staged(Stage::Settled(TaskOutcome::Done))
         }
     }

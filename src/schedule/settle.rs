@@ -40,7 +40,9 @@ impl Scheduler {
             })
             .collect();
         for (task, why) in left_out {
-            self.board.get_mut(task).told = true;
+            let slot = self.board.get_mut(task);
+            // What it asked goes with it: should it come back, it is asked for anew.
+            (slot.told, slot.asked) = (true, 0);
             let task = self.task_ref(task);
             self.record(out, EventKind::TaskSkipped { task, why });
         }

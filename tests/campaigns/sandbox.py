@@ -117,7 +117,7 @@ def project(home, chosen):
     for n, (name, _, code) in enumerate(chosen, 1):
         lines.append(f"- [ ] T{n:03} [P] {name}\n\n  ```sh run timeout=5m\n  {code}\n  ```\n")
     (root / "tasks.md").write_text("\n".join(lines))
-    (root / ".gitignore").write_text("w/\ntarget/\n*.o\n.specter*\n")
+    (root / ".gitignore").write_text("w/\n.v/\ntarget/\n*.o\n.specter*\n")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(root)]
     for args in (["init", "-q"], ["add", "-A", "-f"], ["commit", "-qm", "sample"]):
         subprocess.run(git + args, check=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The scheduler in simulated worlds: virtual time, scripted attempts, crashes, interrupts, edits, clocks that jump.
-#   tests/campaigns/simulate.sh [seeds, default 1000000]     each seed is one world of each of nine kinds
+#   tests/campaigns/simulate.sh [seeds, default 1000000]     each seed is one world of each kind (tests/schedule/mod.rs)
 # A failing seed is named; SPECTER_SEED=n plays it again, aloud. Prints a digest of all events per kind: TWICE=1 plays
 # all of it in a second process, which must print the same.
 set -euo pipefail

@@ -30,8 +30,11 @@ fn children_find_the_tokens_that_attempts_leave() {
 
 #[test]
 fn children_in_the_sandbox_find_them_too() {
-    let writable =
-        |project: &Path| SandboxConfig { writable: vec![project.to_owned()], elsewhere: Elsewhere::Nothing };
+    let writable = |project: &Path| SandboxConfig {
+        writable: vec![project.to_owned()],
+        elsewhere: Elsewhere::Nothing,
+        of_agents: std::collections::BTreeMap::new(),
+    };
     if writable(Path::new("/tmp")).try_out().is_err() {
         return println!("skipped: this kernel has no Landlock");
     }

@@ -776,3 +776,23 @@ fn an_agent_is_told_exactly_what_plan_prompt_prints() {
     assert!(told.contains("Use the clock of the server."), "{told}");
     assert_eq!(told.trim_end(), printed.stdout.trim_end());
 }
+
+#[test]
+fn in_the_sandbox_an_agent_writes_to_its_own_place_at_home_and_a_task_of_the_shell_does_not() {
+    let own = ["try echo x > ~/.claude/x"];
+    let others = ["try echo x > ~/.gemini/x", "try echo x > ~/x"];
+    let orders = [own.as_slice(), &others].concat();
+    let shell = "- [ ] T001 Try it\n\n  ```sh run\n  ! echo x > ~/.claude/y\n  ```\n\n";
+    let project = Sandbox::new(
+        &(shell.to_owned()
+            + &task("T002 Write a.txt", &[&orders, ["write a.txt x"].as_slice()].concat(), None)),
+    );
+    let home = project.home();
+    // It notes there how it was called.
+    project.write("../home/.config/specter/config.toml", "sandbox-write = ['~/fake']\n");
+    std::fs::create_dir(home.join(".gemini")).unwrap();
+    project.hire().agents(&["--sandbox=write"]).expect(0);
+    let oks: Vec<Value> = project.of_kind("agent_step").iter().map(|step| step["ok"].clone()).collect();
+    assert_eq!(oks, [true, false, false, true]);
+    assert!(home.join(".claude/x").exists() && !home.join(".claude/y").exists() && !home.join("x").exists());
+}

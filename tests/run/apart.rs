@@ -165,3 +165,148 @@ fn where_the_kernel_cannot_one_line_says_that_trees_are_only_watched() {
     assert!(!ended.stderr.contains("kept from each other ·"), "{}", ended.stderr);
     assert_eq!(project.sandbox.read("x"), "x\n");
 }
+
+/// Names in a directory, in order.
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn nothing_is_made_at_home_before_it_was_agreed_to_and_then_what_programs_need() {
+    if no_git() {
+        return;
+    }
+    let project = Project::new(&task("T001 Write x", "echo x > x", None), &[("mine.txt", "mine\n")]);
+    let home = project.sandbox.home();
+    let before = names(&home);
+    let trees = "--isolation=worktree";
+    project.sandbox.run(["implement", "tasks.md", trees]).expect(77);
+    assert_eq!(names(&home), before, "it was not agreed to");
+    project.sandbox.run(["implement", "tasks.md", trees, "--yes", "--dry-run"]).expect(0);
+    project.sandbox.run(["plan", "tasks.md"]).expect(0);
+    assert_eq!(names(&home), before, "nothing was to be run");
+    project.sandbox.run(["implement", "tasks.md", trees, "--yes"]).expect(0);
+    for made in [".cache", ".config", ".local/bin", ".local/share"] {
+        assert!(home.join(made).is_dir(), "{made}");
+    }
+}
+
+#[test]
+fn a_name_that_a_task_cannot_make_is_told_with_what_makes_it_and_then_it_works() {
+    if no_git() {
+        return;
+    }
+    let code = "mkdir -p ~/.new-tool/cache && echo x > ~/.new-tool/cache/x";
+    let project = Project::new(&task("T001 Use it", code, None), &[("mine.txt", "mine\n")]);
+    let tool = project.sandbox.home().join(".new-tool");
+    let meet = tempfile::tempdir().unwrap();
+    implement(&project, meet.path(), &[]).expect(1);
+    let rule = project.of_kind("attempt_finished")[0]["rule"].as_str().unwrap().to_owned();
+    assert!(rule.contains(&format!("(`mkdir {}`,", tool.display())), "{rule}");
+    std::fs::create_dir(&tool).unwrap();
+    implement(&project, meet.path(), &[]).expect(0);
+    assert!(tool.join("cache/x").exists());
+}
+
+#[test]
+fn an_agent_that_was_refused_a_write_fails_with_the_same_hint() {
+    if no_git() {
+        return;
+    }
+    let orders = ["try mkdir ~/.new-tool", "say I could not"];
+    let tasks = super::agents::task("T001 Write a.txt", &orders, None);
+    let project = Project::new(&tasks, &[("mine.txt", "mine\n")]);
+    let trees = ["--isolation=worktree", "--user-edits=none", "--retries=0"];
+    project.hire().agents(&trees).expect(1);
+    let rules = project.failures();
+    let hint = format!("`mkdir {}/.new-tool`", project.sandbox.home().display());
+    assert!(rules.len() == 1 && rules[0].1.contains(&hint), "{rules:?}");
+    project.hire().agents(&[trees.as_slice(), &["--sandbox=off"]].concat()).expect(1);
+    assert!(!project.failures()[0].1.contains("sandbox"), "{:?}", project.failures());
+}
+
+#[test]
+fn a_repository_is_out_of_reach_wherever_its_parts_lie() {
+    if no_git() {
+        return;
+    }
+    let code = "for dir in $DIRS; do test -d $dir || echo $dir >> missing; echo x > $dir/evil && echo $dir >> evil; done
+  touch evil missing; test ! -s evil && test ! -s missing";
+    let project = Project::new(&task("T001 Try it", code, None), &[("mine.txt", "mine\n")]);
+    let (root, beside) = (project.sandbox.root(), project.sandbox.root().with_file_name("beside"));
+    std::fs::create_dir(&beside).unwrap();
+    let at = |name: &str| beside.join(name).to_str().unwrap().to_owned();
+    project.git(&["worktree", "add", "-q", "-b", "linked", &at("linked")]);
+    project.git(&["clone", "-q", "--separate-git-dir", &at("separate.git"), ".", &at("separate")]);
+    project.git(&["clone", "-q", ".", &at("above")]);
+    let allowed = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add"];
+    let from = root.to_str().unwrap();
+    crate::git::git_in(Path::new(&at("above")), &[allowed.as_slice(), &[from, "below"]].concat());
+    // One whose own part does not lie in what it shares.
+    project.git(&["worktree", "add", "-q", "-b", "far", &at("far")]);
+    std::fs::rename(root.join(".git/worktrees/far"), at("far.git")).unwrap();
+    std::fs::write(at("far/.git"), format!("gitdir: {}\n", at("far.git"))).unwrap();
+    std::fs::write(at("far.git/commondir"), format!("{from}/.git\n")).unwrap();
+    let cases = [
+        ("linked", vec![root.join(".git"), root.join(".git/worktrees/linked")]),
+        ("separate", vec![at("separate.git").into()]),
+        ("above/below", vec![at("above/.git/modules/below").into(), at("above/below").into()]),
+        ("far", vec![root.join(".git"), at("far.git").into()]),
+    ];
+    for (name, dirs) in cases {
+        let mut command = project.sandbox.command([
+            "implement",
+            "tasks.md",
+            "--yes",
+            "--isolation=worktree",
+            "--retries=0",
+        ]);
+        let dirs: Vec<&str> = dirs.iter().map(|dir| dir.to_str().unwrap()).collect();
+        // Who is started by a hook inherits where that hook's repository is.
+        command.current_dir(at(name)).env("GIT_DIR", at("elsewhere")).env("DIRS", dirs.join(" "));
+        let ended = finish(command.spawn().unwrap());
+        assert_eq!(ended.code, Some(0), "{name}: {}", ended.all());
+    }
+}
+
+#[test]
+fn a_run_made_without_the_sandbox_says_at_resume_that_it_has_one_now() {
+    if no_git() {
+        return;
+    }
+    let project = Project::new(
+        &task("T001 Write", "echo x >> \"$ROOT/x\"; test -e ready", None),
+        &[("mine.txt", "mine\n")],
+    );
+    let meet = tempfile::tempdir().unwrap();
+    implement(&project, meet.path(), &["--sandbox=off"]).expect(1);
+    let resume = |more: &[&str]| {
+        let mut command = project.sandbox.command(["resume", "--yes"].iter().chain(more));
+        finish(command.env("ROOT", project.sandbox.root()).spawn().unwrap())
+    };
+    let line = "was made with `--sandbox=off` and goes on in the sandbox";
+    let ended = resume(&[]).expect(1);
+    assert_eq!(ended.stderr.matches(line).count(), 1, "{}", ended.stderr);
+    let ended = resume(&["--sandbox=off"]).expect(1);
+    assert_eq!(ended.stderr.matches(line).count(), 0, "{}", ended.stderr);
+    assert_eq!(project.sandbox.read("x"), "x\n".repeat(2), "the one between was refused");
+}
+
+#[test]
+fn a_file_that_an_agent_would_write_over_in_place_stays_whole() {
+    if no_git() {
+        return;
+    }
+    let orders = ["try echo half > ~/.claude.json", "try echo x > ~/.claude/x", "write a.txt x"];
+    let project =
+        Project::new(&super::agents::task("T001 Write a.txt", &orders, None), &[("mine.txt", "mine\n")]);
+    let home = project.sandbox.home();
+    std::fs::write(home.join(".claude.json"), "{}\n").unwrap();
+    project.hire().agents(&["--isolation=worktree", "--user-edits=none"]).expect(0);
+    assert_eq!(std::fs::read_to_string(home.join(".claude.json")).unwrap(), "{}\n");
+    assert!(home.join(".claude/x").exists());
+}

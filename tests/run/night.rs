@@ -273,18 +273,22 @@ fn what_was_there_when_it_was_asked_and_does_not_fit_any_more_is_kept_and_told()
 fn an_answer_reaches_the_run_at_work() {
     let hold = "run while [ ! -e go ]; do sleep 0.05; done";
     let project = asking("first ask BLOCKED: which port", &[hold, "write c.txt x"]);
+    let fourth = task("T004 [P] Write d.txt", &["write d.txt x"], None);
+    project.write("tasks.md", &(project.read("tasks.md") + &fourth));
     let mut command = project.command(GRAPH.iter().chain(&["-j2"]));
     command.env("PATH", format!("{}:/usr/bin:/bin", project.home().join("bin").display()));
     let child = command.spawn().unwrap();
     super::sandbox::until("the question", || !project.of_kind("task_parked").is_empty());
+    super::sandbox::until("the fourth's box", || project.ticked() == ["T004"]);
     let said = run(&project, &["answer", "T001", "8081"]).expect(0).stdout;
     assert!(said.contains("the run at work takes it up"), "{said}");
     super::sandbox::until("the answer", || !project.of_kind("question_answered").is_empty());
     super::sandbox::until("what waited for it", || project.exists("b.txt"));
     project.write("go", "");
     finish(child).expect(0);
-    assert_eq!(project.ticked(), ["T001", "T002", "T003"]);
+    assert_eq!(project.ticked(), ["T001", "T002", "T003", "T004"]);
     assert!(project.note("prompt", "T001", 2).contains("8081"));
+    assert_eq!(project.of_kind("attempt_started").len(), 5, "what is done and ticked does not run again");
     let run_dir = project.root().join(".specter/runs");
     let run_dir = run_dir.join(project.of_kind("run_started")[0]["info"]["run"].as_str().unwrap());
     assert_eq!(std::fs::read_dir(run_dir.join("answers")).unwrap().count(), 0, "taken up is gone");

@@ -121,6 +121,27 @@ fn nobody_runs_into_a_limit_that_is_known_and_no_wait_for_one_is_lost() {
 }
 
 #[test]
+fn nobody_goes_on_without_the_answer_he_waits_for_and_with_it_at_once() {
+    play(
+        Weather { questions: true, agents: true, crashes: true, interrupts: true, ..Weather::default() },
+        |_, _| {},
+    );
+}
+
+#[test]
+fn people_answer_and_edit_and_machines_die_meanwhile() {
+    let weather = Weather {
+        questions: true,
+        agents: true,
+        crashes: true,
+        edits: true,
+        conflicts: true,
+        ..Weather::default()
+    };
+    play(weather, |_, _| {});
+}
+
+#[test]
 fn all_of_it_at_once() {
     let weather = Weather {
         interrupts: true,
@@ -132,6 +153,7 @@ fn all_of_it_at_once() {
         conflicts: true,
         scarce: true,
         agents: true,
+        questions: true,
         one_session: false,
     };
     play(weather, |_, _| {});

@@ -13,6 +13,8 @@ pub(crate) struct Seen {
     pub(crate) done: BTreeSet<String>,
     /// Failed for good in this session.
     pub(crate) failed: BTreeSet<String>,
+    /// Asks something, on record, and nobody has answered.
+    pub(crate) parked: BTreeSet<String>,
     pub(crate) continue_on_error: bool,
 }
 
@@ -23,6 +25,10 @@ impl Seen {
 
     fn has_failed(&self, plan: &Plan, task: TaskIx) -> bool {
         self.failed.contains(plan.task(task).id.as_str())
+    }
+
+    fn is_parked(&self, plan: &Plan, task: TaskIx) -> bool {
+        self.parked.contains(plan.task(task).id.as_str())
     }
 
     /// The failed or waiting tasks for which nothing that needs `task` may run, `task` itself excluded.
@@ -47,6 +53,8 @@ impl Seen {
                     if !self.continue_on_error {
                         blockers.insert(need);
                     }
+                } else if self.is_parked(plan, need) {
+                    blockers.insert(need);
                 } else {
                     open.push(edge.from);
                 }
@@ -55,11 +63,12 @@ impl Seen {
         blockers
     }
 
-    /// Whether the task can be told to be over: done, failed, blocked or not to be run at all.
+    /// Whether the task can be told to be over: done, failed, waiting for an answer, blocked or not to be run at all.
     pub(crate) fn is_settled(&self, plan: &Plan, task: TaskIx) -> bool {
         plan.planned(task).role != Role::Run
             || self.is_done(plan, task)
             || self.has_failed(plan, task)
+            || self.is_parked(plan, task)
             || !self.blockers(plan, task).is_empty()
     }
 

@@ -3,8 +3,9 @@
 use super::fixture::File;
 use super::providers::{Run, asking, failed, file, limits};
 use fastrand::Rng;
-use specter::event::{AnsweredBy, EventKind, FailureClass, RunOutcome};
+use specter::event::{AnsweredBy, EventKind, FailureClass, RunOutcome, TaskRef};
 use specter::history::History;
+use specter::plan::{LeftOut, Role};
 use specter::schedule::{Obstacle, TaskOutcome, TaskState};
 use specter::task::TaskId;
 
@@ -62,6 +63,30 @@ fn an_answer_to_the_run_at_work_lets_the_branch_go_on_at_once_and_costs_no_attem
 }
 
 #[test]
+fn what_is_done_and_ticked_does_not_run_again_because_somebody_answers() {
+    let mut graph = branch();
+    graph.task("G1", &[]);
+    graph.line_mut("S1").unwrap().group = Some("G1".to_owned());
+    graph.line_mut("G1").unwrap().role = Role::Group;
+    let mut run = Run::new(graph, limits(2));
+    run.end("C1", asking(true));
+    run.succeed("S1");
+    for id in ["S1", "G1"] {
+        let task = TaskRef { ix: run.ix(id), id: TaskId::new(id) };
+        let ticked = run.scheduler.stamp(run.now, EventKind::BoxTicked { task, line: 1 });
+        run.journal.push(ticked);
+    }
+    run.answer("C1", "eighty");
+    let told = |run: &Run, id: &str| {
+        run.count(|kind| matches!(kind, EventKind::TaskDone { task, .. } if task.id.as_str() == id))
+    };
+    assert_eq!(run.running(), ["C3"], "C1 comes before it and waits for it now: {:?}", run.attempts());
+    ["C3", "C1", "C2"].into_iter().for_each(|id| drop(run.succeed(id)));
+    assert_eq!(run.outcome(), Some(RunOutcome::AllDone));
+    assert_eq!((told(&run, "S1"), told(&run, "G1")), (1, 1), "{:?}", run.attempts());
+}
+
+#[test]
 fn a_question_outlives_its_session_and_its_answer_too() {
     let mut run = Run::new(branch(), limits(1));
     run.end("C1", asking(true));
@@ -81,6 +106,51 @@ fn a_question_outlives_its_session_and_its_answer_too() {
     run.succeed("C1");
     run.succeed("C2");
     assert_eq!(run.outcome(), Some(RunOutcome::AllDone));
+}
+
+/// `C1` asks, and is not the next to start; `S2` runs.
+fn asked_behind_another() -> Run {
+    let mut three = file(&["C1", "S1", "S2"]);
+    three.line_mut("S1").unwrap().estimate = 9;
+    let mut run = Run::new(three, limits(1));
+    run.succeed("S1");
+    run.file.line_mut("S2").unwrap().estimate = 8;
+    run.end("C1", asking(true));
+    assert_eq!(run.running(), ["S2"]);
+    run
+}
+
+fn edit(run: &mut Run, id: &str, role: Role) {
+    run.file.line_mut(id).unwrap().role = role;
+    let decision = run.scheduler.replan(run.now, std::sync::Arc::new(run.file.plan()));
+    run.scheduler.check();
+    run.journal.extend(decision.events);
+}
+
+#[test]
+fn a_better_answer_counts_until_the_task_goes_on_also_in_the_next_session() {
+    let mut run = asked_behind_another();
+    run.answer("C1", "first thought");
+    let mut run = run.resume(0);
+    assert_eq!(run.running(), ["S2"]);
+    run.answer("C1", "better one");
+    run.succeed("S2");
+    assert_eq!(run.running(), ["C1"]);
+    assert_eq!(answers(&run).last().map(|(answer, _)| answer.as_str()), Some("better one"));
+}
+
+#[test]
+fn what_a_person_took_out_of_the_work_asks_nothing_any_more() {
+    for role in [Role::LeftOut(LeftOut::Manual), Role::Done] {
+        let mut run = asked_behind_another();
+        edit(&mut run, "C1", role);
+        assert!(run.scheduler.answer(run.now, &TaskId::new("C1"), 1, "too late").events.is_empty());
+        edit(&mut run, "C1", Role::Run);
+        assert!(History::from_events(&run.journal).questions().is_empty());
+        assert!(run.scheduler.answer(run.now, &TaskId::new("C1"), 1, "too late").events.is_empty());
+        run.succeed("S2");
+        assert_eq!(run.running(), ["C1"], "asked for anew");
+    }
 }
 
 #[test]
@@ -114,7 +184,7 @@ fn where_nobody_is_to_be_asked_the_default_is_taken_and_costs_an_attempt() {
 fn a_parked_task_that_a_person_ticks_is_done_and_frees_what_needs_it() {
     let mut run = Run::new(branch(), limits(1));
     run.end("C1", asking(true));
-    run.file.line_mut("C1").unwrap().role = specter::plan::Role::Done;
+    run.file.line_mut("C1").unwrap().role = Role::Done;
     let decision = run.scheduler.replan(run.now, std::sync::Arc::new(run.file.plan()));
     run.journal.extend(decision.events);
     run.succeed("C3");

@@ -6,12 +6,13 @@ use crate::schedule::fixture::{AGENTS, File};
 use crate::schedule::oracle::{self, Seen, Tally};
 use fastrand::Rng;
 use specter::event::{
-    AgentReport, AgentStep, AttemptOutcome, AttemptReport, BudgetKind, Conflict, Counts, Elapsed, Event,
-    EventKind, FailureClass, RunInfo, RunOutcome, Scarce, SkipReason, Stop,
+    AgentReport, AgentStep, AnsweredBy, AttemptOutcome, AttemptReport, BudgetKind, Conflict, Counts, Elapsed,
+    Event, EventKind, FailureClass, Question, RunInfo, RunOutcome, Scarce, SkipReason, Stop,
 };
 use specter::history::History;
 use specter::plan::{LeftOut, Plan, Role};
 use specter::policy::{Budgets, FailurePolicy, OnLimit, RetryPolicy};
+use specter::prompt::Earlier;
 use specter::schedule::{
     Action, Decision, Halt, Input, Limits, Link, Obstacle, PATIENCE, Scheduler, Session, Shortage,
     TaskOutcome, TaskState,
@@ -37,6 +38,8 @@ pub(crate) struct Weather {
     pub(crate) scarce: bool,
     /// Two of three tasks are for agents, whose providers have limits; the wall clock is set, and the machine sleeps.
     pub(crate) agents: bool,
+    /// Agents ask, and wait for answers or go on by themselves; people answer, in time, too late and beside the point.
+    pub(crate) questions: bool,
     /// Only one session, however it ends.
     pub(crate) one_session: bool,
 }
@@ -51,6 +54,21 @@ struct Running {
     /// Whose limits it runs into, and whether that one was closed when it began.
     provider: Option<String>,
     ahead: bool,
+}
+
+/// What happens next.
+enum Next {
+    Step(Input),
+    /// Somebody edits the file.
+    Edit,
+    /// Somebody answers, or thinks so.
+    Answer,
+}
+
+/// A question that is on record, and the last answer to it.
+struct Asked {
+    attempt: u32,
+    answer: Option<String>,
 }
 
 /// What comes after the scheduler was told the time.
@@ -127,6 +145,14 @@ pub(crate) struct World {
     /// People edit the file, so nobody can tell which ticks are older than the run.
     edits: bool,
     has_agents: bool,
+    /// For questions and answers: without them, what happens stays what it was.
+    chance: Rng,
+    questions: BTreeMap<String, Asked>,
+    answers: u32,
+    /// An answer opened again what comes before others that had begun.
+    unparked: bool,
+    /// The last attempt that ended.
+    ended: Option<(String, AttemptReport)>,
 }
 
 struct Undo {
@@ -205,6 +231,11 @@ impl World {
             aloud: std::env::var_os("SPECTER_SEED").is_some(),
             edits: weather.edits,
             has_agents: weather.agents,
+            chance: Rng::with_seed(seed ^ 0xa5ced),
+            questions: BTreeMap::new(),
+            answers: 0,
+            unparked: false,
+            ended: None,
         }
     }
 
@@ -230,12 +261,13 @@ impl World {
         let mut scheduler = self.begin();
         let crash_after = if self.weather.crashes { self.rng.usize(..60) } else { usize::MAX };
         let mut frames = 0;
-        let mut input = Some(Input::Begin);
+        let mut next = Next::Step(Input::Begin);
         loop {
-            let time = self.time();
-            let decision = match input.take() {
-                Some(input) => scheduler.step(time, input),
-                None => self.edit(&mut scheduler),
+            let time = if matches!(next, Next::Answer) { self.now } else { self.time() };
+            let decision = match next {
+                Next::Step(input) => scheduler.step(time, input),
+                Next::Edit => self.edit(&mut scheduler),
+                Next::Answer => self.answer(&mut scheduler),
             };
             if frames == crash_after {
                 self.lose_frame();
@@ -261,7 +293,7 @@ impl World {
             if self.weather.agents {
                 self.agent_steps(&mut scheduler);
             }
-            input = self.next(&scheduler);
+            next = self.next(&scheduler);
         }
     }
 
@@ -283,6 +315,10 @@ impl World {
         assert_eq!(history.last_seq, self.journal.len() as u64, "events are numbered without a gap");
         assert_eq!(history.dispatches, self.dispatches, "dispatches on record");
         assert_eq!(history.elapsed(), self.before, "time on record");
+        let asked = self.questions.iter().map(|(id, it)| (id.as_str(), it.attempt, it.answer.as_deref()));
+        let on_record = history.questions().iter();
+        let on_record = on_record.map(|(id, it)| (id.as_str(), it.attempt, it.answer.as_deref()));
+        assert!(asked.eq(on_record), "what is asked: {:?}", history.questions());
         (self.now, self.told_time) = (Elapsed::ZERO, Elapsed::ZERO);
         self.session_from = self.journal.len();
         self.limits.jobs = self.jobs.max(1);
@@ -295,7 +331,7 @@ impl World {
         self.closed.retain(|_, until| until.is_some());
         self.see_wall(self.wall_zero);
         (self.halted, self.interrupted, self.budget_reached) = (false, None, false);
-        (self.fail_fast, self.edited) = (false, false);
+        (self.fail_fast, self.edited, self.unparked, self.ended) = (false, false, false, None);
         let seed = self.rng.u64(..);
         let mut session = Session::after(&history, RunInfo::default(), self.wall_zero, seed);
         if self.has_agents {
@@ -367,6 +403,9 @@ impl World {
         if self.budget_reached {
             self.limits.budgets = Budgets::default();
         }
+        if self.weather.questions {
+            self.answer_between_sessions();
+        }
         self.plan = Arc::new(self.file.plan());
     }
 
@@ -386,11 +425,10 @@ impl World {
 
     // ── what comes next ───────────────────────────────────────────────────────────────────────────────────────
 
-    /// The next input, or `None` for an edit of the file.
-    fn next(&mut self, scheduler: &Scheduler) -> Option<Input> {
+    fn next(&mut self, scheduler: &Scheduler) -> Next {
         match self.pending.take() {
-            Some(Pending::Wakeup) => return Some(Input::Wakeup),
-            Some(Pending::End(worker)) => return Some(self.finish(scheduler, worker)),
+            Some(Pending::Wakeup) => return Next::Step(Input::Wakeup),
+            Some(Pending::End(worker)) => return Next::Step(self.finish(scheduler, worker)),
             None => {}
         }
         let end = self.running.iter().map(|(worker, running)| (running.ends, *worker)).min();
@@ -400,10 +438,13 @@ impl World {
             "deadlock: nothing runs, nothing is due, and the run is not over"
         );
         if self.weather.edits && self.rng.u8(..20) == 0 {
-            return None;
+            return Next::Edit;
+        }
+        if self.weather.questions && self.chance.u8(..8) == 0 {
+            return Next::Answer;
         }
         if let Some(input) = self.intrude() {
-            return Some(input);
+            return Next::Step(input);
         }
         match (end, wakeup) {
             (Some((ends, worker)), wakeup) if wakeup.is_none_or(|wakeup| ends <= wakeup) => {
@@ -411,22 +452,22 @@ impl World {
                 let class = self.running[&worker].report.class;
                 if matches!(class, Some(FailureClass::UsageLimit | FailureClass::RateLimit)) {
                     self.pending = Some(Pending::End(worker));
-                    return Some(self.tell_wall());
+                    return Next::Step(self.tell_wall());
                 }
-                Some(self.finish(scheduler, worker))
+                Next::Step(self.finish(scheduler, worker))
             }
             (_, Some(wakeup)) => {
                 self.now = self.now.max(wakeup);
                 if scheduler.waits_for_wall() {
                     self.sleep();
                     self.pending = Some(Pending::Wakeup);
-                    return Some(self.tell_wall());
+                    return Next::Step(self.tell_wall());
                 }
-                Some(Input::Wakeup)
+                Next::Step(Input::Wakeup)
             }
             (_, None) => {
                 self.jobs = self.rng.u32(1..5);
-                Some(Input::Jobs(self.jobs))
+                Next::Step(Input::Jobs(self.jobs))
             }
         }
     }
@@ -500,6 +541,7 @@ impl World {
         let tallies = [self.spent.clone(), self.limited.clone(), self.no_change.clone()];
         self.undo = Some(Undo { id: id.clone(), seen: self.seen.clone(), tallies });
         self.judge((!removed).then_some(task), &id, &report);
+        self.ended = Some((id, report.clone()));
         Input::Finished { task, report }
     }
 
@@ -511,6 +553,7 @@ impl World {
                 self.seen.done.insert(id.to_owned());
             }
             (AttemptOutcome::Success | AttemptOutcome::Cancelled, _) => {}
+            _ if report.parked_by().is_some() => {} // who asks has not failed
             (_, Some(FailureClass::RateLimit | FailureClass::UsageLimit)) => {
                 self.limited.add(id);
             }
@@ -554,6 +597,7 @@ impl World {
         match &event.kind {
             EventKind::AttemptStarted { task, attempt, worker, executor } => {
                 self.check_agent(task.ix, executor);
+                self.check_answer(task.id.as_str());
                 self.started(scheduler, task.ix, task.id.as_str(), *attempt, *worker);
             }
             EventKind::AgentChanged { task, from, to, used_up, until, .. } => {
@@ -578,6 +622,22 @@ impl World {
             EventKind::RetryScheduled { task, delay, attempt, class } => {
                 self.waits(task.ix, task.id.as_str(), *attempt, *delay, *class);
             }
+            EventKind::TaskParked { task, attempt, question } => {
+                self.settled(task.id.as_str());
+                let asks = self.ended.as_ref().filter(|(id, _)| id == task.id.as_str());
+                assert_eq!(asks.and_then(|(_, report)| report.parked_by()), Some(&**question));
+                assert_eq!(self.starts.get(task.id.as_str()), *attempt);
+                self.seen.parked.insert(task.id.to_string());
+                self.questions.insert(task.id.to_string(), Asked { attempt: *attempt, answer: None });
+            }
+            EventKind::QuestionAnswered { task, attempt, answer, by } => match by {
+                AnsweredBy::Default => self.check_default(task.id.as_str(), *attempt, answer),
+                _ => self.note_answer(task.id.as_str(), *attempt, answer),
+            },
+            EventKind::TaskSkipped { task, .. } => self.forget_question(task.id.as_str()),
+            EventKind::PlanChanged { ticked, .. } => {
+                ticked.iter().for_each(|id| self.forget_question(id.as_str()));
+            }
             EventKind::TaskDone { task, .. } => {
                 self.settled(task.id.as_str());
                 let role = self.plan.planned(task.ix).role;
@@ -596,7 +656,12 @@ impl World {
                 self.fail_fast |= self.limits.failure == FailurePolicy::FailFast;
                 let own = self.plan.task(task.ix).more.agent.as_deref().unwrap_or_default();
                 let now = self.agent_of(task.ix).unwrap_or_default().to_owned();
-                let is_in_chain = self.chain.iter().any(|link| link.agent == own);
+                // What one asks is not for another to guess.
+                let is_asked = self.ended.as_ref().is_some_and(|(_, report)| {
+                    let asks = report.agent.as_ref().is_some_and(|agent| agent.asks.is_some());
+                    asks && report.class == Some(FailureClass::Permanent)
+                });
+                let is_in_chain = !is_asked && self.chain.iter().any(|link| link.agent == own);
                 for link in self
                     .chain
                     .iter()
@@ -632,6 +697,8 @@ impl World {
                 assert!(until.is_none_or(|until| until > self.told_wall), "held until a time that is over");
                 assert_eq!(until.is_none(), *why == FailureClass::Permanent);
                 self.closed.insert(provider.clone(), *until);
+                // Who went ahead before is one of those that began before this limit, and says nothing of its end.
+                self.nobody_is_ahead(provider);
             }
             EventKind::ProviderOpened { provider } => {
                 let until = self.closed.remove(provider);
@@ -640,8 +707,7 @@ impl World {
                     "opened twice, or too early"
                 );
                 // Who went ahead may have been answered and go on: it is one of many from now on.
-                let of = |running: &&mut Running| running.provider.as_ref() == Some(provider);
-                self.running.values_mut().filter(of).for_each(|running| running.ahead = false);
+                self.nobody_is_ahead(provider);
             }
             EventKind::RunFinished { outcome, counts, duration, .. } => {
                 assert_eq!(*duration, self.before + self.now);
@@ -677,7 +743,7 @@ impl World {
         assert_eq!(self.plan.planned(task).role, Role::Run, "{id} is not to be run");
         assert!(!self.seen.done.contains(id), "{id} is done and runs again");
         // A retry keeps the right of its first attempt, also if the order was edited meanwhile.
-        let retry = self.edited && self.not_before.contains_key(id);
+        let retry = (self.edited || self.unparked) && self.not_before.contains_key(id);
         assert!(retry || self.seen.may_begin(&self.plan, task), "{id} starts before what comes before it");
         let spent = self.spent.get(id) < self.max_attempts(task);
         assert!(spent || self.granted.contains(id), "{id} has spent its attempts");
@@ -692,6 +758,7 @@ impl World {
         let mut script = Rng::with_seed(self.seed ^ hash(id) ^ u64::from(attempt) << 48);
         let provider = self.provider(task);
         let report = match provider {
+            Some(_) if self.weather.questions && script.u8(..4) == 0 => asking(&mut script),
             Some(_) => self.agent_report(&mut script),
             None => report(&mut script),
         };
@@ -726,6 +793,11 @@ impl World {
         true
     }
 
+    fn nobody_is_ahead(&mut self, provider: &str) {
+        let of = |running: &&mut Running| running.provider.as_deref() == Some(provider);
+        self.running.values_mut().filter(of).for_each(|running| running.ahead = false);
+    }
+
     fn agent_report(&self, script: &mut Rng) -> AttemptReport {
         let duration = Duration::from_millis(script.u64(..5_000));
         let told = |class, agent| AttemptReport {
@@ -755,6 +827,7 @@ impl World {
     fn waits(&mut self, task: TaskIx, id: &str, attempt: u32, delay: Duration, class: FailureClass) {
         assert_eq!(attempt, self.starts.get(id) + 1);
         assert!(!self.is_halted(), "{id} is to be tried again although the run was stopped");
+        self.check_asked(id);
         let left = self.spent.get(id) < self.max_attempts(task) || self.granted.contains(id);
         assert!(left, "{id} has no attempt left");
         let is_limit = matches!(class, FailureClass::RateLimit | FailureClass::UsageLimit);
@@ -766,6 +839,96 @@ impl World {
         let waits_itself = class == FailureClass::RateLimit && self.provider(task).is_none();
         assert!(!waits_itself || delay >= RETRY_AFTER, "the limit named a longer wait");
         self.not_before.insert(id.to_owned(), self.now + delay);
+    }
+
+    // ── questions ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// `specter answer`, while the run is at work: mostly to what is asked, and at times to what nobody asked or asks any more.
+    fn answer(&mut self, scheduler: &mut Scheduler) -> Decision {
+        let asked: Vec<(String, u32)> =
+            self.questions.iter().map(|(id, asked)| (id.clone(), asked.attempt)).collect();
+        let (id, attempt) = match (self.chance.choice(asked), self.chance.u8(..8)) {
+            (Some((id, attempt)), 0) => (id, attempt + 1),
+            (Some((id, attempt)), 1) => (id, attempt - 1),
+            (Some(asked), 2..) => asked,
+            _ => {
+                let Some(line) = self.chance.choice(&self.file.lines) else { return Decision::default() };
+                (line.id.clone(), self.starts.get(&line.id))
+            }
+        };
+        self.answers += 1;
+        let text = format!("answer {}", self.answers);
+        let counts = self.plan.find(&id).is_some()
+            && self.questions.get(&id).is_some_and(|asked| asked.attempt == attempt);
+        let decision = scheduler.answer(self.now, &TaskId::new(&id), attempt, &text);
+        let first = decision.events.first().map(|event| &event.kind);
+        let is_taken = matches!(first, Some(EventKind::QuestionAnswered { task, attempt: of, answer, by })
+            if task.id.as_str() == id && *of == attempt && *answer == text && *by == AnsweredBy::Person);
+        assert_eq!(is_taken, counts, "an answer to {id} in attempt {attempt}");
+        assert!(is_taken || (decision.events.is_empty() && decision.actions.is_empty()));
+        decision
+    }
+
+    /// `specter answer` writes to the journal itself when no run is at work.
+    fn answer_between_sessions(&mut self) {
+        let asked: Vec<(String, u32)> =
+            self.questions.iter().map(|(id, asked)| (id.clone(), asked.attempt)).collect();
+        for (id, attempt) in asked {
+            if self.chance.bool() {
+                continue;
+            }
+            self.answers += 1;
+            let answer = format!("answer {}", self.answers);
+            self.note_answer(&id, attempt, &answer);
+            let task =
+                specter::event::TaskRef { ix: specter::event::TaskRef::UNRESOLVED, id: TaskId::new(&id) };
+            let seq = self.journal.len() as u64 + 1;
+            let at = self.journal.last().map(|event| event.at).unwrap_or_default();
+            let kind = EventKind::QuestionAnswered { task, attempt, answer, by: AnsweredBy::Person };
+            self.journal.push(Event { seq, at, kind });
+        }
+    }
+
+    fn note_answer(&mut self, id: &str, attempt: u32, answer: &str) {
+        let asked = self.questions.get_mut(id).unwrap_or_else(|| panic!("{id} asks nothing"));
+        assert_eq!(asked.attempt, attempt);
+        asked.answer = Some(answer.to_owned());
+        if self.seen.parked.remove(id) {
+            self.unparked = true;
+            self.told = Tally::default(); // what it blocked is open again
+        }
+    }
+
+    fn forget_question(&mut self, id: &str) {
+        self.questions.remove(id);
+        self.seen.parked.remove(id);
+    }
+
+    /// A task that asked goes on with the last answer, and not without one.
+    fn check_answer(&mut self, id: &str) {
+        assert!(!self.seen.parked.contains(id), "{id} goes on, and nobody has answered");
+        let Some(Asked { answer, .. }) = self.questions.remove(id) else { return };
+        let past = Earlier::from_events(self.journal.iter().rev().skip(1).rev());
+        let told = past.of(&TaskId::new(id)).and_then(|past| past.answer.as_ref()?.answer.clone());
+        assert_eq!(told, answer.map(|answer| (AnsweredBy::Person, answer)), "what {id} is told");
+    }
+
+    fn check_default(&self, id: &str, attempt: u32, answer: &str) {
+        let (ended, report) = self.ended.as_ref().unwrap();
+        assert!(ended == id && attempt == self.starts.get(id) && report.parked_by().is_none());
+        let asks = report.agent.as_ref().and_then(|agent| agent.asks.as_ref());
+        assert_eq!(asks.and_then(|asks| asks.default.as_deref()), Some(answer), "by itself {id} takes that");
+    }
+
+    /// Who is tried again does not wait for an answer, and is told what he would have taken by himself.
+    fn check_asked(&self, id: &str) {
+        let Some((_, report)) = self.ended.as_ref().filter(|(ended, _)| ended == id) else { return };
+        assert!(report.parked_by().is_none(), "{id} asks, and is tried again");
+        let default = report.agent.as_ref().and_then(|agent| agent.asks.as_ref()?.default.as_ref());
+        let before = self.journal.len().checked_sub(2).map(|at| &self.journal[at].kind);
+        let is_told = matches!(before, Some(EventKind::QuestionAnswered { task, .. } | EventKind::AgentChanged { task, .. })
+                if task.id.as_str() == id);
+        assert!(default.is_none() || is_told, "{id} is not told what it would take");
     }
 
     /// Carries out the actions, and holds them against the record.
@@ -1030,12 +1193,22 @@ impl World {
                     assert!(self.seen.done.contains(id), "{id} is not done");
                 }
                 TaskState::Finished(TaskOutcome::Failed) => assert!(self.seen.failed.contains(id)),
+                TaskState::Finished(TaskOutcome::Parked) => {
+                    assert!(self.seen.parked.contains(id), "{id} waits for no answer");
+                }
+                _ if self.seen.parked.contains(id) => panic!("{id} waits for an answer, and is {state:?}"),
                 TaskState::Finished(TaskOutcome::Blocked { .. }) => assert!(blocked, "{id} is not blocked"),
                 TaskState::Waiting { .. } if !self.edited => {
-                    assert!(!self.seen.may_begin(&self.plan, task), "{id} could begin, and waits");
+                    let may_begin =
+                        self.seen.may_begin(&self.plan, task) && !self.is_held_back(scheduler, task);
+                    let why = || scheduler.explain(task).obstacles;
+                    assert!(!may_begin, "{id} could begin, and waits: {:?}", why());
                     assert!(!blocked, "{id} is blocked, and waits");
                 }
-                TaskState::Ready { .. } if !self.edited => assert!(self.seen.may_begin(&self.plan, task)),
+                TaskState::Ready { .. } if !self.edited => {
+                    let retry = self.unparked && self.not_before.contains_key(id);
+                    assert!(retry || self.seen.may_begin(&self.plan, task), "{id} is ready too early");
+                }
                 TaskState::BackingOff { until, .. } => {
                     assert_eq!(self.not_before.get(id), Some(&until));
                     let due = scheduler.next_wakeup();
@@ -1047,6 +1220,23 @@ impl World {
                 _ => {}
             }
         }
+    }
+
+    /// An answer opened it again, or something blocked before it, when what comes after that had begun: it waits for this
+    /// to end, as after an edit.
+    fn is_held_back(&self, scheduler: &Scheduler, task: TaskIx) -> bool {
+        let is_blocked = |task: &TaskIx| {
+            matches!(scheduler.state(*task), TaskState::Finished(TaskOutcome::Blocked { .. }))
+        };
+        let has_begun = |task: &TaskIx| {
+            use TaskState::{BackingOff, Ready, Running};
+            matches!(scheduler.state(*task), Running { .. } | BackingOff { .. } | Ready { .. })
+        };
+        let mut held = self.unparked.then(|| oracle::ancestors(&self.plan, task)).unwrap_or_default();
+        held.retain(is_blocked);
+        held.insert(task);
+        let mut begun = self.plan.runnable().filter(has_begun);
+        self.unparked && begun.any(|after| !oracle::ancestors(&self.plan, after).is_disjoint(&held))
     }
 
     /// The run is stopped when its time is up, not later.
@@ -1141,6 +1331,7 @@ impl World {
             (true, _) => RunOutcome::AllDone,
             (false, Some(signal)) => RunOutcome::Interrupted { signal },
             (false, None) if self.budget_reached && unsettled > 0 => RunOutcome::Stopped,
+            (false, None) if counts.parked > 0 => RunOutcome::Stopped,
             (false, None) => RunOutcome::SomeFailed,
         };
         assert_eq!(self.over, Some(expected));
@@ -1177,14 +1368,20 @@ impl World {
                 }
                 _ if self.seen.done.contains(id) => &mut counts.done,
                 _ if self.seen.failed.contains(id) => &mut counts.failed,
+                _ if self.seen.parked.contains(id) => &mut counts.parked,
                 _ if state == TaskState::Finished(TaskOutcome::Cancelled) => &mut counts.cancelled,
                 _ if !self.seen.blockers(&self.plan, task).is_empty() => &mut counts.blocked,
                 _ => &mut counts.open,
             };
             *n += 1;
         }
-        counts.selected =
-            counts.open + counts.done + counts.failed + counts.blocked + counts.skipped + counts.cancelled;
+        counts.selected = counts.open
+            + counts.done
+            + counts.failed
+            + counts.parked
+            + counts.blocked
+            + counts.skipped
+            + counts.cancelled;
         counts
     }
 
@@ -1221,6 +1418,7 @@ impl World {
                     Settled::Skipped
                 }
                 TaskState::Finished(TaskOutcome::Cancelled) => Settled::Cancelled,
+                TaskState::Finished(TaskOutcome::Parked) => Settled::Parked,
                 _ => continue,
             };
             assert_eq!(known.settled, Some(settled), "{}", self.plan.task(task).id);
@@ -1257,6 +1455,22 @@ fn report(script: &mut Rng) -> AttemptReport {
             ..failed(exit, Some(FailureClass::RateLimit))
         },
         _ => AttemptReport { duration, verified: script.bool(), ..AttemptReport::default() },
+    }
+}
+
+/// One that asks: it waits for a person, goes on by itself, or fails with it.
+fn asking(script: &mut Rng) -> AttemptReport {
+    let duration = Duration::from_millis(script.u64(..5_000));
+    let default = (script.u8(..3) > 0).then(|| "by itself".to_owned());
+    let asks = Question { question: "which?".to_owned(), default, options: Vec::new() };
+    let kind = script.u8(..8);
+    let agent = AgentReport { asks: Some(Box::new(asks)), parks: kind > 1, ..AgentReport::default() };
+    AttemptReport {
+        outcome: AttemptOutcome::ExitCode(1),
+        class: Some(if kind == 0 { FailureClass::Permanent } else { FailureClass::Gate }),
+        duration,
+        agent: Some(Box::new(agent)),
+        ..AttemptReport::default()
     }
 }
 

@@ -222,20 +222,20 @@ fn what_is_fetched_first_may_take_longer_and_is_the_same_agent_at_home() {
     let mut presets = presets();
     let of = |presets: &Presets, name: &str| {
         let preset = presets.get(name).expect(name);
-        (preset.fetching(), preset.home.clone())
+        (preset.fetching(), preset.writes.contains(&"~/.claude/".to_owned()))
     };
-    assert_eq!(of(&presets, "claude-acp"), (Duration::ZERO, vec![".claude".to_owned()]));
+    assert_eq!(of(&presets, "claude-acp"), (Duration::ZERO, true));
     presets.set("claude", "acp.command", &json!("/usr/bin/npx")).expect("sets");
-    assert_eq!(of(&presets, "claude-acp"), (Duration::from_mins(5), vec![".claude".to_owned()]));
+    assert_eq!(of(&presets, "claude-acp"), (Duration::from_mins(5), true));
     assert_eq!(of(&presets, "claude").0, Duration::ZERO);
     presets.set("claude", "acp.patience", &json!("9m")).expect("sets");
     assert_eq!(of(&presets, "claude-acp").0, Duration::from_mins(9));
-    for wrong in ["/etc", "../x", "a/../../x", "", "a//b"] {
-        presets.set("claude", "home", &json!([wrong])).expect("sets");
+    for wrong in ["etc", "../x", ""] {
+        presets.set("claude", "writes", &json!([wrong])).expect("sets");
         let problem = presets.problem("claude-acp").unwrap_or_else(|| panic!("`{wrong}` is taken"));
-        assert!(problem.contains("`home`"), "{wrong}");
+        assert!(problem.contains("`writes`"), "{wrong}");
     }
-    presets.set("claude", "home", &json!([".local/state/own"])).expect("sets");
+    presets.set("claude", "writes", &json!(["~/.local/state/own/"])).expect("sets");
     assert_eq!(presets.problem("claude"), None);
 }
 

@@ -2,12 +2,10 @@
 
 use super::super::capture::{REPORT_TAIL, report_tail};
 use super::super::environment::is_listed;
-use super::super::sandbox::may_have_refused;
 use crate::agent::{Reset, StopReason};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::Path;
 use std::time::Duration;
 
 /// Handed on to agents. Not everything, as to the shell: an agent reads what it likes, and who writes to it may ask for it.
@@ -109,21 +107,6 @@ pub(super) fn uuid() -> String {
     )
 }
 
-/// The name directly in the home directory that a refusal tells of and that is not there: the sandbox lets nobody make one.
-pub(super) fn refused_at_home(said: &str, home: &Path) -> Option<String> {
-    let lead = format!("{}/", home.to_str()?);
-    if lead.len() == 1 || !may_have_refused(said) {
-        return None;
-    }
-    let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let names = said.match_indices(&lead).filter_map(|(at, _)| {
-        let rest = &said[at + lead.len()..];
-        let end = rest.find(|c| !is_of_name(c)).unwrap_or(rest.len());
-        Some(rest[..end].trim_end_matches('.')).filter(|name| !name.is_empty())
-    });
-    names.map(str::to_owned).find(|name| !home.join(name).exists())
-}
-
 /// As much of the end as a report has room for.
 pub(super) fn end_of(text: &str) -> String {
     if text.len() <= REPORT_TAIL { text.trim_end().to_owned() } else { report_tail(text) }
@@ -178,22 +161,6 @@ mod tests {
         for name in ["AWS_PROFILE", "OPENAI_API_KEY", "SSH_AUTH_SOCK", "KUBECONFIG", "SPECTER_JOBS"] {
             assert!(!is_given(name, &pass), "{name}");
         }
-    }
-
-    #[test]
-    fn the_name_that_nobody_may_make_at_home_is_found_in_what_was_said() {
-        let home = tempfile::tempdir().expect("a directory");
-        std::fs::create_dir(home.path().join(".there")).expect("is made");
-        let at = |said: &str| refused_at_home(&said.replace('~', home.path().to_str().unwrap()), home.path());
-        let refused = "Internal error: [Errno 13] Permission denied: '~/.hermes'";
-        assert_eq!(at(refused), Some(".hermes".to_owned()));
-        assert_eq!(at("EACCES: ~/.there/x, mkdir ~/.own/cache."), Some(".own".to_owned()));
-        for other in
-            ["permission denied: ~/.there/x", "found ~/.hermes", "permission denied: ~", "EACCES /x/.y"]
-        {
-            assert_eq!(at(other), None, "{other}");
-        }
-        assert_eq!(refused_at_home("permission denied: /etc", Path::new("/")), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::super::OutputObserver;
 use super::super::capture::Capture;
+use super::super::refusal::may_have_refused;
 use super::super::shell::ShellExecutor;
 use super::super::{Attempt, NoObserver};
 use super::files::{Files, Look};
@@ -30,6 +31,8 @@ pub(super) struct Heard {
     pub(super) steps: u64,
     /// The end of the error output.
     pub(super) stderr: String,
+    /// What a tool of it said last of a write that was refused.
+    pub(super) refused: String,
     pub(super) log: String,
     pub(super) bytes: u64,
     /// It answered its prompt: how its process ended says nothing more.
@@ -48,6 +51,7 @@ pub(super) struct Ear<'a> {
     news: News,
     errors: News,
     stderr: Vec<u8>,
+    refused: String,
     files: (&'a Files<'a>, &'a Look),
     shown: Option<Instant>,
 }
@@ -73,6 +77,7 @@ impl<'a> Ear<'a> {
             news: News::default(),
             errors: News::default(),
             stderr: Vec::new(),
+            refused: String::new(),
             files,
             shown: None,
         }
@@ -97,6 +102,7 @@ impl<'a> Ear<'a> {
             account: self.account,
             steps: self.steps.count(),
             stderr,
+            refused: self.refused,
             log: self.capture.log_name(),
             bytes: self.capture.bytes,
             has_answered: self.source.has_answered(),
@@ -112,6 +118,13 @@ impl<'a> Ear<'a> {
         for told in self.told.drain(..) {
             self.account.tell(&told);
             self.steps.tell(&told);
+            // What went well may quote anything.
+            if let Told::StepEnded { ok, exit, output, .. } = told
+                && (ok == Some(false) || exit.is_some_and(|code| code != 0))
+                && may_have_refused(&output)
+            {
+                self.refused = output;
+            }
         }
     }
 

@@ -19,7 +19,7 @@ echo "$mode $session" > "$notes/session.$task-$call"
 
 say() { printf '{"type":"assistant","message":{"content":[{"type":"text","text":"%s"}]},"session_id":"%s"}\n' "$1" "$session"; }
 began() { printf '{"type":"assistant","message":{"content":[{"type":"tool_use","id":"%s","name":"%s","input":{"%s":"%s"}}]},"session_id":"%s"}\n' "$1" "$2" "$3" "$4" "$session"; }
-ended() { printf '{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"%s","is_error":%s,"content":"ok"}]},"session_id":"%s"}\n' "$1" "$2" "$session"; }
+ended() { printf '{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"%s","is_error":%s,"content":"%s"}]},"session_id":"%s"}\n' "$1" "$2" "${3:-ok}" "$session"; }
 finish() {
     printf '{"type":"result","subtype":"success","is_error":false,"result":"%s","session_id":"%s","total_cost_usd":0.0125,"usage":{"input_tokens":100,"cache_read_input_tokens":20,"output_tokens":10}}\n' "$1" "$session"
     exit 0
@@ -50,6 +50,11 @@ own() {
             began "r$step" Bash command "$*"
             sh -c "$*" > /dev/null 2>&1
             if [ $? = 0 ]; then ended "r$step" false; else ended "r$step" true; fi
+            ;;
+        try) # as `run`, and tells what it printed
+            began "t$step" Bash command "$*"
+            if said=$(sh -c "$*" 2>&1); then failed=false; else failed=true; fi
+            ended "t$step" "$failed" "$(printf %s "$said" | tr -d '"\\\n')"
             ;;
         ask) finish "$*" ;;
         block)
