@@ -57,6 +57,7 @@ struct Running {
 }
 
 /// What happens next.
+#[expect(clippy::large_enum_variant, reason = "there is one of them at a time")]
 enum Next {
     Step(Input),
     /// Somebody edits the file.
@@ -632,7 +633,7 @@ impl World {
             }
             EventKind::QuestionAnswered { task, attempt, answer, by } => match by {
                 AnsweredBy::Default => self.check_default(task.id.as_str(), *attempt, answer),
-                _ => self.note_answer(task.id.as_str(), *attempt, answer),
+                AnsweredBy::Person => self.note_answer(task.id.as_str(), *attempt, answer),
             },
             EventKind::TaskSkipped { task, .. } => self.forget_question(task.id.as_str()),
             EventKind::PlanChanged { ticked, .. } => {
@@ -1232,11 +1233,14 @@ impl World {
             use TaskState::{BackingOff, Ready, Running};
             matches!(scheduler.state(*task), Running { .. } | BackingOff { .. } | Ready { .. })
         };
-        let mut held = self.unparked.then(|| oracle::ancestors(&self.plan, task)).unwrap_or_default();
+        if !self.unparked {
+            return false;
+        }
+        let mut held = oracle::ancestors(&self.plan, task);
         held.retain(is_blocked);
         held.insert(task);
         let mut begun = self.plan.runnable().filter(has_begun);
-        self.unparked && begun.any(|after| !oracle::ancestors(&self.plan, after).is_disjoint(&held))
+        begun.any(|after| !oracle::ancestors(&self.plan, after).is_disjoint(&held))
     }
 
     /// The run is stopped when its time is up, not later.
