@@ -44,7 +44,7 @@ const KNOWN: [Fetched; 2] = [
         name: "hermes",
         by: "uvx",
         config: "[agents.hermes]\nprovider = \"custom\"\nprotocol = \"acp\"\ncommand = \"uvx\"\n\
-                 args = [\"--from\", \"hermes-agent[acp]==0.19.0\", \"hermes-acp\"]\nhome = [\".hermes\"]\n\
+                 args = [\"--from\", \"hermes-agent[acp]==0.19.0\", \"hermes-acp\"]\nwrites = [\"~/.hermes/\"]\n\
                  env-pass = [\"OPENAI_API_KEY\", \"OPENAI_BASE_URL\"]\n",
         mode: "accept_edits",
         model: ("custom:other", "other"),
