@@ -30,6 +30,21 @@ pub fn try_lease(file: &File) -> io::Result<Option<Lease<'_>>> {
     }
 }
 
+/// Whether someone has the file open for writing now. `file` is open for reading only, and nothing of ours for writing. An
+/// error where there are no leases.
+pub fn has_writer(file: &File) -> io::Result<bool> {
+    // SAFETY: changes only what signal this descriptor's owner gets.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), SET_SIGNAL, SOMEONE_WAITS) })?;
+    match set(file, libc::F_RDLCK) {
+        Ok(()) => {
+            drop(Lease(file));
+            Ok(false)
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         // Cannot fail for a lease that is held; one that the system took back after 45 seconds is given back already.
@@ -66,5 +81,22 @@ mod tests {
         assert!(try_lease(&ours).unwrap().is_none());
         drop(theirs);
         assert!(try_lease(&ours).unwrap().is_some());
+    }
+
+    #[test]
+    fn who_writes_a_file_is_noticed_and_who_reads_it_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "text").unwrap();
+        let (ours, _reader) = (File::open(&path).unwrap(), File::open(&path).unwrap());
+        let Ok(found) = has_writer(&ours) else {
+            eprintln!("skipped: this file system knows no leases");
+            return;
+        };
+        assert!(!found);
+        let writer = OpenOptions::new().append(true).open(&path).unwrap();
+        assert!(has_writer(&ours).unwrap());
+        drop(writer);
+        assert!(!has_writer(&ours).unwrap());
     }
 }

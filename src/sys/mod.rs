@@ -17,7 +17,7 @@ pub use beneath::Dir;
 pub use disk::{Room, exchange, may_write, reflink, rename_new, room, sync_git_objects};
 pub use guard::{GuardHandle, fork_guard};
 pub use landlock::{Also, Held, restrict_thread};
-pub use lease::{Lease, try_lease};
+pub use lease::{Lease, has_writer, try_lease};
 pub use memory::{expect_memory, keep_memory};
 pub use poll::{
     HandedDown, Interest, NEVER_WAIT, NFS, Ready, Wake, close_all_on_exec, file_system, grow_pipe, is_closed,

@@ -4,7 +4,7 @@
 
 use super::Times;
 use crate::keep::editors::{backup_and_create, in_place, rename};
-use crate::run::sandbox::{Sandbox, finish, scale};
+use crate::run::sandbox::{Sandbox, finish, scale, until};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -68,6 +68,8 @@ fn contend(name: &str, save: fn(&Path, &str)) {
     let sandbox = Sandbox::new(&original);
     let path = sandbox.root().join("tasks.md");
     let child = sandbox.command(["implement", "--parallel", "-j2", "--yes", "-q"]).spawn().unwrap();
+    // Who starts while a file is away for the moment of a save is told that there is none.
+    until("the first task to run", || !sandbox.ids("attempt_started").is_empty());
     let is_over = AtomicBool::new(false);
     let started = Instant::now();
     let (mut times, ended) = std::thread::scope(|scope| {
