@@ -114,7 +114,13 @@ fn grown(count: usize) -> (Plan, Vec<Document>) {
     (plan, vec![Document { path: "spec.md".to_owned(), role: Role::Spec, text }])
 }
 
-/// By the bytes that are made, which a machine's load does not change, and by time with a wide margin.
+/// Time on a core, which a busy machine hardly changes; none if the system does not tell.
+fn worked() -> Option<Duration> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    told.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
+
+/// By the bytes that are made, which a machine's load does not change, and by time on a core with a wide margin.
 #[test]
 fn prompts_of_twice_the_tasks_cost_twice_as_much() {
     let largest: usize =
@@ -123,12 +129,12 @@ fn prompts_of_twice_the_tasks_cost_twice_as_much() {
         let (plan, documents) = grown(count);
         // The best of three: whatever else runs only makes it longer.
         let times = (0..3).map(|_| {
-            let start = Instant::now();
+            let start = worked().unwrap_or_default();
             let context =
                 Context::new(documents.clone(), Templates::default(), &settings("tasks.md"), Vec::new());
             let (made, bytes) = all(&plan, &context);
             assert_eq!(made, count);
-            (start.elapsed(), bytes)
+            (worked().unwrap_or_default().saturating_sub(start), bytes)
         });
         times.min().unwrap()
     };
@@ -142,7 +148,7 @@ fn prompts_of_twice_the_tasks_cost_twice_as_much() {
         large.0
     );
     assert!(bytes < 4.6, "{bytes}");
-    assert!(times < 9.0, "{times}");
+    assert!(small.0.is_zero() || times < 9.0, "{times}");
 }
 
 /// The names of tasks are the user's: none of them can be an instruction to the frame.
