@@ -8,13 +8,15 @@
  * callgrind, traps by `perf record -e page-faults`, both without the task's own process; system calls by strace, with it):
  *                               instructions   page traps   system calls
  *   this program                     150,000           90            290
- *   specter                        2,440,000          350            670
- *     linking (three libraries, 12,000 addresses)   590,000      ~110     50
- *     the command line             ~650,000
- *     std's look at its own stack   113,000
- * A trap costs 1 to 2 us there. A third of them is code: what a start runs is spread over all of the program's text, of which
- * nearly every 64 kB are touched once; a sixth are tables that hold addresses. A statically linked specter takes a tenth less
- * processor time, but the tests that shift its clock and `slow-disk` need a library they can stand in front of.
+ *   specter                        2,200,000          280            670
+ *     linking (three libraries, 12,000 addresses)   530,000      ~110     50
+ *     the command line             ~500,000
+ *     std's look at its own stack   107,000
+ * A trap costs 1 to 2 us there, ten more where another thread has to be interrupted for it: a page that is copied because
+ * another process has it, too. So the guardian is forked while there is one thread and little memory (350 traps before), and
+ * what a start runs lies side by side in the program (`benches/layout`). A fifth of the traps that are left are tables that
+ * hold addresses. A statically linked specter takes a tenth less processor time, but the tests that shift its clock and
+ * `slow-disk` need a library they can stand in front of.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -10,7 +10,7 @@ use crate::config::{Config, Environment};
 use crate::documents;
 use crate::driver::hooks::{Command, Hooking, HooksEnded, Watching, carry_out};
 use crate::event::{Event, EventKind, agents};
-use crate::exec::{AgentConfig, ShellConfig};
+use crate::exec::{AgentConfig, Guardian, ShellConfig};
 use crate::hooks::{Hook, Moment};
 use crate::plan::Plan;
 use crate::text::safe;
@@ -132,13 +132,13 @@ impl Hooks {
     pub(super) fn run(
         &self,
         due: &[Command],
-        shell: ShellConfig,
+        (shell, guardian): (ShellConfig, &Guardian),
         config: &Config,
         record: &mut dyn FnMut(&EventKind) -> Result<(), Error>,
     ) -> Result<HooksEnded, Error> {
         let by = Hooking { agent: self.agent.clone(), config: self.config.clone(), shell };
         let mut told = Told { agent: &self.agent, config, record, failed: None };
-        let ended = carry_out(due, by, &mut told);
+        let ended = carry_out(due, by, guardian, &mut told);
         match told.failed {
             Some(failed) => Err(failed),
             None => ended.map_err(|error| Error::new(Kind::Io, error)),

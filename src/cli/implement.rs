@@ -14,15 +14,16 @@ use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::config::trust::Trust;
 use crate::config::{self, Config, Isolation};
-use crate::driver::{self, Begun, Replanned, Request, Saved, rollback};
+use crate::driver::{self, Begun, DriverError, Replanned, Request, Saved, rollback};
 use crate::event::{AnsweredBy, Event, EventKind, RunInfo, RunOutcome, TaskRef};
-use crate::exec::{Elsewhere, JobserverConfig, Masker, SandboxConfig, ShellConfig};
+use crate::exec::{Elsewhere, Guardian, JobserverConfig, Masker, SandboxConfig, ShellConfig};
 use crate::history::History;
 use crate::hooks::Moment;
 use crate::journal::{Journal, Loaded, Lock, LockError, RunId, Store, Tail, answers};
 use crate::plan::{self, Mode, Plan, Role};
 use crate::schedule::{self, Limits, Scheduler};
 use crate::sink::Sink;
+use crate::sys;
 use crate::task::{State, Task};
 use crate::text::{count, safe};
 use crate::ui::{header, jsonl::JsonLines};
@@ -39,9 +40,12 @@ pub(super) fn implement(global: &Global, given: &Implement) -> Result<Exit, Erro
     if given.run.dry_run {
         return super::plan::dry_run(global, given);
     }
+    // Before there is anything to copy.
+    let guardian = Guardian::start().map_err(|error| Error::new(Kind::Io, DriverError::Start(error)))?;
+    sys::prepare_memory();
     let target = Target::find(given.target.as_deref(), global)?;
     let session = Session::open(global, given, target)?;
-    session.run()
+    session.run(guardian)
 }
 
 /// What is known before the file is planned.
@@ -252,7 +256,7 @@ impl<'a> Session<'a> {
         stage::note(&self.loaded.config, text);
     }
 
-    fn run(mut self) -> Result<Exit, Error> {
+    fn run(mut self, guardian: Guardian) -> Result<Exit, Error> {
         let stage::TaskFile { identity, source, mut document, diagnostics } = stage::read(&self.target)?;
         let mut staff = Staff::of(&self.loaded.config, &self.target.project)?;
         staff.assign(&mut document);
@@ -312,7 +316,7 @@ impl<'a> Session<'a> {
         let plan = Arc::new(plan);
         let mut opened = self.open_run(&store, &lock)?;
         let begun = match &hooks {
-            Some(hooks) => match self.hooks_before(hooks, &store, &mut opened, (&plan, &shell))? {
+            Some(hooks) => match self.hooks_before(hooks, &store, &mut opened, (&plan, &shell, &guardian))? {
                 Ok(begun) => begun,
                 Err(exit) => return Ok(exit),
             },
@@ -327,7 +331,7 @@ impl<'a> Session<'a> {
         (request.begun, request.shell.sandbox) = (begun, self.sandbox.clone());
         let run = request.run.clone();
         let json = self.args.format == Format::Json;
-        let ended = driver::run(request).map_err(|error| {
+        let ended = driver::run(request, guardian).map_err(|error| {
             Error::new(Kind::Io, error).hint("what is recorded is safe; `specter resume` goes on from there")
         })?;
         let after = match hooks.filter(|_| ended.outcome == RunOutcome::AllDone) {
@@ -355,7 +359,7 @@ impl<'a> Session<'a> {
         hooks: &Hooks,
         store: &Store,
         opened: &mut Opened,
-        (plan, shell): (&Arc<Plan>, &Path),
+        (plan, shell, guardian): (&Arc<Plan>, &Path, &Guardian),
     ) -> Result<Result<Option<Begun>, Exit>, Error> {
         let earlier = opened.loaded.as_ref().map(|loaded| &*loaded.events).unwrap_or_default();
         let due = hooks.due(Moment::Before, earlier);
@@ -370,9 +374,12 @@ impl<'a> Session<'a> {
         let mut begun = Begun::begin(&mut opened.journal, (plan, limits), first, (clock, opened.started))
             .map_err(failed)?;
         let journal = &mut opened.journal;
-        let ended = hooks.run(&due, self.hook_shell(store, shell), &self.loaded.config, &mut |event| {
-            begun.record(journal, event.clone()).map_err(failed)
-        })?;
+        let ended = hooks.run(
+            &due,
+            (self.hook_shell(store, shell), guardian),
+            &self.loaded.config,
+            &mut |event| begun.record(journal, event.clone()).map_err(failed),
+        )?;
         let Some(why) = hooks::failure(&ended) else { return Ok(Ok(Some(begun))) };
         let outcome =
             ended.signal.map_or(RunOutcome::SomeFailed, |signal| RunOutcome::Interrupted { signal });
@@ -413,9 +420,13 @@ impl<'a> Session<'a> {
         }
         let mut loaded = store.load(run)?;
         let known = loaded.events.len();
-        let ended = hooks.run(&due, self.hook_shell(store, shell), &self.loaded.config, &mut |event| {
-            record(store, lock, run, &mut loaded, vec![event.clone()])
-        })?;
+        let guardian = Guardian::start().map_err(|error| Error::new(Kind::Io, error))?;
+        let ended = hooks.run(
+            &due,
+            (self.hook_shell(store, shell), &guardian),
+            &self.loaded.config,
+            &mut |event| record(store, lock, run, &mut loaded, vec![event.clone()]),
+        )?;
         if self.args.format == Format::Json {
             let told = loaded.events.get(known..).unwrap_or_default();
             show(JsonLines::going_on(Box::new(io::stdout())), plan, told)?;

@@ -39,6 +39,7 @@ pub(super) fn plan(global: &Global, given: &PlanOnly) -> Result<Exit, Error> {
 }
 
 pub(super) fn dry_run(global: &Global, given: &Implement) -> Result<Exit, Error> {
+    crate::sys::prepare_memory();
     let planned = Planned::new(global, given)?;
     let screen = stage::screen(global, &planned.config, Stream::Out);
     let strict = planned.config.strict && !planned.findings.is_empty();

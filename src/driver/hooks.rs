@@ -51,8 +51,13 @@ pub trait Watching {
 }
 
 /// To be called while the process has one thread.
-pub fn carry_out(commands: &[Command], by: Hooking, told: &mut dyn Watching) -> io::Result<HooksEnded> {
-    let mut guardian = Guardian::start(&by.shell.run)?;
+pub fn carry_out(
+    commands: &[Command],
+    by: Hooking,
+    guardian: &Guardian,
+    told: &mut dyn Watching,
+) -> io::Result<HooksEnded> {
+    guardian.guard(&by.shell.run)?;
     let guard = Some((guardian.pid(), guardian.live()));
     let secrets = by.config.secrets();
     let shell = ShellExecutor::new(ShellConfig { secrets, guard, ..by.shell })?;
@@ -84,9 +89,7 @@ pub fn carry_out(commands: &[Command], by: Hooking, told: &mut dyn Watching) -> 
             break;
         }
     }
-    guardian.dismiss();
     executor.clear_orphans();
-    guardian.finish();
     recorded.map(|()| ended)
 }
 

@@ -153,8 +153,8 @@ pub fn clear_leftovers(run: &RunId, history: &History) -> usize {
 }
 
 /// Runs until everything selected is settled or the run is stopped. To be called while the process has one thread.
-pub fn run(request: Request) -> Result<Ended, DriverError> {
-    let mut guardian = Guardian::start(&request.shell.run).map_err(DriverError::Start)?;
+pub fn run(request: Request, mut guardian: Guardian) -> Result<Ended, DriverError> {
+    guardian.guard(&request.shell.run).map_err(DriverError::Start)?;
     let clock = request.begun.as_ref().map_or_else(Clock::start, |begun| begun.clock);
     let parts = Parts::new(request, &guardian, &clock)?;
     let ended = parts.run(&mut guardian);

@@ -9,7 +9,10 @@ use std::io;
 /// How often it is looked for what carries the mark, while something moves.
 const STRIKES: usize = 50;
 
-/// The running guard of this process. Dropped at the end of a run: it says goodbye, and the guard goes at once.
+/// The guard of this process. Dropped, it says goodbye, and the guard goes at once.
+///
+/// It is there before there is much to guard because it is a copy: of a small process it costs little, of one that has
+/// planned a hundred thousand tasks every page of the plan, and of one with threads an interruption of them all at each.
 #[derive(Debug)]
 pub struct Guardian {
     handle: GuardHandle,
@@ -17,20 +20,25 @@ pub struct Guardian {
 }
 
 impl Guardian {
-    /// Starts the guard. `run` is the token every child carries (see `ShellConfig::run`). To be called while the
-    /// process has one thread.
-    pub fn start(run: &str) -> io::Result<Guardian> {
+    /// It knows of no run yet: it does nothing, however this process ends. To be called while the process has one thread.
+    pub fn start() -> io::Result<Guardian> {
         let live = LivePids::new()?;
         let table = live.clone();
-        let token = run.to_owned();
-        let handle = sys::fork_guard(c"specter-guard", move || {
+        let handle = sys::fork_guard(c"specter-guard", move |run| {
             let sessions = table.all();
-            end_run(&token, &sessions, &[]);
+            end_run(run, &sessions, &[]);
         })?;
+        Ok(Guardian { handle, live })
+    }
+
+    /// From here on it guards `run`, the token every child carries (see `ShellConfig::run`), and none that it was told of
+    /// before: nothing of that one is left.
+    pub fn guard(&self, run: &str) -> io::Result<()> {
+        self.handle.tell(run)?;
         // After the fork: the guardian is not one of those it ends. Without the mark (a limit set by the user) only a
         // process that hides on purpose is missed.
         let _marked = sys::mark_descendants(mark(run));
-        Ok(Guardian { handle, live })
+        Ok(())
     }
 
     pub fn pid(&self) -> Pid {

@@ -5,6 +5,9 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+/// In no line that is told.
+const GOODBYE: u8 = 0;
+
 /// The parent's hold on its guard. Dropping it says goodbye.
 #[derive(Debug)]
 pub struct GuardHandle {
@@ -19,11 +22,18 @@ impl GuardHandle {
 }
 
 impl GuardHandle {
+    /// What it has to act on. Until it is told, it has nothing to do, however this process ends.
+    pub fn tell(&self, what: &str) -> io::Result<()> {
+        let Some(line) = &self.line else { return Ok(()) };
+        // At once or not at all: a pipe takes a line this short in one piece.
+        super::write(line.as_fd(), format!("{what}\n").as_bytes()).map(drop)
+    }
+
     /// Says goodbye without waiting: the guard goes while the caller does something else.
     pub fn dismiss(&mut self) {
         let Some(line) = self.line.take() else { return };
-        // SAFETY: one byte is read from a constant. Without the byte the guard would act; that is as right, and ends too.
-        let _already_gone = unsafe { libc::write(line.as_raw_fd(), b"x".as_ptr().cast(), 1) };
+        // Without the byte the guard would act; that is as right, and ends too.
+        let _already_gone = super::write(line.as_fd(), &[GOODBYE]);
     }
 }
 
@@ -36,10 +46,11 @@ impl Drop for GuardHandle {
 }
 
 /// Forks a process called `name` that waits until this one ends. If it ended without dropping the handle, the copy
-/// runs `act`; either way it exits then.
+/// runs `act` with what it was told last, if anything; either way it exits then.
 ///
-/// To be called while the process has one thread: the copy has only the calling one.
-pub fn fork_guard(name: &CStr, act: impl FnOnce()) -> io::Result<GuardHandle> {
+/// To be called while the process has one thread: the copy has only the calling one. And early: what this process holds
+/// in memory now is copied page by page, each when it is next written to, for as long as the guard lives.
+pub fn fork_guard(name: &CStr, act: impl FnOnce(&str)) -> io::Result<GuardHandle> {
     let (ours, line) = pipe()?;
     // The copy is born with all signals blocked and stays so: there is no moment at which one could end it.
     let before = block_signals();
@@ -55,13 +66,28 @@ pub fn fork_guard(name: &CStr, act: impl FnOnce()) -> io::Result<GuardHandle> {
     // A panic must not unwind into the copied stack of the caller.
     let _ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         stand_apart(name, &ours);
-        let mut byte = [0];
-        if matches!(super::read(ours.as_fd(), &mut byte), Ok(0)) {
-            act();
+        if let Some(told) = listen(&ours) {
+            act(&told);
         }
     }));
     // SAFETY: ends the copy without running the parent's exit handlers.
     unsafe { libc::_exit(0) }
+}
+
+/// Until the other end is closed: what was told last, or nothing if there was a goodbye or never a whole line.
+fn listen(line: &OwnedFd) -> Option<String> {
+    let (mut told, mut piece) = (Vec::new(), [0; 256]);
+    loop {
+        match super::read(line.as_fd(), &mut piece).ok()? {
+            0 => break,
+            len => told.extend_from_slice(&piece[..len]),
+        }
+        if told.contains(&GOODBYE) {
+            return None;
+        }
+    }
+    let told = String::from_utf8(told).ok()?;
+    told.strip_suffix('\n').map(|told| told.rsplit('\n').next().unwrap_or(told).to_owned())
 }
 
 /// Blocks what can be blocked, in this thread; gives what was blocked before.

@@ -24,7 +24,13 @@ pub fn keep_memory() {
     }
 }
 
-/// What every command needs of memory, in one call: each page would otherwise cost a trap when it is first touched.
+/// What planning a small file needs of memory, in one call: each page would otherwise cost a trap when it is first
+/// touched. To be called when the copy of this process that is its guard has been made, which copies what is touched.
+pub fn prepare_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    touch(256 << 10);
+}
+
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn touch(bytes: usize) {
     const PAGE: usize = 4 << 10;

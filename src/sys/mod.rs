@@ -18,7 +18,7 @@ pub use disk::{Room, exchange, may_write, reflink, rename_new, room, sync_git_ob
 pub use guard::{GuardHandle, fork_guard};
 pub use landlock::{Also, Held, restrict_thread};
 pub use lease::{Lease, has_writer, try_lease};
-pub use memory::{expect_memory, keep_memory};
+pub use memory::{expect_memory, keep_memory, prepare_memory};
 pub use poll::{
     HandedDown, Interest, NEVER_WAIT, NFS, Ready, Wake, close_all_on_exec, file_system, grow_pipe, is_closed,
     never_wait, pipe, poll, poll_writing, read, read_at, terminal_size, try_lock_record, write,

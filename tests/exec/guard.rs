@@ -14,11 +14,20 @@ fn play_specter() {
     let (dir, code) = part.split_once('\n').unwrap();
     let run = Path::new(dir).file_name().unwrap().to_str().unwrap().to_owned();
     let is_guarded = !code.starts_with("# unguarded");
-    let guardian = is_guarded.then(|| Guardian::start(&run).unwrap());
+    let guardian = is_guarded.then(|| {
+        let guardian = Guardian::start().unwrap();
+        guardian.guard("a-run-before").unwrap();
+        guardian.guard(&run).unwrap();
+        guardian
+    });
+    let waiting = code.starts_with("# unguarded, waiting").then(|| Guardian::start().unwrap());
     let mut config = ShellConfig::new(dir.into(), run, Path::new(dir).join("run"));
+    let guard = guardian.as_ref().map(Guardian::pid).or(waiting.as_ref().map(Guardian::pid));
+    if let Some(pid) = guard {
+        std::fs::write(Path::new(dir).join("guard"), format!("{pid}\n")).unwrap();
+    }
     if let Some(guardian) = &guardian {
         config = config.guarded_by(guardian);
-        std::fs::write(Path::new(dir).join("guard"), format!("{}\n", guardian.pid())).unwrap();
     }
     let shell = ShellExecutor::new(config).unwrap();
     let task = task(&[sh(code)]);
@@ -125,6 +134,21 @@ fn an_inner_run_ends_with_the_attempt_that_started_it() {
         let guard: i32 = bench.file("guard").unwrap().trim().parse().unwrap();
         assert!(!is_alive(guard));
     }
+}
+
+#[test]
+fn a_guard_that_was_told_of_no_run_ends_nothing() {
+    let number = number();
+    let mut played =
+        Played::new(&format!("# unguarded, waiting\nsetsid sleep {number} & echo up > up; wait"));
+    until(|| played.file("up").is_some() && !sleepers(&number).is_empty());
+    let guard: i32 = played.file("guard").unwrap().trim().parse().unwrap();
+    assert!(is_alive(guard));
+    played.kill();
+    until(|| !is_alive(guard));
+    assert!(!sleepers(&number).is_empty());
+    assert!(kill_leftovers(played.run()) >= 1);
+    assert!(sleepers(&number).is_empty());
 }
 
 #[test]
