@@ -48,7 +48,7 @@ pub(super) fn agree(
 
 /// The user's own store.
 pub(super) fn store() -> Result<Store, Error> {
-    Store::of_user(&Environment::of_process()).ok_or_else(|| {
+    Store::of_user(Environment::of_process()).ok_or_else(|| {
         Error::message(Kind::Untrusted, "there is no place to remember what you agreed to")
             .hint("set HOME or XDG_STATE_HOME, or agree for this once with `--yes`")
     })

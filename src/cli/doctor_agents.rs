@@ -94,7 +94,7 @@ fn answer(loaded: &Loaded, presets: &Presets, name: &str, project: &Path) -> Res
 
 /// Who answered may take over from others (`--on-limit failover`); who did not may no more.
 fn record(presets: &Presets, name: &str, project: &Path, has_answered: bool) -> Result<(), fs::Error> {
-    let Some(proofs) = Proofs::of_user(&Environment::of_process()) else { return Ok(()) };
+    let Some(proofs) = Proofs::of_user(Environment::of_process()) else { return Ok(()) };
     let program =
         presets.get(name).and_then(|preset| Some((preset, find_program(&preset.command, project)?)));
     let proof = program.filter(|_| has_answered).and_then(|(preset, program)| {

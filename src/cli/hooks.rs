@@ -77,7 +77,7 @@ pub(super) fn settle(
     screen: &Screen,
 ) -> Result<Option<Hooks>, Error> {
     let hooks = read(target, screen);
-    if run.no_hooks {
+    if run.no_hooks || hooks.is_empty() {
         return Ok(None);
     }
     let env = environment();

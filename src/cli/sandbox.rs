@@ -40,14 +40,14 @@ pub(super) fn settle(
     let env = Environment::of_process();
     let project = &target.project;
     let elsewhere = if is_auto {
-        Elsewhere::AllBut(halved(apart(config, project, state, &env)?, &config.agents, &env))
+        Elsewhere::AllBut(halved(apart(config, project, state, env)?, &config.agents, env))
     } else {
         Elsewhere::Nothing
     };
     let mut flaws = Vec::new();
     let mut writable = if is_auto { shared(config, project) } else { vec![project.to_owned()] };
     for listed in &config.sandbox_write {
-        let path = expanded(listed, &env)?;
+        let path = expanded(listed, env)?;
         match path.canonicalize() {
             Ok(path) => writable.push(path),
             Err(_) => {
@@ -56,9 +56,9 @@ pub(super) fn settle(
         }
     }
     // By default they may write there like everybody.
-    let of_agents = if is_auto { BTreeMap::new() } else { own_places(agents, &env) };
+    let of_agents = if is_auto { BTreeMap::new() } else { own_places(agents, env) };
     flaws.extend(match &elsewhere {
-        Elsewhere::Nothing => undermined(writable.iter().chain(of_agents.values().flatten()), &env),
+        Elsewhere::Nothing => undermined(writable.iter().chain(of_agents.values().flatten()), env),
         Elsewhere::AllBut(spared) => joined(&writable, spared),
     });
     let sandbox = SandboxConfig { writable, elsewhere, of_agents };
@@ -88,7 +88,7 @@ pub(super) fn settle(
     if held.is_err() {
         return Ok((None, Room::default()));
     }
-    let room = room(&sandbox, (&called(plan, agents), &config.agents), &env);
+    let room = room(&sandbox, (&called(plan, agents), &config.agents), env);
     Ok((Some(sandbox), room))
 }
 

@@ -217,7 +217,7 @@ impl Staff {
 
 /// What is on record of agents that answered.
 fn proofs() -> BTreeMap<String, Proof> {
-    Proofs::of_user(&Environment::of_process()).map(|proofs| proofs.read()).unwrap_or_default()
+    Proofs::of_user(Environment::of_process()).map(|proofs| proofs.read()).unwrap_or_default()
 }
 
 fn is_for_agent(task: &Task) -> bool {

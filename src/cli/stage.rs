@@ -38,7 +38,7 @@ pub(super) fn configuration(
     all.extend_from_slice(overrides);
     let env = Environment::of_process();
     let sources =
-        Sources { env: &env, root: Some(&target.project), config: global.config.as_deref(), overrides: &all };
+        Sources { env, root: Some(&target.project), config: global.config.as_deref(), overrides: &all };
     let mut loaded = config::load(&sources).map_err(|invalid| invalid_configuration(global, invalid))?;
     hints::apply(&mut loaded.config)?;
     Ok(loaded)

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Larger files are no configuration.
 const MAX_BYTES: u64 = 1 << 20;
@@ -22,8 +23,9 @@ const PROJECT_FILES: [&str; 2] = [".specter/impl-config.json", "specter.toml"];
 pub struct Environment(BTreeMap<OsString, OsString>);
 
 impl Environment {
-    pub fn of_process() -> Environment {
-        Environment(std::env::vars_os().collect())
+    pub fn of_process() -> &'static Environment {
+        static OF_PROCESS: OnceLock<Environment> = OnceLock::new();
+        OF_PROCESS.get_or_init(|| Environment(std::env::vars_os().collect()))
     }
 
     pub fn new<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Environment {

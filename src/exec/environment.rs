@@ -10,7 +10,6 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-const SECRET_WORDS: [&str; 7] = ["KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL"];
 /// Change what a shell, the loader or git does before the task's own words count.
 const WITHHELD_NAMES: [&str; 4] = ["BASH_ENV", "ENV", "OLDPWD", "_"];
 const WITHHELD_PREFIXES: [&str; 3] = ["GIT_", "LD_", "SPECTER_"];
@@ -19,8 +18,22 @@ const ADDED: [(&str, &str); 3] =
 
 /// Whether a variable's name says that its value is secret.
 pub fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    name != "SSH_AUTH_SOCK" && SECRET_WORDS.iter().any(|word| name.contains(word))
+    // Every start asks it of every variable, some of them twice: so one look at most letters is enough.
+    let has = |at: usize| {
+        let words: &[&str] = match name.as_bytes()[at].to_ascii_uppercase() {
+            b'C' => &["CREDENTIAL"],
+            b'K' => &["KEY"],
+            b'P' => &["PASSWORD", "PASSWD", "PASSPHRASE"],
+            b'S' => &["SECRET"],
+            b'T' => &["TOKEN"],
+            _ => return false,
+        };
+        let rest = &name.as_bytes()[at..];
+        words
+            .iter()
+            .any(|word| rest.get(..word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word.as_bytes())))
+    };
+    (0..name.len()).any(has)
 }
 
 /// Whether children do not get the variable. `pass` holds names, or beginnings that end in `*`, from the user's own

@@ -342,7 +342,7 @@ fn passwords(text: &[u8]) -> Vec<&[u8]> {
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    text.windows(what.len()).position(|w| w == what)
+    memchr::memmem::find(text, what)
 }
 
 /// Where one stream of text stands.

@@ -20,15 +20,16 @@ pub fn keep_memory() {
             libc::mallopt(libc::M_TRIM_THRESHOLD, SPARE);
             libc::mallopt(libc::M_TOP_PAD, PIECE);
         }
-        touch(256 << 10);
+        touch(128 << 10);
     }
 }
 
-/// What planning a small file needs of memory, in one call: each page would otherwise cost a trap when it is first
-/// touched. To be called when the copy of this process that is its guard has been made, which copies what is touched.
+/// What planning and running a few tasks needs of memory, in one call: each page would otherwise cost a trap when it is
+/// first touched. To be called when the copy of this process that is its guard has been made: pages from before are
+/// copied when they are written, so [`keep_memory`] takes no more than reading the command line needs.
 pub fn prepare_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    touch(256 << 10);
+    touch(128 << 10);
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
