@@ -59,7 +59,8 @@ const LOCALISED: &[(&str, &[&str])] = &[
 const STREAMS: &[&str] = &[
     "cli/consent.rs",
     "cli/error.rs",
-    "cli/implement.rs",
+    "cli/implement/around.rs",
+    "cli/implement/request.rs",
     "cli/mod.rs",
     "cli/out.rs",
     "cli/plan.rs",

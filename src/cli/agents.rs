@@ -3,8 +3,8 @@
 use super::args::{Agents, Format, Global};
 use super::error::{Error, Kind};
 use super::exit::Exit;
-use super::implement::find_program;
 use super::out;
+use super::programs::find_program;
 use super::stage::{self, Stream};
 use super::target::{self, Target};
 use crate::agent::preset::is_fetcher;

@@ -5,7 +5,7 @@ use super::args::{Answer, Format, Global};
 use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::target::Target;
-use super::{implement, out, stage};
+use super::{hold, out, stage};
 use crate::clock::Clock;
 use crate::event::{AnsweredBy, EventKind, TaskRef};
 use crate::history::{Asked, History};
@@ -79,7 +79,7 @@ pub(super) fn answer(global: &Global, given: &Answer) -> Result<Exit, Error> {
             let task = TaskRef { ix: TaskRef::UNRESOLVED, id: id.clone() };
             let kind =
                 EventKind::QuestionAnswered { task, attempt, answer: text.clone(), by: AnsweredBy::Person };
-            implement::record(&store, &lock, &run, &mut loaded, vec![kind])?;
+            hold::record(&store, &lock, &run, &mut loaded, vec![kind])?;
             "resume"
         }
         Err(LockError::Held { .. }) => {

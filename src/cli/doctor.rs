@@ -5,7 +5,7 @@ use super::error::Error;
 use super::exit::Exit;
 use super::stage::{self, Stream};
 use super::target::{self, Target};
-use super::{doctor_agents, implement, out, workspace};
+use super::{doctor_agents, hold, out, programs, workspace};
 use crate::clock::Clock;
 use crate::config::{Config, Isolation};
 use crate::driver::rollback;
@@ -47,7 +47,7 @@ pub(super) fn doctor(global: &Global, given: &Doctor) -> Result<Exit, Error> {
             let keep = config.keep_trees as usize;
             idle = git.garbage(&pool, keep)?.iter().map(|path| path.to_string_lossy().into_owned()).collect();
             if given.clean && !idle.is_empty() {
-                let _lock = implement::lock(store, &Clock::start(), &config)?;
+                let _lock = hold::lock(store, &Clock::start(), &config)?;
                 git.clear_stale_locks()?;
                 git.collect_garbage(&pool, keep)?;
                 removed = true;
@@ -166,7 +166,7 @@ impl Looked {
             return;
         }
         let (found, missing): (Vec<&str>, Vec<&str>) =
-            names.into_iter().partition(|name| implement::find_program(name, project).is_some());
+            names.into_iter().partition(|name| programs::find_program(name, project).is_some());
         let list = |names: &[&str]| {
             names.iter().map(|name| format!("`{}`", safe(name))).collect::<Vec<_>>().join(", ")
         };

@@ -3,7 +3,7 @@
 
 use super::agents::is_of_project;
 use super::error::Error;
-use super::implement::find_program;
+use super::programs::find_program;
 use crate::agent::{Permission, Preset, Presets};
 use crate::clock::Clock;
 use crate::config::proofs::{Identity, Proof, Proofs};

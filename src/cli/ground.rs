@@ -4,7 +4,7 @@
 use super::args::Global;
 use super::error::{Error, Kind};
 use super::target::{self, Target};
-use super::{implement, stage, workspace};
+use super::{hold, stage, workspace};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::rollback::{self, Place, Rollback, RolledBack};
@@ -75,7 +75,7 @@ impl Ground {
     }
 
     pub(super) fn lock(&self) -> Result<Lock, Error> {
-        implement::lock(&self.store, &self.clock, &self.config)
+        hold::lock(&self.store, &self.clock, &self.config)
     }
 
     /// Takes up the newest run: ends what its death left running, finishes what was begun, saves what was left.

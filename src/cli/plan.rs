@@ -5,7 +5,7 @@ use super::error::{Error, Kind};
 use super::exit::Exit;
 use super::stage::{self, Stream, TaskFile};
 use super::target::Target;
-use super::{hints, hooks, implement, out, prompt};
+use super::{hints, hooks, limits, out, prompt};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::domains::Rules;
@@ -150,7 +150,7 @@ impl Planned {
         Manner {
             run: String::new(),
             mode: plan::export::mode_name(self.config.mode).to_owned(),
-            jobs: implement::jobs(&self.config),
+            jobs: limits::jobs(&self.config),
             selection: given.select.to_options(),
             executors: Vec::new(),
             session: 1,
@@ -163,7 +163,7 @@ impl Planned {
         // what waits for a task that is left out only the scheduler knows whether it counts.
         let is_left_out = |planned: &PlannedTask| matches!(planned.role, Role::LeftOut(_));
         let too_many = plan.runnable().nth(FORECAST_CAP).is_some() && !plan.planned.iter().any(is_left_out);
-        if too_many { None } else { implement::expected(plan, &self.config) }
+        if too_many { None } else { limits::expected(plan, &self.config) }
     }
 }
 

@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::ground::{Base, Ground, events_of, except, finish_rollback, no_run};
 use super::plan::Planned;
 use super::stage::{self, Stream};
-use super::{implement, out};
+use super::{hold, out};
 use crate::driver;
 use crate::driver::rollback::{self, Goal, Place, Preview, Rollback, RolledBack};
 use crate::event::{Event, EventKind, Verdict};
@@ -112,7 +112,7 @@ pub(super) fn rollback(global: &Global, given: &Given) -> Result<Exit, Error> {
         ground.say(&format!("a going back to {} that was cut off is finished", safe(&finished.to)));
     }
     let unverified = ground.config.tick == crate::config::Tick::Unverified;
-    implement::repair(&ground.target, &base.loaded, unverified);
+    hold::repair(&ground.target, &base.loaded, unverified);
     command.go(base)
 }
 

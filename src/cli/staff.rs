@@ -3,7 +3,7 @@
 
 use super::error::{Error, Kind};
 use super::hints;
-use super::implement::find_program;
+use super::programs::find_program;
 use crate::agent::{Permission, Presets};
 use crate::clock::Clock;
 use crate::config::proofs::{Identity, Proof, Proofs};

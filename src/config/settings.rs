@@ -1,14 +1,17 @@
 //! The table of settings: name, meaning, where it may be set, how it is read and shown.
 
-use super::{Color, Commit, Config, Durability, Isolation, Jobs, Profile, Sandbox, Tick, UserEdits};
+mod own;
+mod values;
+
+use super::{Color, Commit, Config, Durability, Isolation, Profile, Sandbox, Tick, UserEdits};
 use super::{domains, machine, spend};
-use crate::plan::{Mode, ProseDeps, Treat};
+use crate::plan::{Mode, ProseDeps};
 use crate::policy::FailurePolicy;
-use crate::prompt::MIN_TOKENS;
-use crate::text::nearest;
 use serde_json::{Value, json};
-use std::num::NonZeroU32;
 use std::time::Duration;
+use values::{
+    count_schema, read_count, read_list, read_maybe, read_text, read_time, read_word, show_time, wants,
+};
 
 /// One setting.
 pub struct Setting {
@@ -84,7 +87,7 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "jobs",
         "how many tasks may run at once; `auto` is one per core",
-        Access::Own { get: |c| show_jobs(c.jobs), set: set_jobs, schema: jobs_schema },
+        Access::Own { get: |c| own::show_jobs(c.jobs), set: own::set_jobs, schema: own::jobs_schema },
     ),
     setting(
         "jobserver",
@@ -113,7 +116,11 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "retries",
         "how often a failed task is tried again",
-        Access::Own { get: |c| (c.retry.max_attempts - 1).into(), set: set_retries, schema: count_schema },
+        Access::Own {
+            get: |c| (c.retry.max_attempts - 1).into(),
+            set: own::set_retries,
+            schema: count_schema,
+        },
     ),
     setting("retry.base", "wait before the first retry", Access::Time(|c| &mut c.retry.base)),
     setting(
@@ -121,7 +128,7 @@ pub static SETTINGS: &[Setting] = &[
         "what each further wait is multiplied by",
         Access::Own {
             get: |c| json!(c.retry.factor),
-            set: set_factor,
+            set: own::set_factor,
             schema: || json!({ "type": "number", "minimum": 1 }),
         },
     ),
@@ -163,8 +170,8 @@ pub static SETTINGS: &[Setting] = &[
             "who does tasks without a `run` block: an agent's name, several with commas between them that take over from one \
              another, `auto` for the first that is installed, or `none`",
             Access::Own {
-                get: |c| show_name(&c.agent),
-                set: |c, value| read_name(value).map(|name| c.agent = name),
+                get: |c| own::show_name(&c.agent),
+                set: |c, value| own::read_name(value).map(|name| c.agent = name),
                 schema: || json!({ "type": "string" }),
             },
         )
@@ -173,8 +180,8 @@ pub static SETTINGS: &[Setting] = &[
         "model",
         "the model that agents use, or `none` for their own choice",
         Access::Own {
-            get: |c| show_name(&c.model),
-            set: |c, value| read_name(value).map(|name| c.model = name),
+            get: |c| own::show_name(&c.model),
+            set: |c, value| own::read_name(value).map(|name| c.model = name),
             schema: || json!({ "type": "string" }),
         },
     ),
@@ -286,7 +293,7 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "treat",
         "how unclear marks are read: a table of mark and `open`, `done` or `skip`",
-        Access::Own { get: show_treat, set: set_treat, schema: treat_schema },
+        Access::Own { get: own::show_treat, set: own::set_treat, schema: own::treat_schema },
     ),
     Setting {
         executes: true,
@@ -311,7 +318,11 @@ pub static SETTINGS: &[Setting] = &[
             "sandbox",
             "`auto`: tasks in working trees change neither others' trees nor the project; `write`: tasks change files only in \
              the project; `require`: or nothing is run; `off`",
-            Access::Own { get: show_sandbox, set: set_sandbox, schema: || json!({ "enum": SANDBOX_WORDS }) },
+            Access::Own {
+                get: own::show_sandbox,
+                set: own::set_sandbox,
+                schema: || json!({ "enum": SANDBOX_WORDS }),
+            },
         )
     },
     Setting {
@@ -338,7 +349,7 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "worktrees.carry",
         "what git ignores and working trees need: names, or `NAME=HOW` with `reflink`, `hardlink`, `symlink`, `copy`, `auto`",
-        Access::Own { get: |c| json!(c.carry), set: set_carry, schema: carry_schema },
+        Access::Own { get: |c| json!(c.carry), set: own::set_carry, schema: own::carry_schema },
     ),
     setting(
         "worktrees.keep",
@@ -350,7 +361,11 @@ pub static SETTINGS: &[Setting] = &[
         ..setting(
             "worktrees.dir",
             "where working trees are made instead of in your state directory",
-            Access::Own { get: show_trees_dir, set: set_trees_dir, schema: || json!({ "type": "string" }) },
+            Access::Own {
+                get: own::show_trees_dir,
+                set: own::set_trees_dir,
+                schema: || json!({ "type": "string" }),
+            },
         )
     },
     setting(
@@ -401,7 +416,7 @@ pub static SETTINGS: &[Setting] = &[
         "a tag for each such commit, such as `done/{task}` or `{run}/{phase}`; `none`",
         Access::Own {
             get: |c| c.tag.clone().unwrap_or_else(|| "none".to_owned()).into(),
-            set: set_tag,
+            set: own::set_tag,
             schema: || json!({ "type": "string" }),
         },
     ),
@@ -410,20 +425,28 @@ pub static SETTINGS: &[Setting] = &[
         ..setting(
             "state-dir",
             "where state is kept instead of `.specter` in the project",
-            Access::Own { get: show_state_dir, set: set_state_dir, schema: || json!({ "type": "string" }) },
+            Access::Own {
+                get: own::show_state_dir,
+                set: own::set_state_dir,
+                schema: || json!({ "type": "string" }),
+            },
         )
     },
     setting(
         "prompt-tokens",
         "most tokens of an agent's prompt, by estimate: parts of documents that do not fit are named in it instead",
-        Access::Own { get: |c| c.prompt_tokens.into(), set: set_prompt_tokens, schema: prompt_tokens_schema },
+        Access::Own {
+            get: |c| c.prompt_tokens.into(),
+            set: own::set_prompt_tokens,
+            schema: own::prompt_tokens_schema,
+        },
     ),
     setting(
         "prompts-dir",
         "where the project's own templates of prompts are: `prefix.md.j2` and `task.md.j2`",
         Access::Own {
             get: |c| json!(c.prompts_dir),
-            set: set_prompts_dir,
+            set: own::set_prompts_dir,
             schema: || json!({ "type": "string" }),
         },
     ),
@@ -442,7 +465,7 @@ pub static SETTINGS: &[Setting] = &[
             "hint",
             "how it is done, in plain words: `sequential`, `use auth agents in parallel`, `run domain agents directly`, or \
              `none`",
-            Access::Own { get: show_hint, set: set_hint, schema: || json!({ "type": "string" }) },
+            Access::Own { get: own::show_hint, set: own::set_hint, schema: || json!({ "type": "string" }) },
         )
     },
     setting(
@@ -460,7 +483,7 @@ pub static SETTINGS: &[Setting] = &[
         "above 0 says more, below 0 less",
         Access::Own {
             get: |c| c.verbosity.into(),
-            set: set_verbosity,
+            set: own::set_verbosity,
             schema: || json!({ "type": "integer" }),
         },
     ),
@@ -550,239 +573,12 @@ impl Setting {
     }
 }
 
-/// The complaint about a value of the wrong kind.
-fn wants(what: &str, value: &Value) -> String {
-    match value.as_str() {
-        Some(text) => format!("this must be {what}, not `{text}`"),
-        None => format!("this must be {what}, not `{value}`"),
-    }
-}
-
-fn read_text(value: &Value) -> Result<String, String> {
-    match value.as_str() {
-        Some("") => Err("this must not be empty".to_owned()),
-        Some(text) => Ok(text.to_owned()),
-        None => Err(wants("a text", value)),
-    }
-}
-
-fn read_list<T>(value: &Value, item: fn(&Value) -> Result<T, String>) -> Result<Vec<T>, String> {
-    value.as_array().ok_or_else(|| wants("a list", value))?.iter().map(item).collect()
-}
-
-fn read_maybe<T>(value: &Value, some: fn(&Value) -> Result<T, String>) -> Result<Option<T>, String> {
-    if value.as_str() == Some("none") { Ok(None) } else { some(value).map(Some) }
-}
-
-fn read_count(value: &Value) -> Result<u32, String> {
-    let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
-    count.ok_or_else(|| wants("a whole number from 0", value))
-}
-
-/// A time with its unit. A bare number is refused: other tools mean milliseconds by it, people mean seconds.
-fn read_time(value: &Value) -> Result<Duration, String> {
-    let wants_time = || wants("a time with its unit, such as `500ms`, `90s` or `1h 30m`", value);
-    let text = value.as_str().ok_or_else(wants_time)?;
-    let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wants_time())?;
-    Duration::try_from(signed).map_err(|_| "a time cannot be negative".to_owned())
-}
-
-fn show_time(time: Duration) -> Value {
-    match jiff::SignedDuration::try_from(time) {
-        Ok(time) => format!("{time:#}").into(),
-        Err(_) => format!("{}s", time.as_secs()).into(),
-    }
-}
-
-fn read_word(value: &Value, words: &[&'static str]) -> Result<usize, String> {
-    let typed = value.as_str().unwrap_or_default();
-    if let Some(place) = words.iter().position(|word| *word == typed) {
-        return Ok(place);
-    }
-    let all = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-    let near = nearest(typed, words.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
-    Err(wants(&format!("one of {all}"), value) + &near.unwrap_or_default())
-}
-
-fn count_schema() -> Value {
-    json!({ "type": "integer", "minimum": 0 })
-}
-
-fn show_jobs(jobs: Jobs) -> Value {
-    match jobs {
-        Jobs::Auto => "auto".into(),
-        Jobs::Count(count) => count.get().into(),
-    }
-}
-
-fn set_jobs(config: &mut Config, value: &Value) -> Result<(), String> {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    config.jobs = match text.parse::<NonZeroU32>() {
-        Ok(count) => Jobs::Count(count),
-        Err(_) if text == "auto" => Jobs::Auto,
-        Err(_) => return Err(wants("`auto` or a whole number from 1", value)),
-    };
-    Ok(())
-}
-
-fn jobs_schema() -> Value {
-    json!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1 }] })
-}
-
-fn set_retries(config: &mut Config, value: &Value) -> Result<(), String> {
-    config.retry.max_attempts = read_count(value)?.saturating_add(1);
-    config.retry.is_given = true;
-    Ok(())
-}
-
-fn set_factor(config: &mut Config, value: &Value) -> Result<(), String> {
-    let factor = value.as_f64().filter(|factor| factor.is_finite() && *factor >= 1.0);
-    config.retry.factor = factor.ok_or_else(|| wants("a number from 1", value))?;
-    Ok(())
-}
-
-fn set_prompt_tokens(config: &mut Config, value: &Value) -> Result<(), String> {
-    let count = read_count(value)?;
-    if count < MIN_TOKENS {
-        return Err(format!("this must be at least {MIN_TOKENS}: the rules alone take a part of it"));
-    }
-    config.prompt_tokens = count;
-    Ok(())
-}
-
-fn prompt_tokens_schema() -> Value {
-    json!({ "type": "integer", "minimum": MIN_TOKENS })
-}
-
-fn show_hint(config: &Config) -> Value {
-    config.hint.as_deref().unwrap_or("none").into()
-}
-
-fn set_hint(config: &mut Config, value: &Value) -> Result<(), String> {
-    let hint = read_text(value)?;
-    config.hint = (hint != "none").then_some(hint);
-    Ok(())
-}
-
-fn set_prompts_dir(config: &mut Config, value: &Value) -> Result<(), String> {
-    let dir = read_text(value)?;
-    let is_inside =
-        std::path::Path::new(&dir).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    if !is_inside {
-        return Err(wants("a directory in the project", value));
-    }
-    config.prompts_dir = dir;
-    Ok(())
-}
-
-fn set_verbosity(config: &mut Config, value: &Value) -> Result<(), String> {
-    let number = value.as_i64().filter(|number| (-9..=9).contains(number));
-    config.verbosity = number.ok_or_else(|| wants("a whole number from -9 to 9", value))? as i32;
-    Ok(())
-}
-
-/// A name, nothing as `none`.
-fn show_name(name: &str) -> Value {
-    if name.is_empty() { "none".into() } else { name.into() }
-}
-
-/// From the environment a name may look like a number.
-fn read_name(value: &Value) -> Result<String, String> {
-    let text = if value.is_number() { value.to_string() } else { read_text(value)? };
-    Ok(if text == "none" { String::new() } else { text })
-}
-
-fn show_state_dir(config: &Config) -> Value {
-    config.state_dir.as_ref().map_or_else(|| ".specter".into(), |dir| dir.to_string_lossy().into())
-}
-
-fn set_state_dir(config: &mut Config, value: &Value) -> Result<(), String> {
-    config.state_dir = Some(read_text(value)?.into());
-    Ok(())
-}
-
-fn show_trees_dir(config: &Config) -> Value {
-    config.trees_dir.as_ref().map_or_else(|| "auto".into(), |dir| dir.to_string_lossy().into())
-}
-
-fn set_trees_dir(config: &mut Config, value: &Value) -> Result<(), String> {
-    let dir = read_text(value)?;
-    config.trees_dir = (dir != "auto").then(|| dir.into());
-    Ok(())
-}
-
-fn set_tag(config: &mut Config, value: &Value) -> Result<(), String> {
-    let pattern = read_text(value)?;
-    config.tag = (pattern != "none").then_some(pattern);
-    Ok(())
-}
-
-/// How something is brought into a working tree, by name.
-const CARRY_WORDS: [&str; 5] = ["auto", "reflink", "hardlink", "symlink", "copy"];
-
-fn carry_schema() -> Value {
-    json!({ "type": "array", "items": { "type": "string" } })
-}
-
-fn set_carry(config: &mut Config, value: &Value) -> Result<(), String> {
-    let list = read_list(value, read_text)?;
-    for item in &list {
-        let (name, how) = item.split_once('=').unwrap_or((item, "auto"));
-        let path = std::path::Path::new(name);
-        let is_inside = path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-        if name.is_empty() || !is_inside {
-            return Err(wants("names of files or directories in the project", &json!(item)));
-        }
-        read_word(&how.into(), &CARRY_WORDS)?;
-    }
-    config.carry = list;
-    Ok(())
-}
-
-fn show_sandbox(config: &Config) -> Value {
-    SANDBOX_WORDS[place(&SANDBOXES, &config.sandbox)].into()
-}
-
-fn set_sandbox(config: &mut Config, value: &Value) -> Result<(), String> {
-    if value.as_str() == Some("full") {
-        return Err("`full` does not exist yet; `write` and `require` do".to_owned());
-    }
-    config.sandbox = SANDBOXES[read_word(value, &SANDBOX_WORDS)?];
-    Ok(())
-}
-
-const TREATS: [(&str, Treat); 3] = [("open", Treat::Open), ("done", Treat::Done), ("skip", Treat::Skip)];
-
-fn show_treat(config: &Config) -> Value {
-    let word = |treat| TREATS.iter().find(|(_, known)| *known == treat).map_or("", |(word, _)| *word);
-    config.treat.iter().map(|(mark, treat)| (mark.clone(), Value::from(word(*treat)))).collect()
-}
-
-/// `~=open`, as typed or as made from a table's entry. A later one for the same mark replaces the earlier.
-fn set_treat(config: &mut Config, value: &Value) -> Result<(), String> {
-    let typed = value.as_str().ok_or_else(|| wants("`MARK=STATE`, such as `~=open`", value))?;
-    for item in typed.split(',') {
-        let (mark, word) =
-            item.split_once('=').ok_or_else(|| wants("`MARK=STATE`, such as `~=open`", value))?;
-        let (mark, word) = (mark.trim().trim_start_matches('[').trim_end_matches(']'), word.trim());
-        if matches!(mark, "" | "x" | "X") {
-            return Err(format!("`[{mark}]` is not an unclear mark"));
-        }
-        let words = TREATS.map(|(word, _)| word);
-        let (_, treat) = TREATS[read_word(&word.into(), &words)?];
-        config.treat.retain(|(known, _)| known != mark);
-        config.treat.push((mark.to_owned(), treat));
-    }
-    Ok(())
-}
-
-fn treat_schema() -> Value {
-    json!({ "type": "object", "additionalProperties": { "enum": TREATS.map(|(word, _)| word) } })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Jobs;
+    use crate::plan::Treat;
+    use std::num::NonZeroU32;
 
     fn set(key: &str, value: Value) -> Result<Config, String> {
         let mut config = Config::default();
