@@ -59,10 +59,10 @@ fn twelve_tasks(real: &Real) {
     let done = project.of_kind("task_done");
     assert!(done.iter().all(|done| done["verdict"] == "verified"), "{name}: {done:?}");
     let leased = project.of_kind("worktree_leased");
-    assert_eq!(leased.len(), WORDS.len(), "{name}: each in a working tree of its own");
+    assert_eq!(leased.len(), WORDS.len(), "{name}: each in a working tree of its own\n{log}");
 
     let (steps, attempts) = (project.of_kind("agent_step"), project.of_kind("attempt_finished"));
-    assert_eq!(attempts.len(), WORDS.len(), "{name}: no attempt failed");
+    assert_eq!(attempts.len(), WORDS.len(), "{name}: no attempt failed\n{log}");
     for id in &ids {
         let of_task = |event: &&Value| event["task"] == id.as_str();
         // Leave that was asked for is no action.
