@@ -149,6 +149,8 @@ mod tests {
             "GITHUB_TOKEN",
             "npm_config_password",
             "DB_PASSWORD",
+            "PGPASSWD",
+            "gpg_passphrase",
             "GOOGLE_CREDENTIALS",
             "OPENAI_API_KEY",
             "GIT_DIR",
